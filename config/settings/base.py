@@ -1,0 +1,98 @@
+"""All settings, grouped; each with its unit in the name. Values come from `config.env` alone."""
+
+from pathlib import Path
+
+from config.env import env, integer, path, seconds, secret
+
+BASE_DIR = Path(__file__).resolve().parent.parent.parent
+DATA_DIR = path("DATA_DIR", BASE_DIR / ".data")
+
+# --- who we are ---------------------------------------------------------------------------------------
+DEBUG = False
+SECRET_KEY = secret("SECRET_KEY", development_default="development-only-secret-key-not-for-production-1")
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]", "testserver"])
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+USE_TZ = True
+TIME_ZONE = "UTC"
+LANGUAGE_CODE = "en"
+USE_I18N = True
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+INSTALLED_APPS = [
+    "unfold",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django_fsm",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "django_celery_beat",
+    "ledger",
+    "vendors",
+    "fraud",
+    "payments",
+    "subscriptions",
+    "settlements",
+    "config",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+STATIC_URL = "/static/"
+STATIC_ROOT = DATA_DIR / "static"
+
+# --- database and broker --------------------------------------------------------------------------------
+DATABASES = {"default": env.db_url("DATABASE_URL", default="postgresql://postgres@127.0.0.1:54320/everycent")}
+DATABASES["default"]["CONN_MAX_AGE"] = integer("DATABASE_CONN_MAX_AGE_SECONDS", 600)
+DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+DATABASES["default"].setdefault("OPTIONS", {})["options"] = (
+    "-c statement_timeout=15s -c lock_timeout=5s -c idle_in_transaction_session_timeout=30s"
+)
+REDIS_URL = env.str("REDIS_URL", default="redis://127.0.0.1:63790/0")
+
+# --- secrets of the books ----------------------------------------------------------------------------------
+EVENT_SIGNING_KEYS = {
+    env.str("EVENT_SIGNING_KEY_ID", default="dev1"): secret(
+        "EVENT_SIGNING_KEY", development_default="development-only-event-signing-key-000000000001"
+    )
+}
+EVENT_SIGNING_KEY_ID = env.str("EVENT_SIGNING_KEY_ID", default="dev1")
+SEAL_HEAD_FILE = path("SEAL_HEAD_FILE", DATA_DIR / "seal-head.jsonl")
+
+# --- providers ---------------------------------------------------------------------------------------------
+VELOCITYPAY_URL = env.str("VELOCITYPAY_URL", default="http://127.0.0.1:8090")
+VELOCITYPAY_API_KEY = secret("VELOCITYPAY_API_KEY", development_default="vp_test_development_key")
+VELOCITYPAY_WEBHOOK_SECRET = secret(
+    "VELOCITYPAY_WEBHOOK_SECRET", development_default="whsec_ZGV2ZWxvcG1lbnQtb25seS13ZWJob29rLXNlY3JldA=="
+)
+PROVIDER_CONNECT_TIMEOUT_SECONDS = seconds("PROVIDER_CONNECT_TIMEOUT_SECONDS", 1.0)
+PROVIDER_READ_TIMEOUT_SECONDS = seconds("PROVIDER_READ_TIMEOUT_SECONDS", 10.0)
+PROVIDER_QUIET_SECONDS = seconds("PROVIDER_QUIET_SECONDS", 15.0)
