@@ -1,7 +1,7 @@
 """Typed reading of the environment, once, at the start.
 
 Every variable may also be given as NAME_FILE, a path whose content is the value (for mounted secrets).
-A wrong value stops the start with one line that names the variable; nothing else in the house reads `os.environ`.
+A wrong value stops the start with one line that names the variable; nothing else reads `os.environ`.
 """
 
 from pathlib import Path

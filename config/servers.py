@@ -140,8 +140,8 @@ def temporary_servers() -> Iterator[tuple[Server, Server]]:
     """Run both servers on throw-away data for the length of the block (tests): no fsync, nothing kept."""
     with tempfile.TemporaryDirectory(prefix="everycent-", ignore_cleanup_errors=True) as folder:
         postgres = start_postgres(
-            Path(folder) / "postgres", free_port(), fsync="off", synchronous_commit="off", full_page_writes="off",
-            max_connections="300", shared_buffers="128MB",
+            Path(folder) / "postgres", free_port(), fsync="off", synchronous_commit="off",
+            full_page_writes="off", max_connections="300", shared_buffers="128MB",
         )  # fmt: skip
         try:
             valkey = start_valkey(Path(folder) / "valkey", free_port(), durable=False)
@@ -168,9 +168,11 @@ def _postgres_binaries(identity: dict[str, Any]) -> Path:
     home = Path(spec.origin).parent / "pginstall"
     if not identity:
         return home / "bin"
-    probe = subprocess.run([home / "bin" / "pg_isready", "--version"], capture_output=True, check=False, **identity) \
-        if _reachable(home / "bin" / "pg_isready") else None  # fmt: skip
-    if probe is not None and probe.returncode == 0:
+    probe = home / "bin" / "pg_isready"
+    if (
+        _reachable(probe)
+        and not subprocess.run([probe, "--version"], capture_output=True, check=False, **identity).returncode
+    ):
         return home / "bin"
     copy = Path(tempfile.gettempdir()) / f"everycent-postgres-{os.path.getmtime(home):.0f}"
     if not copy.exists():
