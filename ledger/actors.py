@@ -52,5 +52,5 @@ def current_request() -> RequestContext:
 
 
 def set_request(context: RequestContext) -> None:
-    """Set the context for what follows in this thread; middleware calls it at the start and end of a
-    request.""" _request.set(context)
+    """Set the context for what follows in this thread; middleware calls it around each request."""
+    _request.set(context)
