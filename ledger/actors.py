@@ -33,7 +33,8 @@ class RequestContext:
 
 SYSTEM: Final = Actor("system", "everycent")
 
-_request: ContextVar[RequestContext] = ContextVar("request", default=RequestContext())
+_NO_REQUEST: Final = RequestContext()
+_request: ContextVar[RequestContext] = ContextVar("request", default=_NO_REQUEST)
 
 
 def provider_actor(name: str) -> Actor:
