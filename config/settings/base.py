@@ -96,3 +96,25 @@ VELOCITYPAY_WEBHOOK_SECRET = secret(
 PROVIDER_CONNECT_TIMEOUT_SECONDS = seconds("PROVIDER_CONNECT_TIMEOUT_SECONDS", 1.0)
 PROVIDER_READ_TIMEOUT_SECONDS = seconds("PROVIDER_READ_TIMEOUT_SECONDS", 10.0)
 PROVIDER_QUIET_SECONDS = seconds("PROVIDER_QUIET_SECONDS", 15.0)
+
+# --- API document ------------------------------------------------------------------------------------------
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Everycent",
+    "DESCRIPTION": (
+        "Merchant payments in which every cent is explained. Amounts are whole minor units with an ISO 4217 "
+        "currency; ids are prefixed; errors are problem documents (RFC 9457); POST requests that move money "
+        "carry an Idempotency-Key."
+    ),
+    "VERSION": "1.0.0",
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SERVE_AUTHENTICATION": [],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+    "PREPROCESSING_HOOKS": ["config.api.only_contract_paths"],
+    "SCHEMA_PATH_PREFIX": "/api/v1/",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+}

@@ -1,0 +1,55 @@
+"""The table of all REST routes: path of the contract -> view set and action.
+
+Paths are written exactly as the contract has them, so a slash at the end is there only where the
+contract has one. Each path is also accepted in its other form (with, or without, the slash); only
+the contract's own form appears in the OpenAPI document. Earlier rows win, so words such as
+`payments/core` and `payments/order` stand before `payments/{id}`.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from django.urls import URLPattern, path
+from rest_framework.viewsets import ViewSetMixin
+
+PREFIX = "/api/v1/"
+
+
+@dataclass(frozen=True)
+class Route:
+    """One path of the contract, with the action of the view set for each HTTP method."""
+
+    path: str
+    view: type[ViewSetMixin]
+    actions: dict[str, str]
+
+    @property
+    def other_form(self) -> str:
+        """The same path with the slash at its end taken away, or added."""
+        return self.path[:-1] if self.path.endswith("/") else self.path + "/"
+
+
+ROUTES: tuple[Route, ...] = ()
+
+
+def url_patterns(routes: Iterable[Route]) -> list[URLPattern]:
+    """Make Django's patterns, two for each route, in the order of the table."""
+    patterns = []
+    for route in routes:
+        view = route.view.as_view(route.actions)
+        patterns += [path(_django_path(form), view) for form in (route.path, route.other_form)]
+    return patterns
+
+
+def only_contract_paths(endpoints: list[tuple], **_: object) -> list[tuple]:
+    """Leave out of the OpenAPI document the second form of each path (a hook of drf-spectacular)."""
+    hidden = {PREFIX + route.other_form for route in ROUTES}
+    return [endpoint for endpoint in endpoints if endpoint[0] not in hidden]
+
+
+def _django_path(text: str) -> str:
+    return re.sub(r"\{(\w+)\}", r"<str:\1>", text)
+
+
+urlpatterns = url_patterns(ROUTES)
