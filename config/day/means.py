@@ -1,0 +1,82 @@
+"""What payers type at the network: card numbers and account numbers whose behaviour the sandbox knows.
+
+A customer's own card is a number of the sandbox's plain range, different for each customer, so that velocity
+rules see different cards; the special numbers are those of the sandbox's table of test cards.
+"""
+
+import hashlib
+
+from config.day.shapes import Means
+
+PLAIN_RANGE = "424242"
+CARD_DIGITS = 16
+
+# Names as in the sandbox's own table (GET /sim/scenarios).
+DECLINED = {
+    "generic_decline": "4000000000000002",
+    "insufficient_funds": "4000000000009995",
+    "lost_card": "4000000000009987",
+    "stolen_card": "4000000000009979",
+    "expired_card": "4000000000000069",
+    "cvc_mismatch": "4000000000000127",
+    "processing_error": "4000000000000119",
+    "issuer_unavailable": "4000000000000911",
+    "restricted_card": "4000000000000622",
+}
+ANSWERED_LATE = {
+    "late": "4000000000001018",
+    "late_quiet": "4000000000001026",
+    "pending_ok": "4000000000001075",
+    "capture_late": "4000000000002016",
+}
+LOST_ANSWER = {
+    "lost_answer": "4000000000001042",
+    "error_after": "4000000000001059",
+    "late_before": "4000000000001034",
+    "error_before": "4000000000001067",
+    "capture_lost": "4000000000002024",
+    "capture_error_before": "4000000000002032",
+}
+REFUNDED_SLOWLY = {
+    "refund_pending_ok": "4000000000007726",
+    "refund_late": "4000000000003022",
+}
+PENDING_ACCOUNT_BODY = "370400440000001075"
+
+
+def luhn_digit(digits: str) -> str:
+    """Return the check digit that completes a card number."""
+    total = 0
+    for place, digit in enumerate(reversed(digits)):
+        value = int(digit) * (2 if place % 2 == 0 else 1)
+        total += value - 9 if value > 9 else value
+    return str(-total % 10)
+
+
+def customer_card(customer: str) -> Means:
+    """Return the card of a customer: always the same, and another for each customer."""
+    space = 10 ** (CARD_DIGITS - len(PLAIN_RANGE) - 1)
+    number = int.from_bytes(hashlib.blake2b(customer.encode(), digest_size=8).digest()) % space
+    digits = f"{PLAIN_RANGE}{number:0{CARD_DIGITS - len(PLAIN_RANGE) - 1}d}"
+    return Means("card", digits + luhn_digit(digits))
+
+
+def german_iban(body: str) -> str:
+    """Complete the bank and account number of a German IBAN with its check digits."""
+    return f"DE{98 - int(body + '131400') % 97:02d}{body}"
+
+
+def account_of(owner: str) -> str:
+    """Return a well-formed IBAN that belongs to nobody: always the same for one owner."""
+    account = int.from_bytes(hashlib.blake2b(owner.encode(), digest_size=8).digest()) % 10**10
+    return german_iban(f"50010517{account:010d}")
+
+
+def customer_account(customer: str) -> Means:
+    """Return the bank account from which a customer pays by transfer."""
+    return Means("bank_transfer", account_of(customer))
+
+
+def pending_account() -> Means:
+    """Return the account whose transfers are pending first and arrive by notice."""
+    return Means("bank_transfer", german_iban(PENDING_ACCOUNT_BODY))

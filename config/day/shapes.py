@@ -1,0 +1,106 @@
+"""The plain shapes of a day: who sells, who buys, what is bought and what happens to it.
+
+The generator and the orders file both make `Order`; the scenario carries them out. All amounts are whole
+minor units of the order's currency.
+"""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """What is special about an order; the generator's table says how many of each a day has."""
+
+    CARD = "card"
+    TRANSFER = "transfer"
+    TRANSFER_PENDING = "transfer_pending"
+    DECLINED = "declined"
+    ANSWERED_LATE = "answered_late"
+    LOST_ANSWER = "lost_answer"
+    PAID_TWICE = "paid_twice"
+    PAID_TWICE_AT_ONCE = "paid_twice_at_once"
+    CARD_TESTER = "card_tester"
+    OVER_LIMIT = "over_limit"
+    REFUNDED_PARTLY = "refunded_partly"
+    REFUNDED_WHOLLY = "refunded_wholly"
+
+
+@dataclass(frozen=True, slots=True)
+class VendorPlan:
+    """A vendor as the marketplace registers it; `account` is where its money goes, by currency."""
+
+    external_id: str
+    name: str
+    category: str
+    country: str = "DE"
+
+
+@dataclass(frozen=True, slots=True)
+class Customer:
+    """The payer, as the marketplace knows them. `country` is ISO 3166, empty when unknown."""
+
+    ref: str
+    email: str = ""
+    ip: str = ""
+    country: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What the payer types at the network's own form; it never passes through this house."""
+
+    type: str
+    number: str
+
+    def as_network_body(self) -> dict[str, object]:
+        """The body of the network's POST /v1/tokens."""
+        if self.type == "card":
+            return {"number": self.number, "exp_month": 12, "exp_year": 2031, "cvc": "123"}
+        return {"iban": self.number}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One position of an order."""
+
+    vendor: str
+    sku: str
+    description: str
+    amount_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refund:
+    """What is given back: per vendor, the amount; empty means everything."""
+
+    reason: str
+    shares: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One customer's order over several vendors, paid by one payment."""
+
+    ref: str
+    kind: Kind
+    customer: Customer
+    currency: str
+    lines: tuple[Line, ...]
+    means: Means
+    submissions: int = 1
+    at_once: bool = False
+    refund: Refund | None = None
+    metadata: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def amount_minor(self) -> int:
+        """What the customer pays."""
+        return sum(line.amount_minor for line in self.lines)
+
+    @property
+    def shares(self) -> dict[str, int]:
+        """Each vendor's part of the amount, in the order in which the vendors appear."""
+        parts: dict[str, int] = {}
+        for line in self.lines:
+            parts[line.vendor] = parts.get(line.vendor, 0) + line.amount_minor
+        return parts
