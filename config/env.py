@@ -5,11 +5,17 @@ A wrong value stops the start with one line that names the variable; nothing els
 """
 
 from pathlib import Path
+from typing import Any
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
 env = environ.FileAwareEnv()
+
+# Names of the secrets that no one set: production refuses to start with any (config.settings.prod).
+DEFAULTED: set[str] = set()
+
+_DATABASE_OPTIONS = "-c statement_timeout=15s -c lock_timeout=5s -c idle_in_transaction_session_timeout=30s"
 
 
 def integer(name: str, default: int, *, minimum: int = 0, maximum: int = 2**31) -> int:
@@ -38,7 +44,10 @@ def seconds(name: str, default: float, *, minimum: float = 0.0, maximum: float =
 
 def secret(name: str, *, development_default: str | None = None) -> str:
     """Read a secret; without a development default its absence stops the start."""
-    value: str = env.str(name, default=development_default or "")
+    value: str = env.str(name, default="")
+    if not value and development_default:
+        DEFAULTED.add(name)
+        value = development_default
     if not value:
         raise ImproperlyConfigured(f"{name} (or {name}_FILE) must be set")
     return value
@@ -47,3 +56,23 @@ def secret(name: str, *, development_default: str | None = None) -> str:
 def path(name: str, default: Path) -> Path:
     """Read a path."""
     return Path(env.str(name, default=str(default)))
+
+
+def choice(name: str, default: str, allowed: tuple[str, ...]) -> str:
+    """Read one word out of a list."""
+    value: str = env.str(name, default=default)
+    if value not in allowed:
+        raise ImproperlyConfigured(f"{name} must be one of {', '.join(allowed)}, not {value!r}")
+    return value
+
+
+def database(name: str, default: str, *, keep_seconds: int) -> dict[str, Any]:
+    """Read a PostgreSQL address and add the limits that every session of ours has."""
+    value = env.str(name, default=default)
+    if not value.startswith(("postgres://", "postgresql://")):
+        raise ImproperlyConfigured(f"{name} must be a postgresql:// address")
+    found: dict[str, Any] = env.db_url_config(value)
+    found["CONN_MAX_AGE"] = keep_seconds
+    found["CONN_HEALTH_CHECKS"] = True
+    found.setdefault("OPTIONS", {}).setdefault("options", _DATABASE_OPTIONS)
+    return found

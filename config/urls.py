@@ -1,13 +1,20 @@
-"""Routes of the house: API, its documentation, admin."""
+"""Routes of the house: API, its documentation, admin, health, metrics."""
 
 from django.contrib import admin
 from django.urls import include, path
+from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, SpectacularSwaggerView
 
+from config import health, metrics
+
 urlpatterns = [
+    path("", RedirectView.as_view(url="/admin/"), name="home"),
     path("admin/", admin.site.urls),
     path("api/v1/", include("config.api")),
     path("api/schema/", SpectacularAPIView.as_view(), name="api-schema"),
     path("api/docs/", SpectacularSwaggerView.as_view(url_name="api-schema"), name="api-docs"),
     path("api/reference/", SpectacularRedocView.as_view(url_name="api-schema"), name="api-reference"),
+    path("healthz", health.healthz, name="healthz"),
+    path("readyz", health.readyz, name="readyz"),
+    path("metrics", metrics.scrape, name="metrics"),
 ]

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from config.env import env, integer, path, seconds, secret
+from config.env import choice, database, env, integer, path, seconds, secret
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 DATA_DIR = path("DATA_DIR", BASE_DIR / ".data")
@@ -15,6 +15,9 @@ ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
 USE_TZ = True
 TIME_ZONE = "UTC"
+APPEND_SLASH = False
+INSTANCE = env.str("EVERYCENT_INSTANCE", default="")  # tells one running house from another on this machine
+CRASHPOINT_DIR = env.str("CRASHPOINT_DIR", default="") or None  # tests only: where a crash is asked for
 LANGUAGE_CODE = "en"
 USE_I18N = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -42,6 +45,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "config.request_log.RequestLog",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -50,6 +54,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "config.security.ContentSecurityPolicy",
 ]
 
 TEMPLATES = [
@@ -70,13 +75,52 @@ STATIC_URL = "/static/"
 STATIC_ROOT = DATA_DIR / "static"
 
 # --- database and broker --------------------------------------------------------------------------------
-DATABASES = {"default": env.db_url("DATABASE_URL", default="postgresql://postgres@127.0.0.1:54320/everycent")}
-DATABASES["default"]["CONN_MAX_AGE"] = integer("DATABASE_CONN_MAX_AGE_SECONDS", 600)
-DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
-DATABASES["default"].setdefault("OPTIONS", {})["options"] = (
-    "-c statement_timeout=15s -c lock_timeout=5s -c idle_in_transaction_session_timeout=30s"
-)
+DATABASES = {
+    "default": database(
+        "DATABASE_URL",
+        "postgresql://postgres@127.0.0.1:54320/everycent",
+        keep_seconds=integer("DATABASE_CONN_MAX_AGE_SECONDS", 600),
+    )
+}
 REDIS_URL = env.str("REDIS_URL", default="redis://127.0.0.1:63790/0")
+CELERY_BROKER_URL = env.str("BROKER_URL", default=REDIS_URL)  # amqp://… makes RabbitMQ the broker
+
+# --- logs, security ---------------------------------------------------------------------------------------
+LOG_LEVEL = choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))
+LOGGING_CONFIG = "config.logs.configure"
+LOGGING = LOG_LEVEL
+X_FRAME_OPTIONS = "DENY"
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_SAMESITE = "Lax"
+DATA_UPLOAD_MAX_MEMORY_SIZE = integer("REQUEST_BYTES_MAX", 2**20)
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 500
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+]
+
+# --- the API ----------------------------------------------------------------------------------------------
+REST_FRAMEWORK = {
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "UNAUTHENTICATED_USER": None,
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+}
+
+# --- the admin --------------------------------------------------------------------------------------------
+UNFOLD = {
+    "SITE_TITLE": "Everycent",
+    "SITE_HEADER": "Everycent",
+    "SITE_SUBHEADER": "Every cent is explained",
+    "SITE_SYMBOL": "account_balance",
+    "SHOW_HISTORY": False,
+    "SHOW_VIEW_ON_SITE": False,
+}
 
 # --- secrets of the books ----------------------------------------------------------------------------------
 EVENT_SIGNING_KEYS = {

@@ -1,3 +1,16 @@
-"""Differences for a laptop and for `make run`: development secrets allowed."""
+"""Differences for a laptop and for `make run`: development secrets allowed, the running house's addresses
+found.
+"""
 
-from config.settings.base import *  # noqa: F403
+import os
+
+from config import house
+
+for _name, _value in house.read(house.data_folder()).items():
+    os.environ.setdefault(_name, _value)
+
+from config.settings.base import *  # noqa: E402,F403
+
+WHITENOISE_USE_FINDERS = True  # static files straight from the packages: nothing to collect
+WHITENOISE_AUTOREFRESH = False
+(DATA_DIR / "static").mkdir(parents=True, exist_ok=True)  # noqa: F405

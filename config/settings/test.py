@@ -2,4 +2,5 @@
 
 from config.settings.base import *  # noqa: F403
 
+WHITENOISE_USE_FINDERS = True
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

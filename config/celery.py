@@ -1,0 +1,104 @@
+"""The Celery application, its queues and the timetable.
+
+The database row is the job, the message only a hint (reliability 3.3, 3.7): every task is safe twice, late
+and in parallel, and nothing about money is decided from the broker. The timetable below is the only list
+of recurring work; a row that waited longer than its `expires` is dropped, so that a backlog of runs never
+piles up.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from celery import Celery
+from celery.schedules import BaseSchedule, crontab, schedule
+from celery.signals import setup_logging
+from kombu import Queue
+
+from config import logs
+
+MONEY = "money"
+WEBHOOK_IN = "webhook_in"
+WEBHOOK_OUT = "webhook_out"
+REPORTS = "reports"
+QUEUES = (MONEY, WEBHOOK_IN, WEBHOOK_OUT, REPORTS)
+
+# How long the broker waits before it gives the message of a silent worker to another.
+VISIBILITY_TIMEOUT_SECONDS = 120
+TIME_LIMIT_SECONDS = 60  # must stay below the visibility timeout, else one message runs twice at once
+SOFT_TIME_LIMIT_SECONDS = 45
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the timetable: which task runs when, on which queue, and how long a run may wait."""
+
+    name: str
+    task: str
+    when: BaseSchedule
+    queue: str
+    expires_seconds: int
+
+
+def _every(seconds: float, task: str, queue: str, name: str) -> Row:
+    # A run may wait for a few periods while a worker is busy; what is older is superseded by the next one.
+    return Row(name, task, schedule(run_every=seconds), queue, max(5, int(3 * seconds)))
+
+
+def _daily(hour: int, minute: int, task: str, queue: str, name: str) -> Row:
+    return Row(name, task, crontab(hour=str(hour), minute=str(minute)), queue, 6 * 3600)
+
+
+# Times are UTC. A row is added here when its task exists; tests/architecture compares both.
+TIMETABLE: tuple[Row, ...] = ()
+
+SETTINGS: dict[str, Any] = {
+    "task_acks_late": True,
+    "task_reject_on_worker_lost": True,
+    "task_acks_on_failure_or_timeout": True,
+    "worker_prefetch_multiplier": 1,
+    "broker_transport_options": {
+        "visibility_timeout": VISIBILITY_TIMEOUT_SECONDS,
+        "unacked_restore_interval": 2,
+        "unacked_restore_throttle": 1,
+    },
+    "visibility_timeout": VISIBILITY_TIMEOUT_SECONDS,
+    "result_backend_transport_options": {"visibility_timeout": VISIBILITY_TIMEOUT_SECONDS},
+    "task_time_limit": TIME_LIMIT_SECONDS,
+    "task_soft_time_limit": SOFT_TIME_LIMIT_SECONDS,
+    "worker_soft_shutdown_timeout": 20,
+    "worker_enable_soft_shutdown_on_idle": True,
+    "task_ignore_result": True,
+    "task_serializer": "json",
+    "accept_content": ["json"],
+    "worker_cancel_long_running_tasks_on_connection_loss": True,
+    "broker_connection_retry_on_startup": True,
+    "broker_connection_max_retries": None,
+    "worker_max_tasks_per_child": 1000,
+    "worker_hijack_root_logger": False,
+    "task_queues": [Queue(name) for name in QUEUES],
+    "task_default_queue": MONEY,
+    "task_create_missing_queues": False,
+    "beat_scheduler": "django_celery_beat.schedulers:DatabaseScheduler",
+    "beat_max_loop_interval": 1,
+    "timezone": "UTC",
+    "enable_utc": True,
+    "beat_schedule": {
+        row.name: {
+            "task": row.task,
+            "schedule": row.when,
+            "options": {"queue": row.queue, "expires": row.expires_seconds},
+        }
+        for row in TIMETABLE
+    },
+}
+
+app = Celery("everycent")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.conf.update(SETTINGS)
+app.set_default()  # threads of the web server, too, publish to this application
+app.autodiscover_tasks()
+
+
+@setup_logging.connect
+def _keep_our_logging(**_: object) -> None:
+    logs.configure()

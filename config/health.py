@@ -1,0 +1,72 @@
+"""`/healthz` (this process answers) and `/readyz` (it can do its work: database, broker, outbox, operations).
+
+Readiness gives figures with each verdict; one bad part makes the whole 503. The probes are cheap: they are
+asked every few seconds by a load balancer.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import redis
+from django.conf import settings
+from django.db import DatabaseError, connection
+from django.http import HttpRequest, JsonResponse
+
+BROKER_TIMEOUT_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a probe found: whether it holds, and the figures behind it."""
+
+    is_good: bool
+    figures: dict[str, object]
+
+
+def healthz(_request: HttpRequest) -> JsonResponse:
+    """Say that this process answers; nothing else is asked."""
+    return JsonResponse({"status": "ok", "instance": settings.INSTANCE})
+
+
+def readyz(_request: HttpRequest) -> JsonResponse:
+    """Ask every part and answer 200 when all hold, else 503."""
+    verdicts = {name: probe() for name, probe in PROBES.items()}
+    is_good = all(verdict.is_good for verdict in verdicts.values())
+    body = {
+        "status": "ready" if is_good else "not ready",
+        "parts": {name: {"ok": v.is_good, **v.figures} for name, v in verdicts.items()},
+    }
+    return JsonResponse(body, status=200 if is_good else 503)
+
+
+def database() -> Verdict:
+    """Time one round trip to PostgreSQL."""
+    began = time.perf_counter()
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+            cursor.fetchone()
+    except DatabaseError as error:
+        return Verdict(False, {"error": type(error).__name__})
+    return Verdict(True, {"ms": round((time.perf_counter() - began) * 1000, 1)})
+
+
+def broker() -> Verdict:
+    """Time one PING to the broker."""
+    began = time.perf_counter()
+    client = redis.Redis.from_url(
+        settings.REDIS_URL,
+        socket_timeout=BROKER_TIMEOUT_SECONDS,
+        socket_connect_timeout=BROKER_TIMEOUT_SECONDS,
+    )
+    try:
+        client.ping()
+    except redis.RedisError as error:
+        return Verdict(False, {"error": type(error).__name__})
+    finally:
+        client.close()
+    return Verdict(True, {"ms": round((time.perf_counter() - began) * 1000, 1)})
+
+
+PROBES: dict[str, Callable[[], Verdict]] = {"database": database, "broker": broker}

@@ -1,0 +1,180 @@
+"""What one running house consists of: its folder, ports, secrets, environment and programs.
+
+All of it is kept in the data folder, so that a second start finds the same addresses and secrets, and so
+that `manage.py` by hand (config.settings.dev) talks to the house that runs.
+"""
+
+import contextlib
+import http.client
+import json
+import os
+import secrets
+import sys
+from pathlib import Path
+
+from config import servers
+from config.processes import Child
+
+ROOT = Path(__file__).resolve().parent.parent
+PREFERRED_PORTS = {"web": 8000, "network": 8090, "postgres": 54320, "valkey": 63790}
+FILE = "house.env"
+WEB_WORKERS = 2
+WEB_THREADS = 4
+
+_GENERATED = {
+    "SECRET_KEY": lambda: secrets.token_urlsafe(48),
+    "EVENT_SIGNING_KEY": lambda: secrets.token_urlsafe(48),
+    "VELOCITYPAY_API_KEY": lambda: f"vp_test_{secrets.token_hex(16)}",
+    "VELOCITYPAY_WEBHOOK_SECRET": lambda: f"whsec_{secrets.token_hex(16)}",
+}
+_UNWANTED = ("PYTHON", "GRANIAN_", "CELERY_", "PG")
+_PROXIES = frozenset({"http_proxy", "https_proxy", "all_proxy", "ftp_proxy", "no_proxy"})
+
+
+def data_folder() -> Path:
+    """Return the folder that holds everything of this house."""
+    return Path(os.environ.get("DATA_DIR") or ROOT / ".data").absolute()
+
+
+def tidy_environment() -> None:
+    """Take out of our own environment what would change how children run: Python's, libpq's, proxies."""
+    for name in list(os.environ):
+        if name.startswith(_UNWANTED) or name.lower() in _PROXIES:
+            del os.environ[name]
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """Return the environment of all children: secrets from the first start, addresses, nothing odd."""
+    kept = read(folder)
+    found = dict(os.environ)
+    for name, make in _GENERATED.items():
+        found.setdefault(name, kept.get(name) or make())
+    found.update(
+        DJANGO_SETTINGS_MODULE="config.settings.dev",
+        DATA_DIR=str(folder),
+        PYTHONUNBUFFERED="1",
+        NO_PROXY="127.0.0.1,localhost",
+        no_proxy="127.0.0.1,localhost",
+        EVERYCENT_INSTANCE=secrets.token_hex(8),
+        EVERYCENT_WEB_PORT=str(port(folder, "web")),
+        EVERYCENT_URL=f"http://127.0.0.1:{port(folder, 'web')}",
+        VELOCITYPAY_URL=f"http://127.0.0.1:{port(folder, 'network')}",
+    )
+    return found
+
+
+def port(folder: Path, name: str, *, is_fresh: bool = False) -> int:
+    """Return the port of one program: that of the last start when free, else the preferred one, else any."""
+    chosen = _chosen.get(name)
+    if chosen is None or is_fresh:
+        file = folder / "ports.json"
+        ports: dict[str, int] = json.loads(file.read_text()) if file.exists() else {}
+        wanted = None if is_fresh else ports.get(name, PREFERRED_PORTS[name])
+        chosen = servers.free_port(wanted)
+        _chosen[name] = ports[name] = chosen
+        folder.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(ports))
+    return chosen
+
+
+def write(folder: Path, found: dict[str, str]) -> None:
+    """Keep secrets and addresses for the next start and for `manage.py` by hand; only we may read them."""
+    names = [*_GENERATED, "DATABASE_URL", "REDIS_URL", "VELOCITYPAY_URL", "EVERYCENT_URL"]
+    text = "".join(f"{name}={found[name]}\n" for name in names)
+    partial = folder / f"{FILE}.new"
+    with contextlib.suppress(FileNotFoundError):
+        partial.unlink()
+    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
+    partial.replace(folder / FILE)
+
+
+def read(folder: Path) -> dict[str, str]:
+    """Return what the last start has kept."""
+    file = folder / FILE
+    if not file.exists():
+        return {}
+    return dict(line.split("=", 1) for line in file.read_text().splitlines() if "=" in line)
+
+
+def programs(folder: Path, logs: Path, found: dict[str, str]) -> list[Child]:
+    """Describe the programs of the house, in the order of their start."""
+    web, network = port(folder, "web"), port(folder, "network")
+
+    def python(name: str, *arguments: str, **more: object) -> Child:
+        return Child(
+            name, [sys.executable, "-m", *arguments], logs / f"{name}.log", found, folder=ROOT, **more  # type: ignore[arg-type]
+        )  # fmt: skip
+
+    def worker(name: str, queues: str, processes: int) -> Child:
+        return python(
+            name, "celery", "-A", "config.celery", "worker", "-Q", queues, "-c", str(processes),
+            "-n", f"{name}@{found['EVERYCENT_INSTANCE']}", "--without-gossip", "--without-mingle",
+        )  # fmt: skip
+
+    children = [
+        python(
+            "web", "granian", "--interface", "wsgi", "config.wsgi:application", "--host", "127.0.0.1",
+            "--port", str(web), "--workers", str(WEB_WORKERS), "--blocking-threads", str(WEB_THREADS),
+            "--no-access-log", "--log-level", "warning", "--respawn-failed-workers",
+            is_ready=lambda: answers(web, "/healthz", found["EVERYCENT_INSTANCE"]),
+        ),
+        worker("worker-money", "money", 2),
+        worker("worker-other", "webhook_in,webhook_out,reports", 1),
+        python("beat", "celery", "-A", "config.celery", "beat", "--pidfile="),
+    ]  # fmt: skip
+    if (ROOT / "payments" / "simulator" / "__main__.py").exists():
+        children.insert(
+            0,
+            python(
+                "network", "payments.simulator", "--port", str(network), "--data", str(folder / "network"),
+                "--callback-url", f"http://127.0.0.1:{web}/webhooks/velocitypay/",
+                is_ready=lambda: answers(network, "/v1/health"),
+            ),
+        )  # fmt: skip
+    return children
+
+
+def day_arguments(folder: Path, wishes: dict[str, str]) -> list[str]:
+    """Return the management command of the day, with the caller's wishes."""
+    arguments = ["run_day"]
+    for name, option in (("DAYS", "--days"), ("ORDERS", "--orders"), ("SEED", "--seed")):
+        if name in wishes:
+            arguments += [option, str(Path(wishes[name]).absolute()) if name == "ORDERS" else wishes[name]]
+    return arguments
+
+
+def has_day() -> bool:
+    """Say whether this checkout has the command that takes the day."""
+    return (ROOT / "config/management/commands/run_day.py").exists()
+
+
+def answers(at_port: int, path: str, expected: str = "") -> bool:
+    """Say whether a program of ours answers on the port: status 200 and the expected word in its body."""
+    connection = http.client.HTTPConnection("127.0.0.1", at_port, timeout=2)
+    try:
+        connection.request("GET", path)
+        response = connection.getresponse()
+        return response.status == 200 and expected in response.read(4096).decode(errors="replace")
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def greet(folder: Path, found: dict[str, str], seconds: float) -> None:
+    """Print where everything is and how to get in."""
+    url = found["EVERYCENT_URL"]
+    lines = [
+        f"ready after {seconds:.0f} s",
+        f"  dashboard, admin  {url}/admin/",
+        f"  API docs          {url}/api/docs/",
+        f"  health            {url}/readyz",
+        f"  payment network   {found['VELOCITYPAY_URL']}",
+        f"  logs              {folder / 'logs'}",
+    ]
+    sys.stdout.write("\n".join(lines) + "\n")
+    sys.stdout.flush()
+
+
+_chosen: dict[str, int] = {}

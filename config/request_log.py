@@ -1,0 +1,76 @@
+"""The middleware that gives each request an id and writes its one canonical log line.
+
+It stands first in the chain, so that every answer, also that of a refused request, has `X-Request-Id` and
+a line. Views add what they know (merchant, key, payment) as attributes that `_facts` reads; nothing of the
+body is logged.
+"""
+
+import hashlib
+import re
+import time
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from django.http import HttpRequest, HttpResponse
+
+from config import metrics
+
+_ACCEPTED_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+_QUIET_ROUTES = frozenset({"healthz", "readyz", "metrics"})
+_log = structlog.get_logger("everycent.request")
+
+
+class RequestLog:
+    """Accepts or makes `X-Request-Id`, times the request, counts it, and writes the canonical line."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Answer the request with its id in the answer's header."""
+        began = time.perf_counter()
+        request_id = _request_id(request)
+        request.META["HTTP_X_REQUEST_ID"] = request_id  # what later readers of the header see
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        response = self.get_response(request)
+        milliseconds = (time.perf_counter() - began) * 1000
+        response["X-Request-Id"] = request_id
+        route = _route(request)
+        metrics.count_request(request.method or "", route, response.status_code, milliseconds / 1000)
+        if route.strip("/") not in _QUIET_ROUTES or response.status_code >= 500:
+            write = _log.error if response.status_code >= 500 else _log.info
+            write("request", **_facts(request, response, route, milliseconds))
+        structlog.contextvars.clear_contextvars()
+        return response
+
+
+def _facts(request: HttpRequest, response: HttpResponse, route: str, milliseconds: float) -> dict[str, Any]:
+    facts: dict[str, Any] = {
+        "method": request.method,
+        "route": route,
+        "status": response.status_code,
+        "ms": round(milliseconds, 1),
+        "ip": request.META.get("REMOTE_ADDR"),
+    }
+    key = request.headers.get("Idempotency-Key")
+    if key:
+        facts["idempotency_key_hash"] = hashlib.sha256(key.encode("utf-8", "replace")).hexdigest()[:16]
+    user = getattr(request, "user", None)
+    if getattr(user, "is_authenticated", False) and getattr(user, "is_staff", False):
+        facts["staff"] = user.pk  # type: ignore[union-attr]
+    facts.update(getattr(request, "log_facts", {}))
+    return facts
+
+
+def _request_id(request: HttpRequest) -> str:
+    offered = request.headers.get("X-Request-Id", "")
+    return offered if _ACCEPTED_ID.fullmatch(offered) else f"req_{uuid.uuid4().hex}"
+
+
+def _route(request: HttpRequest) -> str:
+    # The pattern, not the path: ids do not multiply the metrics' labels, nothing a caller typed is logged.
+    match = request.resolver_match
+    return match.route if match and match.route else "(no route)"
