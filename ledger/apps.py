@@ -1,6 +1,17 @@
+"""The ground floor; after each migrate it writes the registered state machines' edges to the database."""
+
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
+
+from ledger.states import write_edges
 
 
 class LedgerConfig(AppConfig):
+    """The book of record."""
+
     name = "ledger"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        # A schema hook, not domain news: the edges must be in the database before any row is.
+        post_migrate.connect(write_edges, sender=self, dispatch_uid="ledger.write_edges")

@@ -162,3 +162,6 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
 }
+# --- tests of the worst ---------------------------------------------------------------------------
+_crashpoint_dir = env.str("CRASHPOINT_DIR", default="")
+CRASHPOINT_DIR = Path(_crashpoint_dir) if _crashpoint_dir else None

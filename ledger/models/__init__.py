@@ -1,1 +1,20 @@
 """The tables of this app, named for Django."""
+
+from ledger.models.accounts import Account
+from ledger.models.audit import AuditRecord
+from ledger.models.events import Event
+from ledger.models.jobs import Job
+from ledger.models.journal import JournalEntry, Posting
+from ledger.models.outbox import OutboxMessage
+from ledger.models.seals import SealBlock
+
+__all__ = [
+    "Account",
+    "AuditRecord",
+    "Event",
+    "Job",
+    "JournalEntry",
+    "OutboxMessage",
+    "Posting",
+    "SealBlock",
+]

@@ -1,0 +1,144 @@
+"""Jobs: work that must be done, as rows with a time and a lease. The broker only hurries them.
+
+`schedule` writes the row in the caller's phase and, after commit, sends its id to the broker; a sweep
+publishes again whatever is due, so a lost or wiped broker costs seconds. A run claims the row by lease, so
+a repeated message is dropped. The function of a kind must be safe to run twice and late.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from celery import current_app
+from django.db import transaction
+from django.db.models import F, Q
+from kombu.exceptions import OperationalError
+
+from ledger import clock, ids, metrics
+from ledger.errors import DomainError
+from ledger.locks import require_phase
+from ledger.models import Job
+
+log = logging.getLogger(__name__)
+
+Work = Callable[[str, datetime], None]
+
+LEASE: Final = timedelta(seconds=90)
+TRIES_MAX: Final = 50
+PAUSE_FIRST_SECONDS: Final = 1
+PAUSE_MAX_SECONDS: Final = 300
+SWEEP_AT_ONCE: Final = 500
+RUN_TASK: Final = "ledger.tasks.run_job"
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What is done for a kind of job, and on which queue."""
+
+    name: str
+    queue: str
+    work: Work
+
+
+kinds: Final[dict[str, Kind]] = {}
+
+
+def runs(name: str, *, queue: str) -> Callable[[Work], Work]:
+    """Register a function as the work of a kind: `work(reference, at)`."""
+
+    def register(function: Work) -> Work:
+        kinds[name] = Kind(name, queue, function)
+        return function
+
+    return register
+
+
+def schedule(kind: str, reference: str, run_at: datetime) -> UUID:
+    """Write a job in the caller's phase, once per kind and reference; return its id."""
+    require_phase()
+    queue = kinds[kind].queue
+    job = Job(id=ids.uuid7(), kind=kind, reference=reference, queue=queue, run_at=run_at)
+    made = Job.objects.bulk_create([job], ignore_conflicts=True)[0]
+    transaction.on_commit(lambda: publish(made.pk, queue), robust=True)
+    return made.pk
+
+
+def publish(job_id: UUID, queue: str) -> None:
+    """Send a job's id to the broker; when that fails, the sweep will."""
+    try:
+        current_app.send_task(RUN_TASK, args=[str(job_id)], queue=queue, retry=False, ignore_result=True)
+    except (OperationalError, OSError) as error:
+        metrics.publish_failures.inc()
+        log.warning("the broker did not take a hint; the sweep will", extra={"error": str(error)})
+
+
+def run(job_id: UUID, at: datetime) -> bool:
+    """Claim and run one job; False when it is not there to be run (done, leased, or not due)."""
+    free = Q(lease_until=None) | Q(lease_until__lt=at)
+    claimed = Job.objects.filter(free, pk=job_id, finished_at=None, dead_at=None, run_at__lte=at)
+    if not claimed.update(lease_until=at + LEASE, tries=F("tries") + 1):
+        return False
+    job = Job.objects.get(pk=job_id)
+    started = clock.monotonic()
+    try:
+        kinds[job.kind].work(job.reference, at)
+    except Exception as error:
+        # The border of jobs: whatever went wrong is kept on the row, and the work is tried again later.
+        _failed(job, error, at)
+        return True
+    finally:
+        metrics.job_seconds.labels(job.kind).observe(clock.monotonic() - started)
+    Job.objects.filter(pk=job.pk).update(finished_at=clock.now(), lease_until=None, last_error="")
+    metrics.jobs_run.labels(job.kind, "done").inc()
+    return True
+
+
+def due(at: datetime, limit: int = SWEEP_AT_ONCE) -> list[tuple[UUID, str]]:
+    """Return id and queue of the jobs that are due and not leased, the oldest first."""
+    free = Q(lease_until=None) | Q(lease_until__lt=at)
+    rows = Job.objects.filter(free, finished_at=None, dead_at=None, run_at__lte=at).order_by("run_at")
+    found = list(rows.values_list("pk", "queue", "run_at")[:limit])
+    lateness = (at - found[0][2]).total_seconds() if found else 0.0
+    metrics.sweep_lateness_seconds.labels("jobs").set(lateness)
+    return [(pk, queue) for pk, queue, _ in found]
+
+
+def sweep(at: datetime, grace: timedelta = timedelta(seconds=3)) -> int:
+    """Publish again what has been due for longer than `grace`; return how many."""
+    found = due(at - grace)
+    for job_id, queue in found:
+        publish(job_id, queue)
+    return len(found)
+
+
+def run_due(at: datetime, rounds_max: int = 100) -> int:
+    """Run everything that is due, here and now, until nothing is; for tests and small installations."""
+    total = 0
+    for _ in range(rounds_max):
+        found = due(at)
+        total += sum(run(job_id, at) for job_id, _ in found)
+        if not found:
+            break
+    return total
+
+
+def purge(before: datetime, limit: int = 10_000) -> int:
+    """Delete jobs that were finished before an instant; return how many."""
+    old = Job.objects.filter(finished_at__lt=before).values_list("pk", flat=True)[:limit]
+    return Job.objects.filter(pk__in=list(old)).delete()[0]
+
+
+def _failed(job: Job, error: Exception, at: datetime) -> None:
+    metrics.jobs_run.labels(job.kind, "failed").inc()
+    if not isinstance(error, DomainError):
+        log.exception("job failed", extra={"kind": job.kind, "job_id": str(job.pk)})
+    pause = min(PAUSE_FIRST_SECONDS * 2 ** min(job.tries - 1, 20), PAUSE_MAX_SECONDS)
+    Job.objects.filter(pk=job.pk).update(
+        run_at=at + timedelta(seconds=pause),
+        lease_until=None,
+        last_error=f"{type(error).__name__}: {error}"[:2000],
+        dead_at=at if job.tries >= TRIES_MAX else None,
+    )

@@ -1,0 +1,30 @@
+"""Run every invariant and verify the seals; exit 1 when one is broken."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from ledger import invariants, sealing
+
+
+class Command(BaseCommand):
+    """Say which invariants hold; name the rows that break one."""
+
+    help = "Check every invariant of the house and every seal of the books."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        results = invariants.check_all()
+        for result in results:
+            mark = "ok    " if result.holds else "BROKEN"
+            self.stdout.write(f"{mark} {result.invariant.number} {result.invariant.sentence}")
+            for violation in result.violations:
+                self.stdout.write(f"         {violation}")
+        verdict = sealing.verify()
+        self.stdout.write(
+            f"{'ok    ' if verdict.holds else 'BROKEN'} seals: {verdict.blocks} blocks, "
+            f"{verdict.entries} entries, {verdict.events} events, {verdict.unsealed} entries not yet sealed {verdict.fault}".rstrip()
+        )
+        broken = sum(not result.holds for result in results) + (not verdict.holds)
+        if broken:
+            raise CommandError(f"{broken} of {len(results) + 1} checks are broken")
+        self.stdout.write(f"{len(results)} invariants hold")

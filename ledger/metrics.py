@@ -1,0 +1,15 @@
+"""The counters and histograms that the ground floor raises; `config.metrics` serves them."""
+
+from typing import Final
+
+from prometheus_client import Counter, Gauge, Histogram
+
+postings: Final = Counter("everycent_postings_total", "Postings written.")
+transitions: Final = Counter("everycent_transitions_total", "State changes.", ["machine", "edge"])
+outbox_failures: Final = Counter("everycent_outbox_failures_total", "Handler failures.", ["handler"])
+jobs_run: Final = Counter("everycent_jobs_total", "Jobs run.", ["kind", "result"])
+publish_failures: Final = Counter("everycent_publish_failures_total", "Hints that the broker did not take.")
+job_seconds: Final = Histogram("everycent_job_seconds", "Duration of jobs in seconds.", ["kind"])
+sweep_lateness_seconds: Final = Gauge(
+    "everycent_sweep_lateness_seconds", "Age of the oldest due item that a sweep found.", ["sweep"]
+)

@@ -1,0 +1,43 @@
+"""Account: where value sits. Its balance is exact for strict accounts and rolled up for deferred ones.
+
+Sign: a debit is positive, a credit negative. A bound states what the account may not pass (a liability to a
+vendor may not turn into a claim: `balance_max` 0). Upholds I-01 (bounds) by check constraint.
+"""
+
+from django.db import models
+
+
+class Account(models.Model):
+    """One account of one merchant in one currency; opened once, never deleted."""
+
+    id = models.BigAutoField(primary_key=True)
+    merchant_id = models.UUIDField()
+    code = models.CharField(max_length=40)
+    owner = models.CharField(max_length=80, default="", blank=True)
+    currency = models.CharField(max_length=3)
+    is_deferred = models.BooleanField()
+    balance_min = models.BigIntegerField(null=True, blank=True)
+    balance_max = models.BigIntegerField(null=True, blank=True)
+    balance = models.BigIntegerField(default=0)
+    version = models.BigIntegerField(default=0)
+    opened_at = models.DateTimeField(db_default=models.functions.Now())
+
+    class Meta:
+        db_table = "ledger_account"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["merchant_id", "code", "owner", "currency"], name="ledger_account_one_per_purpose"
+            ),
+            models.CheckConstraint(
+                condition=(models.Q(balance_min=None) | models.Q(balance__gte=models.F("balance_min")))
+                & (models.Q(balance_max=None) | models.Q(balance__lte=models.F("balance_max"))),
+                name="ledger_account_within_bounds",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(is_deferred=False) | models.Q(balance_min=None, balance_max=None),
+                name="ledger_account_deferred_is_unbounded",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.code} {self.owner} {self.currency}".replace("  ", " ")

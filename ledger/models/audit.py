@@ -1,0 +1,37 @@
+"""AuditRecord: what a person or key did, to what, and why; append only."""
+
+from django.db import models
+
+from ledger.ids import uuid7
+
+
+class AuditRecord(models.Model):
+    """One act, in the transaction of its effect; `before` and `after` are masked."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7)
+    at = models.DateTimeField()
+    merchant_id = models.UUIDField(null=True, blank=True)
+    actor_kind = models.CharField(max_length=16)
+    actor_id = models.CharField(max_length=80)
+    actor_label = models.CharField(max_length=150, blank=True)
+    role = models.CharField(max_length=60, blank=True)
+    action = models.CharField(max_length=80)
+    object_type = models.CharField(max_length=60)
+    object_id = models.CharField(max_length=64)
+    outcome = models.CharField(max_length=16, default="done")
+    reason = models.TextField(blank=True)
+    before = models.JSONField(default=dict, blank=True)
+    after = models.JSONField(default=dict, blank=True)
+    request_id = models.CharField(max_length=80, blank=True)
+    ip = models.GenericIPAddressField(null=True, blank=True)
+    user_agent = models.CharField(max_length=300, blank=True)
+
+    class Meta:
+        db_table = "ledger_audit"
+        indexes = [
+            models.Index(fields=["object_type", "object_id"], name="ledger_audit_by_object"),
+            models.Index(fields=["at"], name="ledger_audit_by_time"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.action} {self.object_type} {self.object_id}"

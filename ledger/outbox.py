@@ -1,0 +1,147 @@
+"""The outbox: news for the floors above, written with the event, delivered at least once and in order per
+subject.
+
+A handler is named by `@handles(event_type)` and must be idempotent: it runs in phases of its own, after the
+event's transaction, and may run again after a crash. Delivery claims rows with SKIP LOCKED and a lease; it
+never pages by "id greater than the last seen", because ids do not commit in order. A handler that keeps
+failing is parked as dead after `TRIES_MAX` and shown to staff; its subject's later messages wait for nobody
+then.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+from django.db import connection
+
+from ledger import metrics
+from ledger.errors import DomainError
+from ledger.models import Event, OutboxMessage
+
+log = logging.getLogger(__name__)
+
+Handler = Callable[[Event], None]
+
+LEASE: Final = timedelta(seconds=60)
+TRIES_MAX: Final = 12
+PAUSE_FIRST_SECONDS: Final = 2
+PAUSE_MAX_SECONDS: Final = 3600
+
+_handlers: dict[str, dict[str, Handler]] = {}
+
+
+def handles(*event_types: str) -> Callable[[Handler], Handler]:
+    """Register a function as a handler of these event types; its dotted name is its address for ever."""
+
+    def register(function: Handler) -> Handler:
+        name = f"{function.__module__}.{function.__qualname__}"
+        for event_type in event_types:
+            _handlers.setdefault(event_type, {})[name] = function
+        return function
+
+    return register
+
+
+def heard_types() -> set[str]:
+    """Return every event type that somebody handles."""
+    return set(_handlers)
+
+
+def enqueue(events: Sequence[Event], at: datetime) -> None:
+    """Write one message per event and handler, in the caller's phase; nothing when nobody listens."""
+    messages = [
+        OutboxMessage(
+            event=event, handler=name, subject_id=event.subject_id, sequence=event.sequence, due_at=at
+        )
+        for event in events
+        for name in _handlers.get(event.type, ())
+    ]
+    if messages:
+        OutboxMessage.objects.bulk_create(messages)
+
+
+def relay(at: datetime, limit: int = 200) -> int:
+    """Deliver what is due; return how many messages were delivered.
+
+    A message waits while an earlier one of the same subject and handler is undelivered.
+    """
+    delivered = 0
+    for message in _claim(at, limit):
+        delivered += _deliver(message, at)
+    return delivered
+
+
+def relay_all(at: datetime, rounds_max: int = 1000) -> int:
+    """Deliver until nothing more is due (one run of the relay); return how many."""
+    total = 0
+    for _ in range(rounds_max):
+        delivered = relay(at)
+        if not delivered:
+            break
+        total += delivered
+    return total
+
+
+def retry_dead(message_id: int, at: datetime) -> bool:
+    """Give a dead message its tries again; False when it is not dead."""
+    found = OutboxMessage.objects.filter(pk=message_id).exclude(dead_at=None)
+    return bool(found.update(dead_at=None, tries=0, due_at=at, lease_until=None))
+
+
+def lag_seconds(at: datetime) -> float:
+    """Return the age of the oldest message that is due and not delivered, in seconds; 0 when none is."""
+    oldest = (
+        OutboxMessage.objects.filter(sent_at=None, dead_at=None)
+        .order_by("due_at")
+        .values_list("due_at", flat=True)
+    ).first()
+    return max(0.0, (at - oldest).total_seconds()) if oldest else 0.0
+
+
+def _claim(at: datetime, limit: int) -> list[OutboxMessage]:
+    # The first undelivered message of each subject and handler, in the order in which they fell due.
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """UPDATE ledger_outbox SET lease_until = %s, tries = tries + 1 WHERE id IN (
+                   SELECT m.id FROM ledger_outbox m
+                   WHERE m.sent_at IS NULL AND m.dead_at IS NULL AND m.due_at <= %s
+                     AND (m.lease_until IS NULL OR m.lease_until < %s)
+                     AND NOT EXISTS (SELECT 1 FROM ledger_outbox earlier
+                                     WHERE earlier.handler = m.handler AND earlier.subject_id = m.subject_id
+                                       AND earlier.sequence < m.sequence
+                                       AND earlier.sent_at IS NULL AND earlier.dead_at IS NULL)
+                   ORDER BY m.due_at, m.id LIMIT %s FOR UPDATE SKIP LOCKED)
+               RETURNING id""",
+            [at + LEASE, at, at, limit],
+        )
+        claimed = [row[0] for row in cursor.fetchall()]
+    return list(OutboxMessage.objects.filter(pk__in=claimed).select_related("event").order_by("due_at", "pk"))
+
+
+def _deliver(message: OutboxMessage, at: datetime) -> int:
+    handler = _handlers.get(message.event.type, {}).get(message.handler)
+    row = OutboxMessage.objects.filter(pk=message.pk)
+    if handler is None:
+        row.update(dead_at=at, last_error="no such handler in this release", lease_until=None)
+        return 0
+    try:
+        handler(message.event)
+    except Exception as error:
+        # The border of handlers: whatever went wrong is kept on the row, and it is delivered again later.
+        metrics.outbox_failures.labels(message.handler).inc()
+        pause = min(PAUSE_FIRST_SECONDS * 2 ** (message.tries - 1), PAUSE_MAX_SECONDS)
+        is_dead = message.tries >= TRIES_MAX
+        if not isinstance(error, DomainError):
+            log.exception(
+                "outbox handler failed", extra={"handler": message.handler, "message_id": message.pk}
+            )
+        row.update(
+            due_at=at + timedelta(seconds=pause),
+            lease_until=None,
+            last_error=f"{type(error).__name__}: {error}"[:2000],
+            dead_at=at if is_dead else None,
+        )
+        return 0
+    row.update(sent_at=at, lease_until=None, last_error="")
+    return 1

@@ -1,0 +1,211 @@
+"""`record`: the one place where a state changes, with its money and its news, in one database transaction.
+
+    with record(payment, share, actor=actor, cause=cause, at=at) as entry:
+        payment.capture(amount)          # the move: one edge of each subject
+        entry.post(legs, step="capture:1")   # the money, when the edge posts
+        entry.announce(payload)          # the news
+
+It refuses, by exception, in every environment: no phase open; a row that was not locked in it; no edge or
+several; an edge that posts without a posting, or the reverse; a subject not announced; a payload with a
+forbidden field.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any, ClassVar, Final
+from uuid import UUID
+
+from django.db import models
+from django_fsm import FSMModelMixin
+
+from ledger import events, ids, journal, locks, metrics, outbox
+from ledger.actors import Actor
+from ledger.events import Cause
+from ledger.journal import EntryDraft, Leg
+from ledger.models import Event
+from ledger.states import Edge
+
+# Names that may never stand in an event: card data and secrets (PCI DSS 3.3.1, 3.4.1).
+FORBIDDEN_FIELDS: Final = frozenset(
+    {"pan", "card_number", "number_full", "cvc", "cvv", "track", "pin", "secret", "password", "api_key"}
+)
+
+
+class NotRecorded(RuntimeError):
+    """A step broke the rules of `record`: a defect, never a refusal to a caller."""
+
+
+class Recorded(FSMModelMixin, models.Model):  # type: ignore[misc]
+    """A row with a machine, whose every change of state is an event; its version is its last event's
+    sequence."""
+
+    SUBJECT: ClassVar[str]
+    PREFIX: ClassVar[str]
+
+    id = models.UUIDField(primary_key=True, default=ids.uuid7, editable=False)
+    version = models.PositiveIntegerField(default=0, editable=False)
+    event_hash = models.BinaryField(default=b"", editable=False)
+
+    class Meta:
+        abstract = True
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        fields = kwargs.get("update_fields")
+        is_ours = self.__dict__.get("_recording", False)
+        if not is_ours and (self._state.adding or fields is None or "state" in fields):
+            raise NotRecorded(f"{type(self).__name__} is saved by ledger.recording.record only")
+        super().save(*args, **kwargs)
+
+    @property
+    def public_id(self) -> str:
+        """The identifier that people and programs outside see."""
+        return ids.show(self.PREFIX, self.id)
+
+
+class Entry:
+    """What a step says about itself while it runs."""
+
+    def __init__(self, subjects: Sequence[Recorded]) -> None:
+        self._first = subjects[0]
+        self.payloads: dict[UUID, dict[str, Any]] = {}
+        self.legs: Sequence[Leg] = ()
+        self.step = ""
+        self.kind = ""
+        self.entry_id: UUID | None = None
+
+    def post(self, legs: Sequence[Leg], *, step: str, kind: str = "") -> UUID:
+        """Post these legs with the step; `step` is unique for the first subject. Returns the entry's id."""
+        if self.entry_id is not None:
+            raise NotRecorded("a step posts once")
+        self.legs, self.step, self.kind = legs, step, kind or step.partition(":")[0]
+        self.entry_id = ids.uuid7()
+        return self.entry_id
+
+    def announce(self, payload: dict[str, Any], subject: Recorded | None = None) -> None:
+        """Give the event's payload of a subject (the first one when none is named)."""
+        forbidden = FORBIDDEN_FIELDS & payload.keys()
+        if forbidden:
+            raise NotRecorded(f"an event may not hold {sorted(forbidden)}")
+        self.payloads[(subject or self._first).pk] = payload
+
+
+def no_answer(result: Any) -> None:
+    """Stand in where no request waits for an answer."""
+
+
+@contextmanager
+def record(*subjects: Any, actor: Actor, at: datetime, cause: Cause | None = None) -> Iterator[Entry]:
+    """Run one step of one or more subjects of one merchant; on leaving, write all that it did.
+
+    The first subject is the one whose fact is posted; the events of all of them name the entry.
+
+    :raises NotRecorded: the step breaks a rule above.
+    """
+    locks.require_phase()
+    for subject in subjects:
+        _check_before(subject)
+    entry = Entry(subjects)
+    for subject in subjects:
+        subject.__dict__["_recording"] = True
+    try:
+        yield entry
+        moves = [_move_of(subject) for subject in subjects]
+        _check_after(subjects, [edge for edge, _ in moves], entry, actor)
+        _post(subjects[0], entry, at)
+        written = _events(subjects, moves, entry, actor, cause or Cause(), at)
+        _save(subjects)
+        Event.objects.bulk_create(written)
+        outbox.enqueue(written, at)
+        for edge, _ in moves:
+            metrics.transitions.labels(edge.event.partition(".")[0], edge.name).inc()
+    finally:
+        for subject in subjects:
+            subject.__dict__.pop("_recording", None)
+            subject.__dict__.pop("_edges_taken", None)
+
+
+def _check_before(subject: Recorded) -> None:
+    if subject.__dict__.get("_recording"):
+        raise NotRecorded(f"{subject.SUBJECT} is being recorded already")
+    if not subject._state.adding and not locks.is_locked(subject):
+        raise NotRecorded(f"{subject.SUBJECT} {subject.pk} was not locked in this phase")
+
+
+def _move_of(subject: Recorded) -> tuple[Edge, str]:
+    taken: list[tuple[Edge, str]] = subject.__dict__.get("_edges_taken", [])
+    if len(taken) != 1:
+        raise NotRecorded(f"{subject.SUBJECT} took {len(taken)} edges in one step; it must take one")
+    return taken[0]
+
+
+def _check_after(subjects: Sequence[Recorded], edges: Sequence[Edge], entry: Entry, actor: Actor) -> None:
+    if any(edge.posts for edge in edges) != (entry.entry_id is not None):
+        raise NotRecorded(f"edges {[edge.name for edge in edges]} and the posting do not agree")
+    for subject, edge in zip(subjects, edges, strict=True):
+        if subject.pk not in entry.payloads:
+            raise NotRecorded(f"{edge.event} was not announced")
+        if edge.by is not None and edge.by != actor.kind:
+            raise NotRecorded(f"{edge.name} is for {edge.by} only, not for {actor.kind}")
+
+
+def _post(subject: Any, entry: Entry, at: datetime) -> None:
+    if entry.entry_id is None:
+        return
+    journal.post(
+        [
+            EntryDraft(
+                id=entry.entry_id, merchant_id=subject.merchant_id, kind=entry.kind,
+                source_type=subject.SUBJECT, source_id=subject.pk, step=entry.step, occurred_at=at,
+                legs=entry.legs,
+            )
+        ]
+    )  # fmt: skip
+
+
+def _events(
+    subjects: Sequence[Any], moves: Sequence[tuple[Edge, str]], entry: Entry, actor: Actor, cause: Cause,
+    at: datetime,
+) -> list[Event]:  # fmt: skip
+    written = []
+    for subject, (edge, was) in zip(subjects, moves, strict=True):
+        subject.version += 1
+        event = events.build(
+            events.Fact(
+                id=ids.uuid7(), merchant_id=subject.merchant_id, subject_type=subject.SUBJECT,
+                subject_id=subject.pk, sequence=subject.version, type=edge.event, from_state=was,
+                to_state=subject.state, payload=entry.payloads[subject.pk], cause=cause, actor=actor,
+                entry_id=entry.entry_id, occurred_at=at, previous_hash=bytes(subject.event_hash),
+            )
+        )  # fmt: skip
+        subject.event_hash = event.hash
+        written.append(event)
+    return written
+
+
+def _save(subjects: Sequence[Any]) -> None:
+    unit = locks.require_phase()
+    by_model: dict[type[models.Model], list[Any]] = {}
+    for subject in subjects:
+        by_model.setdefault(type(subject), []).append(subject)
+    for model, rows in by_model.items():
+        new = [row for row in rows if row._state.adding]
+        if new:
+            model._default_manager.bulk_create(new)
+        old = [row for row in rows if row not in new]
+        changed = sorted({name for row in old for name in _changed(row)})
+        if len(old) == 1:
+            old[0].save(update_fields=changed)
+        elif old:
+            model._default_manager.bulk_update(old, changed)
+        for row in rows:
+            locks.stamp(row, unit)
+
+
+def _changed(row: models.Model) -> list[str]:
+    before = row.__dict__["_before"]
+    return [
+        field.name
+        for field in row._meta.concrete_fields
+        if not field.primary_key and before.get(field.attname) != row.__dict__.get(field.attname)
+    ]

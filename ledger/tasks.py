@@ -1,0 +1,61 @@
+"""Celery's entry points of the ground floor: five lines each, safe to run twice and late."""
+
+import logging
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from celery import shared_task
+
+from ledger import balances, clock, invariants, jobs, outbox, sealing
+
+log = logging.getLogger(__name__)
+
+JOBS_KEPT = timedelta(days=7)
+
+
+@shared_task(name=jobs.RUN_TASK)
+def run_job(job_id: str, **_: Any) -> None:
+    """Run one job, when it is still there to be run."""
+    jobs.run(UUID(job_id), clock.now())
+
+
+@shared_task
+def sweep_jobs(**_: Any) -> None:
+    """Publish again the jobs that are due and that nobody has taken."""
+    jobs.sweep(clock.now())
+
+
+@shared_task
+def relay_outbox(**_: Any) -> None:
+    """Deliver news to the handlers."""
+    outbox.relay_all(clock.now())
+
+
+@shared_task
+def roll_balances(**_: Any) -> None:
+    """Fold the tails of deferred accounts."""
+    balances.roll()
+
+
+@shared_task
+def seal_books(**_: Any) -> None:
+    """Seal what has been written."""
+    sealing.seal()
+
+
+@shared_task
+def check_invariants(**_: Any) -> None:
+    """Run every invariant; a broken one is an incident with its number."""
+    for result in invariants.check_all():
+        if not result.holds:
+            log.error(
+                "invariant broken",
+                extra={"number": result.invariant.number, "violations": list(result.violations)},
+            )
+
+
+@shared_task
+def purge_jobs(**_: Any) -> None:
+    """Delete jobs finished long ago."""
+    jobs.purge(clock.now() - JOBS_KEPT)
