@@ -20,9 +20,10 @@ class Command(BaseCommand):
             for violation in result.violations:
                 self.stdout.write(f"         {violation}")
         verdict = sealing.verify()
+        mark = "ok    " if verdict.holds else "BROKEN"
+        counted = f"{verdict.blocks} blocks, {verdict.entries} entries, {verdict.events} events"
         self.stdout.write(
-            f"{'ok    ' if verdict.holds else 'BROKEN'} seals: {verdict.blocks} blocks, "
-            f"{verdict.entries} entries, {verdict.events} events, {verdict.unsealed} entries not yet sealed {verdict.fault}".rstrip()
+            f"{mark} seals: {counted}, {verdict.unsealed} not yet sealed {verdict.fault}".rstrip()
         )
         broken = sum(not result.holds for result in results) + (not verdict.holds)
         if broken:
