@@ -1,6 +1,35 @@
 """Fixtures that every test may use."""
 
+import pytest
 from django.test import TransactionTestCase
+
+from tests.factories import vendors as factory
+from tests.kit.api_client import MerchantClient
+from vendors.models import Merchant, Vendor
 
 # Tests with real commits leave their rows: the books refuse to be truncated. Each makes its own merchant.
 TransactionTestCase._fixture_teardown = lambda self: None  # type: ignore[method-assign]
+
+
+@pytest.fixture
+def northwind() -> Merchant:
+    """The merchant of the cast, one for each test; the test says which kind of database it wants."""
+    return factory.create_merchant("Northwind")
+
+
+@pytest.fixture
+def ada(northwind: Merchant) -> Vendor:
+    """A vendor who sells books, 10 % commission."""
+    return factory.create_vendor(northwind, "Ada", category="books", rate_bps=1000)
+
+
+@pytest.fixture
+def bruno(northwind: Merchant) -> Vendor:
+    """A vendor who sells food, 12.5 % commission."""
+    return factory.create_vendor(northwind, "Bruno", category="food", rate_bps=1250)
+
+
+@pytest.fixture
+def merchant_client(northwind: Merchant) -> MerchantClient:
+    """Northwind's server: a key with all scopes."""
+    return MerchantClient(factory.create_api_key(northwind)[1])

@@ -1,0 +1,61 @@
+from datetime import timedelta
+
+import pytest
+from django.db import IntegrityError, transaction
+
+from ledger.money import Money
+from tests.factories import vendors as factory
+from vendors.services import commissions
+
+pytestmark = pytest.mark.django_db
+
+
+class TestQuote:
+    def test_uses_the_vendors_own_rule(self, northwind, ada):
+        found = commissions.quote(northwind.pk, ada, Money(1999, "USD"), factory.AT)
+        assert (found.rate_bps, found.commission) == (1000, Money(200, "USD"))
+        assert found.rule_id == ada.commission_rules.get().pk
+
+    def test_falls_to_category_then_merchant_then_nothing(self, northwind):
+        bruno = factory.create_vendor(northwind, "Bruno", category="food", rate_bps=None)
+        amount = Money(1000, "EUR")
+        assert commissions.quote(northwind.pk, bruno, amount, factory.AT).rule_id is None
+        house = factory.create_rule(northwind, rate_bps=500)
+        assert commissions.quote(northwind.pk, bruno, amount, factory.AT).rule_id == house.pk
+        food = factory.create_rule(northwind, category="food", rate_bps=700)
+        assert commissions.quote(northwind.pk, bruno, amount, factory.AT).rule_id == food.pk
+
+    def test_ignores_inactive_rules_and_rules_of_other_merchants(self, northwind):
+        bruno = factory.create_vendor(northwind, "Bruno", rate_bps=None)
+        factory.create_rule(northwind, is_active=False)
+        factory.create_rule(factory.create_merchant("Southwind"))
+        assert commissions.quote(northwind.pk, bruno, Money(1000, "EUR"), factory.AT).rule_id is None
+
+
+class TestQuoteMany:
+    def test_quotes_a_split_in_its_order_with_one_query(
+        self, northwind, ada, bruno, django_assert_num_queries
+    ):
+        sales = [(bruno, Money(800, "USD")), (ada, Money(1000, "USD")), (bruno, Money(4, "USD"))]
+        with django_assert_num_queries(1):
+            found = commissions.quote_many(northwind.pk, sales, factory.AT)
+        assert [quote.commission.minor for quote in found] == [100, 100, 0]
+
+
+class TestRuleTable:
+    @pytest.mark.parametrize(
+        "fields",
+        [
+            {"rate_bps": 10_001},
+            {"fixed_minor": -1, "currency": "USD"},
+            {"fixed_minor": 30},
+            {"valid_to": factory.AT - timedelta(days=1)},
+        ],
+    )
+    def test_refuses_terms_that_cannot_be(self, northwind, fields):
+        with pytest.raises(IntegrityError), transaction.atomic():
+            factory.create_rule(northwind, **fields)
+
+    def test_refuses_a_rule_for_a_vendor_and_a_category(self, northwind, ada):
+        with pytest.raises(IntegrityError), transaction.atomic():
+            factory.create_rule(northwind, vendor=ada, category="books")

@@ -1,0 +1,67 @@
+"""Merchant: the business that calls the API; the tenant to which every other row belongs."""
+
+from uuid import UUID
+
+from django.db import models
+
+from ledger.errors import NotFound
+from ledger.ids import show, uuid7
+
+
+class MerchantNotFound(NotFound):
+    """No such merchant."""
+
+    code = "merchant_not_found"
+
+
+class Mode(models.TextChoices):
+    """Whether money is pretended or real."""
+
+    SANDBOX = "sandbox", "Sandbox"
+    LIVE = "live", "Live"
+
+
+class CaptureMethod(models.TextChoices):
+    """When an authorized payment is captured, unless the payment says otherwise."""
+
+    AUTOMATIC = "automatic", "Automatic"
+    MANUAL = "manual", "Manual"
+
+
+class Merchant(models.Model):
+    """A tenant: its mode, whether it may act, and its defaults.
+
+    `refund_approval_above` maps a currency to the amount in minor units above which a refund needs a second
+    person; a currency that is not in it needs none.
+    """
+
+    PREFIX = "mer"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    name = models.CharField(max_length=120)
+    mode = models.CharField(max_length=8, choices=Mode, default=Mode.SANDBOX)
+    is_active = models.BooleanField(default=True)
+    refund_approval_above = models.JSONField(default=dict, blank=True)
+    capture_method = models.CharField(
+        max_length=10, choices=CaptureMethod, default=CaptureMethod.AUTOMATIC, verbose_name="default capture"
+    )
+    recorded_at = models.DateTimeField(db_default=models.functions.Now())
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(mode__in=Mode.values), name="vendors_merchant_mode_is_known"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def public_id(self) -> str:
+        return show(self.PREFIX, self.id)
+
+    @property
+    def merchant_id(self) -> UUID:
+        """Itself: the audit log names the merchant of what was acted upon."""
+        return self.id

@@ -1,0 +1,65 @@
+"""The read queries of this app; each takes the merchant whose rows it may show."""
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from django.db.models import Q, QuerySet
+
+from vendors.models import ApiKey, CommissionRule, Merchant, Vendor
+from vendors.models.access import ApiKeyNotFound
+from vendors.models.merchants import MerchantNotFound
+from vendors.models.vendors import VendorNotFound
+
+
+def merchant(merchant_id: UUID) -> Merchant:
+    """Return a merchant.
+
+    :raises MerchantNotFound: there is none.
+    """
+    found = Merchant.objects.filter(pk=merchant_id).first()
+    if found is None:
+        raise MerchantNotFound(f"there is no merchant {merchant_id}")
+    return found
+
+
+def vendor(merchant_id: UUID, vendor_id: UUID) -> Vendor:
+    """Return a merchant's vendor.
+
+    :raises VendorNotFound: the merchant has no such vendor.
+    """
+    found = Vendor.objects.filter(merchant_id=merchant_id, pk=vendor_id).first()
+    if found is None:
+        raise VendorNotFound("the merchant has no such vendor", param="vendor_id")
+    return found
+
+
+def vendors_by_id(merchant_id: UUID, vendor_ids: Iterable[UUID]) -> dict[UUID, Vendor]:
+    """Return those of the vendors that belong to the merchant, by id, in one query."""
+    return Vendor.objects.filter(merchant_id=merchant_id).in_bulk(list(vendor_ids))
+
+
+def vendors(merchant_id: UUID) -> QuerySet[Vendor]:
+    """Return all vendors of a merchant, unordered."""
+    return Vendor.objects.filter(merchant_id=merchant_id)
+
+
+def commission_rules(merchant_id: UUID, vendor_ids: Iterable[UUID]) -> QuerySet[CommissionRule]:
+    """Return the active rules that can concern these vendors of a merchant, whenever they hold, unordered."""
+    concerned = Q(vendor__isnull=True) | Q(vendor_id__in=set(vendor_ids))
+    return CommissionRule.objects.filter(concerned, merchant_id=merchant_id, is_active=True)
+
+
+def api_keys(merchant_id: UUID) -> QuerySet[ApiKey]:
+    """Return all API keys of a merchant, also those that no longer hold, unordered."""
+    return ApiKey.objects.filter(merchant_id=merchant_id)
+
+
+def api_key(merchant_id: UUID, api_key_id: UUID) -> ApiKey:
+    """Return a merchant's API key with its merchant.
+
+    :raises ApiKeyNotFound: the merchant has no such key.
+    """
+    found = ApiKey.objects.select_related("merchant").filter(merchant_id=merchant_id, pk=api_key_id).first()
+    if found is None:
+        raise ApiKeyNotFound("the merchant has no such API key")
+    return found
