@@ -3,6 +3,7 @@
 import pytest
 from django.test import TransactionTestCase
 
+import tests.kit.books  # noqa: F401  its machine must be known before the database is made
 from tests.factories import vendors as factory
 from tests.kit.api_client import MerchantClient
 from vendors.models import Merchant, Vendor

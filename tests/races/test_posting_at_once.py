@@ -11,6 +11,7 @@ from ledger.chart import Code, account
 from ledger.journal import EntryDraft, credit, debit
 from ledger.models import Account, Posting
 from ledger.money import Money
+from tests.kit import books
 from tests.kit.race import errors, results, together
 
 pytestmark = [pytest.mark.races, pytest.mark.django_db(transaction=True)]
@@ -42,7 +43,7 @@ def test_transfers_in_every_direction_neither_deadlock_nor_lose_a_cent():
     merchant = uuid.uuid4()
     vendors = ["ada", "bruno", "chen", "dora"]
     with locks.phase():
-        journal.post([fund(merchant, vendor, 1000) for vendor in vendors])
+        books.post([fund(merchant, vendor, 1000) for vendor in vendors])
 
     def shuffle(seed: int):
         dice = random.Random(seed)
@@ -51,7 +52,7 @@ def test_transfers_in_every_direction_neither_deadlock_nor_lose_a_cent():
             for _ in range(25):
                 source, target = dice.sample(vendors, 2)
                 with locks.phase():
-                    journal.post([transfer(merchant, source, target, dice.randint(1, 10))])
+                    books.post([transfer(merchant, source, target, dice.randint(1, 10))])
             return 25
 
         return run
@@ -69,11 +70,11 @@ def test_transfers_in_every_direction_neither_deadlock_nor_lose_a_cent():
 def test_two_spenders_of_one_balance_cannot_both_have_it():
     merchant = uuid.uuid4()
     with locks.phase():
-        journal.post([fund(merchant, "ada", 100), fund(merchant, "bruno", 1)])
+        books.post([fund(merchant, "ada", 100), fund(merchant, "bruno", 1)])
 
     def spend() -> None:
         with locks.phase():
-            journal.post([transfer(merchant, "ada", "bruno", 60)])
+            books.post([transfer(merchant, "ada", "bruno", 60)])
 
     outcomes = together(*[spend] * 8)
     assert len(results(outcomes)) == 1
@@ -88,7 +89,7 @@ def test_a_deferred_account_is_exact_while_it_is_posted_to_and_rolled():
     def post() -> None:
         for _ in range(40):
             with locks.phase():
-                journal.post([fund(merchant, f"vendor-{uuid.uuid4()}", 1)])
+                books.post([fund(merchant, f"vendor-{uuid.uuid4()}", 1)])
 
     def roll_and_read() -> list[int]:
         seen = []
@@ -109,7 +110,7 @@ def test_an_account_opened_by_many_at_once_is_one_account():
 
     def post() -> None:
         with locks.phase():
-            journal.post([fund(merchant, "ada", 5)])
+            books.post([fund(merchant, "ada", 5)])
 
     assert errors(together(*[post] * 10)) == []
     assert Account.objects.filter(merchant_id=merchant).count() == 2

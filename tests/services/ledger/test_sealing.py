@@ -5,11 +5,12 @@ import uuid
 import pytest
 from django.db import connection
 
-from ledger import clock, journal, locks, sealing
+from ledger import clock, locks, sealing
 from ledger.chart import Code, account
 from ledger.journal import EntryDraft, credit, debit
 from ledger.models import JournalEntry, Posting, SealBlock
 from ledger.money import Money
+from tests.kit import books as kit
 
 
 @pytest.fixture
@@ -23,7 +24,7 @@ def books(transactional_db, head):
     """Real commits: a seal takes only what is committed. The rows stay; the seals are taken off again."""
     merchant = uuid.uuid4()
     with locks.phase():
-        journal.post([_funding(merchant, amount) for amount in (100, 250, 999)])
+        kit.post([_funding(merchant, amount) for amount in (100, 250, 999)])
     sealing.seal()
     yield merchant
     with connection.cursor() as cursor:
@@ -83,7 +84,7 @@ class TestVerify:
 
     def test_sees_that_the_last_block_is_gone(self, books, head):
         with locks.phase():
-            journal.post([_funding(books, 5)])
+            kit.post([_funding(books, 5)])
         assert sealing.seal() is not None
         last = SealBlock.objects.order_by("-number").first()
         tamper("DELETE FROM ledger_seal WHERE number = %s", last.number)
