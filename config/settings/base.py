@@ -131,6 +131,12 @@ EVENT_SIGNING_KEYS = {
 EVENT_SIGNING_KEY_ID = env.str("EVENT_SIGNING_KEY_ID", default="dev1")
 SEAL_HEAD_FILE = path("SEAL_HEAD_FILE", DATA_DIR / "seal-head.jsonl")
 
+# --- fraud -------------------------------------------------------------------------------------------------
+# Under the pepper customers, cards and addresses are remembered; a new one forgets them and empties the lists.
+FRAUD_PEPPER = secret("FRAUD_PEPPER", development_default="development-only-fraud-pepper-0000000000000001")
+FRAUD_FACTS_TIMEOUT_SECONDS = seconds("FRAUD_FACTS_TIMEOUT_SECONDS", 2.0)
+FRAUD_BUDGET_MS = integer("FRAUD_BUDGET_MS", 50)
+
 # --- providers ---------------------------------------------------------------------------------------------
 VELOCITYPAY_URL = env.str("VELOCITYPAY_URL", default="http://127.0.0.1:8090")
 VELOCITYPAY_API_KEY = secret("VELOCITYPAY_API_KEY", development_default="vp_test_development_key")

@@ -1,0 +1,76 @@
+"""Screenings at once: one check per payment, exact limits per customer; and what happens without the lock."""
+
+import threading
+
+import pytest
+
+from fraud import locks
+from fraud.engine.types import Decision, ScreeningRequest
+from fraud.models import FraudCheck, Signal
+from fraud.services import configuring
+from fraud.services.screening import screen
+from ledger import clock
+from ledger.actors import Actor
+from tests.factories.fraud import screening_request
+from tests.kit.race import at_once
+from vendors.models import Merchant
+
+pytestmark = pytest.mark.races
+
+AT_ONCE, LIMIT = 8, 5
+
+
+@pytest.fixture
+def northwind() -> Merchant:
+    merchant = Merchant.objects.create(name="Northwind")
+    configuring.publish_rule(
+        merchant_id=merchant.id,
+        code="count_customer_1h",
+        limits={"*": {"decline": LIMIT}},
+        actor=Actor("staff", "7", "Irene"),
+        reason="a hard limit",
+        at=clock.now(),
+    )
+    return merchant
+
+
+def of_carla(merchant: Merchant, **fields: str) -> ScreeningRequest:
+    return screening_request(merchant.id, at=clock.now(), **fields)
+
+
+def test_two_screenings_of_one_payment_give_one_check(northwind):
+    request = of_carla(northwind)
+    verdicts = at_once([lambda: screen(request)] * AT_ONCE)
+    assert len({verdict.check_id for verdict in verdicts}) == 1
+    assert FraudCheck.objects.filter(merchant=northwind).count() == 1
+    assert Signal.objects.filter(merchant=northwind).count() == 1
+
+
+def admitted(merchant: Merchant) -> int:
+    requests = [of_carla(merchant) for _ in range(AT_ONCE)]
+    verdicts = at_once([lambda request=request: screen(request) for request in requests])
+    assert all(not isinstance(verdict, Exception) for verdict in verdicts), verdicts
+    return sum(verdict.decision is Decision.APPROVE for verdict in verdicts)
+
+
+def test_a_customer_s_limit_is_exact(northwind):
+    assert admitted(northwind) == LIMIT
+
+
+def test_without_the_lock_it_is_not(northwind, monkeypatch):
+    """The negative control: what the advisory lock is for."""
+    everybody_counted = threading.Barrier(AT_ONCE)
+
+    def no_lock(merchant_id, names, *, statement_timeout):
+        return "15s"
+
+    def counted_together(*args, **kwargs):
+        everybody_counted.wait(timeout=20)
+        return written(*args, **kwargs)
+
+    from fraud.services import screening
+
+    written = screening._write
+    monkeypatch.setattr(locks, "attempt", no_lock)
+    monkeypatch.setattr(screening, "_write", counted_together)
+    assert admitted(northwind) > LIMIT
