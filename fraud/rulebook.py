@@ -19,6 +19,10 @@ from fraud.models import RiskRule
 KEPT_MAX: Final = 2_000
 
 
+class NoRules(RuntimeError):
+    """Nothing to hold a payment against: the house's rules were not seeded. A defect; nothing is approved."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Book:
     token: str
@@ -51,12 +55,16 @@ def resolve(rows: Sequence[RiskRule], at: datetime) -> list[Rule]:
 
     A merchant's row replaces the house's; where it names no limits for a currency, the house's hold. An
     inactive row of the merchant switches the rule off for it.
+
+    :raises NoRules: the house has no rules at that time.
     """
     house: dict[str, RiskRule] = {}
     own: dict[str, RiskRule] = {}
     for row in sorted(rows, key=lambda row: row.version):
         if row.valid_from <= at and (row.valid_until is None or at < row.valid_until):
             (house if row.merchant_id is None else own)[row.code] = row
+    if not house:
+        raise NoRules("the house has no fraud rules; migrate writes them")
     rules = []
     for code in sorted({*house, *own}):
         row = own.get(code) or house[code]

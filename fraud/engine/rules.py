@@ -45,8 +45,10 @@ def limits_for(rule: Rule, currency: str) -> dict[str, int] | None:
 
 
 def failure(rule: Rule, detail: str) -> Finding:
-    """Return the finding of a rule that could not be evaluated: its declared posture."""
-    weight = {Decision.APPROVE: 0, Decision.REVIEW: rule.review_weight, Decision.DECLINE: rule.decline_weight}
+    """Return the finding of a rule that could not be evaluated: its declared posture, and no weight.
+
+    What is not known says nothing of the payment; many silent rules must not add up to a decline.
+    """
     return Finding(
         rule=rule.code,
         version=rule.version,
@@ -54,7 +56,6 @@ def failure(rule: Rule, detail: str) -> Finding:
         observed=0,
         threshold=0,
         unit="none",
-        weight=weight[rule.fail_posture],
         detail=detail,
         is_failure=True,
     )

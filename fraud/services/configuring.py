@@ -5,7 +5,7 @@
 
 import uuid
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from django.conf import settings
@@ -22,6 +22,8 @@ from ledger.locks import phased
 from ledger.money import AMOUNT_MAX, check_currency
 
 PER_CURRENCY: Final = frozenset({RuleKind.AMOUNT, RuleKind.VELOCITY_SUM})
+BEGINNING: Final = datetime(2000, 1, 1, tzinfo=UTC)
+"""From when the first version of each of the house's rules holds: a payment of any day has rules."""
 EFFECTS: Final = frozenset({Decision.REVIEW.value, Decision.DECLINE.value})
 
 
@@ -167,13 +169,17 @@ def end_list_entry(*, entry_id: uuid.UUID, actor: Actor, reason: str, at: dateti
 
 
 def sync_defaults(at: datetime) -> int:
-    """Write the house's rules that are not on record yet, each version once; return how many."""
+    """Write the house's rules that are not on record yet, each version once; return how many.
+
+    A first version holds since ever, a later one from `at`.
+    """
     with transaction.atomic():
         known = set(RiskRule.objects.filter(merchant_id=None).values_list("code", "version"))
         fresh = [rule for rule in DEFAULT_RULES if (rule.code, rule.version) not in known]
         for rule in fresh:
             _end_open(None, rule.code, at)
-            _insert(rule, merchant_id=None, limits=rule.limits, version=rule.version, valid_from=at)
+            since = BEGINNING if rule.version == 1 else at
+            _insert(rule, merchant_id=None, limits=rule.limits, version=rule.version, valid_from=since)
     return len(fresh)
 
 

@@ -15,7 +15,7 @@ from tests.factories.fraud import screening_request
 from tests.kit.race import at_once
 from vendors.models import Merchant
 
-pytestmark = pytest.mark.races
+pytestmark = [pytest.mark.races, pytest.mark.django_db(transaction=True)]
 
 AT_ONCE, LIMIT = 8, 5
 
@@ -74,3 +74,19 @@ def test_without_the_lock_it_is_not(northwind, monkeypatch):
     monkeypatch.setattr(locks, "attempt", no_lock)
     monkeypatch.setattr(screening, "_write", counted_together)
     assert admitted(northwind) > LIMIT
+
+
+def test_facts_that_take_too_long_are_judged_without(northwind, monkeypatch, settings):
+    """The statement really is cancelled by PostgreSQL; the second phase writes check and signal."""
+    from fraud.services import screening
+
+    settings.FRAUD_FACTS_TIMEOUT_SECONDS = 0.05
+    sql = screening.FACTS_SQL.replace(" AS check_id,", " AS check_id, pg_sleep(5) AS slept,")
+    monkeypatch.setattr(screening, "FACTS_SQL", sql)
+    verdict = screen(of_carla(northwind))
+    check = FraudCheck.objects.get(pk=verdict.check_id)
+    assert (verdict.decision, check.is_degraded) == (Decision.REVIEW, True)
+    assert {reason.detail for reason in verdict.reasons if reason.is_failure} == {screening.TOO_SLOW}
+    assert Signal.objects.filter(merchant=northwind).count() == 1
+    monkeypatch.undo()
+    assert screen(of_carla(northwind, payment_ref=check.payment_ref)) == verdict

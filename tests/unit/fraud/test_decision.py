@@ -53,9 +53,12 @@ class TestJudge:
         assert (judgement.decision, judgement.score, judgement.level) == (decision, score, level)
 
     def test_says_when_the_score_decided(self):
-        judgement = judge([finding(weight=400)] * 2, DEFAULT_RULES)
+        judgement = judge([finding(effect=APPROVE, weight=400)] * 2, DEFAULT_RULES)
         by_score = judgement.findings[-1]
         assert (by_score.rule, by_score.observed, by_score.threshold) == ("score", 640, 600)
+
+    def test_the_score_is_silent_where_a_rule_asks_for_as_much(self):
+        assert [f.rule for f in judge([finding(weight=700)], DEFAULT_RULES).findings] == ["amount"]
 
     def test_keeps_what_an_allow_list_overrode(self):
         assert finding(effect=DECLINE) in judge([finding(effect=DECLINE), ALLOW], DEFAULT_RULES).findings

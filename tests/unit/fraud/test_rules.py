@@ -119,6 +119,10 @@ class TestUnknowable:
         assert set(found) == needing
         assert all(f.is_failure and f.effect is REVIEW for f in found.values())
 
+    def test_many_silent_rules_do_not_add_up_to_a_decline(self):
+        judgement = run(request(), Unknowable("gone"), DEFAULT_RULES)
+        assert (judgement.decision, judgement.score) == (REVIEW, 0)
+
     @pytest.mark.parametrize("posture", list(Decision))
     def test_follows_the_declared_posture(self, posture):
         rule = Rule(
