@@ -12,7 +12,7 @@ from fraud.services.screening import screen
 from ledger import clock
 from ledger.actors import Actor
 from tests.factories.fraud import screening_request
-from tests.kit.race import at_once
+from tests.kit.race import errors, results, together
 from vendors.models import Merchant
 
 pytestmark = [pytest.mark.races, pytest.mark.django_db(transaction=True)]
@@ -40,7 +40,8 @@ def of_carla(merchant: Merchant, **fields: str) -> ScreeningRequest:
 
 def test_two_screenings_of_one_payment_give_one_check(northwind):
     request = of_carla(northwind)
-    verdicts = at_once([lambda: screen(request)] * AT_ONCE)
+    verdicts = results(together(*[lambda: screen(request)] * AT_ONCE))
+    assert len(verdicts) == AT_ONCE
     assert len({verdict.check_id for verdict in verdicts}) == 1
     assert FraudCheck.objects.filter(merchant=northwind).count() == 1
     assert Signal.objects.filter(merchant=northwind).count() == 1
@@ -48,9 +49,9 @@ def test_two_screenings_of_one_payment_give_one_check(northwind):
 
 def admitted(merchant: Merchant) -> int:
     requests = [of_carla(merchant) for _ in range(AT_ONCE)]
-    verdicts = at_once([lambda request=request: screen(request) for request in requests])
-    assert all(not isinstance(verdict, Exception) for verdict in verdicts), verdicts
-    return sum(verdict.decision is Decision.APPROVE for verdict in verdicts)
+    outcomes = together(*[lambda request=request: screen(request) for request in requests])
+    assert errors(outcomes) == []
+    return sum(verdict.decision is Decision.APPROVE for verdict in results(outcomes))
 
 
 def test_a_customer_s_limit_is_exact(northwind):
