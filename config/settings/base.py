@@ -132,7 +132,7 @@ EVENT_SIGNING_KEY_ID = env.str("EVENT_SIGNING_KEY_ID", default="dev1")
 SEAL_HEAD_FILE = path("SEAL_HEAD_FILE", DATA_DIR / "seal-head.jsonl")
 
 # --- fraud -------------------------------------------------------------------------------------------------
-# Under the pepper customers, cards and addresses are remembered; a new one forgets them and empties the lists.
+# Customers, cards and addresses are remembered under the pepper; a new one forgets them, empties the lists.
 FRAUD_PEPPER = secret("FRAUD_PEPPER", development_default="development-only-fraud-pepper-0000000000000001")
 FRAUD_FACTS_TIMEOUT_SECONDS = seconds("FRAUD_FACTS_TIMEOUT_SECONDS", 2.0)
 FRAUD_BUDGET_MS = integer("FRAUD_BUDGET_MS", 50)
