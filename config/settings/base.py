@@ -146,6 +146,12 @@ VELOCITYPAY_WEBHOOK_SECRET = secret(
 PROVIDER_CONNECT_TIMEOUT_SECONDS = seconds("PROVIDER_CONNECT_TIMEOUT_SECONDS", 1.0)
 PROVIDER_READ_TIMEOUT_SECONDS = seconds("PROVIDER_READ_TIMEOUT_SECONDS", 10.0)
 PROVIDER_QUIET_SECONDS = seconds("PROVIDER_QUIET_SECONDS", 15.0)
+PROVIDER_KEY_RETENTION_HOURS = integer("PROVIDER_KEY_RETENTION_HOURS", 24)
+
+# --- payments ----------------------------------------------------------------------------------------------
+PAYMENT_UNUSED_HOURS = integer("PAYMENT_UNUSED_HOURS", 24)  # a payment never authorized expires
+PAYMENT_AUTHORIZATION_DAYS = integer("PAYMENT_AUTHORIZATION_DAYS", 7)  # an authorization lapses
+PAYMENT_COMPLETION_DAYS = integer("PAYMENT_COMPLETION_DAYS", 30)  # after capture nothing more is expected
 
 # --- API document ------------------------------------------------------------------------------------------
 SPECTACULAR_SETTINGS = {

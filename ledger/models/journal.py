@@ -5,7 +5,6 @@ SQL function `ledger_post`; UPDATE, DELETE and TRUNCATE are refused.
 """
 
 from django.db import models
-from django.db.models.functions import Now
 
 from ledger.ids import uuid7
 from ledger.models.accounts import Account
@@ -24,7 +23,7 @@ class JournalEntry(models.Model):
         "self", on_delete=models.DO_NOTHING, null=True, blank=True, related_name="reversed_by"
     )
     occurred_at = models.DateTimeField()
-    recorded_at = models.DateTimeField(db_default=Now())
+    recorded_at = models.DateTimeField(db_default=models.functions.Now())
     content_hash = models.BinaryField()
 
     class Meta:

@@ -1,1 +1,18 @@
-"""The tables of this app, named for Django."""
+"""Names the tables of the payments floor for Django."""
+
+from payments.models.numbers import NumberCounter
+from payments.models.operations import ProviderOperation
+from payments.models.payments import Payment
+from payments.models.refunds import Refund, RefundShare
+from payments.models.transactions import PaymentTransaction
+from payments.models.webhooks import ProviderWebhook
+
+__all__ = [
+    "NumberCounter",
+    "Payment",
+    "PaymentTransaction",
+    "ProviderOperation",
+    "ProviderWebhook",
+    "Refund",
+    "RefundShare",
+]

@@ -1,0 +1,300 @@
+"""Payment: one intent of a customer to pay one amount, and the guards of its moves.
+
+The methods change fields and refuse; they never save, query or read the clock. The relations between the
+amounts (I-20: refunded + refunding ≤ captured; captured + capturing ≤ authorized ≤ amount) are check
+constraints too. Card numbers are never here: only the provider's token and what it tells of the card.
+"""
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from django.db import models
+from django.db.models import F, Q
+
+from ledger.errors import Invalid, NotFound
+from ledger.money import Money
+from ledger.recording import Recorded
+from ledger.states import StateField
+from payments.states import PAYMENT
+from vendors.models.merchants import CaptureMethod
+
+if TYPE_CHECKING:
+    from payments.models.transactions import PaymentTransaction
+
+
+class PaymentNotFound(NotFound):
+    """No such payment for this merchant."""
+
+    code = "payment_not_found"
+
+
+class CaptureTooLarge(Invalid):
+    """More would be captured than the authorization has left."""
+
+    code = "capture_too_large"
+    advice = "Capture at most what is authorized and neither captured nor being captured."
+
+
+class MethodType(models.TextChoices):
+    """What the customer pays with."""
+
+    CARD = "card", "Card"
+    BANK_TRANSFER = "bank_transfer", "Bank transfer"
+
+
+class Payment(Recorded):
+    """One payment of one customer to one merchant, in one currency."""
+
+    PREFIX = "pay"
+    SUBJECT = "payment"
+    NotFound = PaymentNotFound
+
+    # Set by selectors and services, not columns: the shares in the merchant's order; an operation is open.
+    share_rows: list["PaymentTransaction"]
+    is_processing: bool
+
+    merchant = models.ForeignKey(
+        "vendors.Merchant", on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    number = models.CharField(max_length=24)
+    order_ref = models.CharField(max_length=100)
+    customer_ref = models.CharField(max_length=100)
+    merchant_reference = models.CharField(max_length=100, null=True, blank=True)
+    description = models.CharField(max_length=500, blank=True)
+    metadata = models.JSONField(default=dict, blank=True)
+
+    currency = models.CharField(max_length=3)
+    amount_minor = models.BigIntegerField()
+    authorized_minor = models.BigIntegerField(default=0)
+    capturing_minor = models.BigIntegerField(default=0)  # asked of the provider, answer not yet known
+    captured_minor = models.BigIntegerField(default=0)
+    refunding_minor = models.BigIntegerField(default=0)  # spoken for by refunds that are not over
+    refunded_minor = models.BigIntegerField(default=0)
+    capture_count = models.PositiveSmallIntegerField(default=0)  # captures asked for; numbers their legs
+    is_voiding = models.BooleanField(default=False)  # a void is under way: no capture may begin
+
+    state = StateField(PAYMENT)
+    is_confirmed = models.BooleanField(default=False)  # authorize without being asked again
+    capture_method = models.CharField(max_length=10, choices=CaptureMethod.choices)
+    method_type = models.CharField(max_length=16, choices=MethodType.choices)
+    method_token = models.CharField(max_length=100)
+    method_brand = models.CharField(max_length=32, blank=True)
+    method_last4 = models.CharField(max_length=4, blank=True)
+    method_fingerprint = models.CharField(max_length=100, blank=True)
+    provider = models.CharField(max_length=32)
+    provider_reference = models.CharField(max_length=100, blank=True)
+
+    decline_code = models.CharField(max_length=64, blank=True)
+    decline_message = models.CharField(max_length=300, blank=True)
+    decline_is_hard = models.BooleanField(default=False)
+    reason = models.CharField(max_length=300, blank=True)  # why it was cancelled, failed or rejected
+
+    fraud_check_ref = models.CharField(max_length=40, blank=True)
+    fraud_decision = models.CharField(max_length=16, blank=True)
+    fraud_level = models.CharField(max_length=16, blank=True)
+    fraud_score_millis = models.PositiveSmallIntegerField(default=0)
+    fraud_reasons = models.JSONField(default=list, blank=True)
+
+    created_at = models.DateTimeField()
+    authorized_at = models.DateTimeField(null=True, blank=True)
+    captured_at = models.DateTimeField(null=True, blank=True)  # when the last capture ended
+    expires_at = models.DateTimeField(null=True, blank=True)  # when the authorization lapses
+    closed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["merchant", "number"], name="payments_payment_number"),
+            models.UniqueConstraint(
+                fields=["merchant", "merchant_reference"],
+                condition=Q(merchant_reference__isnull=False),
+                name="payments_payment_merchant_reference",
+            ),
+            models.CheckConstraint(
+                condition=Q(amount_minor__gt=0) & Q(currency__regex=r"^[A-Z]{3}$"),
+                name="payments_payment_amount_positive",
+            ),
+            models.CheckConstraint(
+                condition=Q(authorized_minor__gte=0, authorized_minor__lte=F("amount_minor")),
+                name="payments_payment_authorized_within_amount",
+            ),
+            models.CheckConstraint(
+                condition=Q(captured_minor__gte=0, capturing_minor__gte=0)
+                & Q(authorized_minor__gte=F("captured_minor") + F("capturing_minor")),
+                name="payments_payment_captured_within_authorized",
+            ),
+            models.CheckConstraint(
+                condition=Q(is_voiding=False) | Q(capturing_minor=0),
+                name="payments_payment_void_excludes_capture",
+            ),
+            models.CheckConstraint(
+                condition=Q(refunded_minor__gte=0, refunding_minor__gte=0)
+                & Q(captured_minor__gte=F("refunded_minor") + F("refunding_minor")),
+                name="payments_payment_refunded_within_captured",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["merchant", "id"], name="payments_payment_by_merchant"),
+            models.Index(fields=["merchant", "order_ref", "id"], name="payments_payment_by_order"),
+            models.Index(fields=["merchant", "customer_ref", "id"], name="payments_payment_by_customer"),
+            models.Index(fields=["merchant", "state", "id"], name="payments_payment_by_state"),
+            models.Index(
+                fields=["provider_reference"],
+                condition=~Q(provider_reference=""),
+                name="payments_payment_by_provider",
+            ),
+            models.Index(
+                fields=["expires_at"],
+                condition=Q(state__in=["created", "authorized", "partly_captured"]),
+                name="payments_payment_expiring",
+            ),
+            models.Index(
+                fields=["captured_at"], condition=Q(state="captured"), name="payments_payment_completing"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.number
+
+    # --- amounts ------------------------------------------------------------------------------------------
+    def money(self, minor: int) -> Money:
+        """Return an amount in this payment's currency."""
+        return Money(minor, self.currency)
+
+    @property
+    def amount(self) -> Money:
+        return self.money(self.amount_minor)
+
+    @property
+    def capturable(self) -> Money:
+        """What is authorized and neither captured nor being captured."""
+        return self.money(self.authorized_minor - self.captured_minor - self.capturing_minor)
+
+    @property
+    def refundable(self) -> Money:
+        """What is captured and neither refunded nor being refunded."""
+        return self.money(self.captured_minor - self.refunded_minor - self.refunding_minor)
+
+    # --- birth --------------------------------------------------------------------------------------------
+    @PAYMENT.edge("create")
+    def create(self) -> None:
+        """Begin, free to be authorized."""
+
+    @PAYMENT.edge("open_review")
+    def open_review(self) -> None:
+        """Begin, waiting for a person's judgment."""
+
+    @PAYMENT.edge("reject")
+    def reject(self, reason: str, at: datetime) -> None:
+        """Begin and end: the screening declined."""
+        self.reason, self.closed_at = reason, at
+
+    @PAYMENT.edge("approve_review")
+    def approve_review(self) -> None:
+        """Go on: a person approved."""
+        self.fraud_decision = "approve"
+
+    @PAYMENT.edge("decline_review")
+    def decline_review(self, reason: str, at: datetime) -> None:
+        """End: a person declined."""
+        self.fraud_decision, self.reason, self.closed_at = "decline", reason, at
+
+    # --- authorization ------------------------------------------------------------------------------------
+    @PAYMENT.edge("authorize")
+    def authorize(self, amount: Money, reference: str, at: datetime, expires_at: datetime) -> None:
+        """Note what the provider reserved."""
+        self.authorized_minor, self.provider_reference = amount.minor, reference
+        self.authorized_at, self.expires_at = at, expires_at
+
+    @PAYMENT.edge("fail")
+    def fail(self, reason: str, at: datetime) -> None:
+        """End without money: declined, refused, or given up by the merchant."""
+        self.reason, self.closed_at = reason, at
+
+    @PAYMENT.edge("authorize_late")
+    def authorize_late(self, reference: str) -> None:
+        """Note that the provider reserved although we had stopped; a void follows."""
+        self.provider_reference = reference
+
+    # --- capture ------------------------------------------------------------------------------------------
+    def reserve_capture(self, amount: Money, *, is_final: bool) -> Money:
+        """Set money aside for a capture that will be asked for, number it, and return what was set aside.
+
+        A final capture sets aside all that is left, so that nothing can be captured beside or after it.
+
+        :raises CaptureTooLarge: more than is left.
+        """
+        left = self.capturable
+        if amount > left:
+            raise CaptureTooLarge(
+                f"{amount.display()} is more than the {left.display()} left to capture",
+                param="amount",
+                left=left.minor,
+            )
+        reserved = left if is_final else amount
+        self.capturing_minor += reserved.minor
+        self.capture_count += 1
+        return reserved
+
+    @PAYMENT.edge("capture_part")
+    def capture_part(self, amount: Money, reserved: Money, at: datetime) -> None:
+        """Take a part; more may follow."""
+        self._take(amount, reserved, at)
+
+    @PAYMENT.edge("capture")
+    def capture(self, amount: Money, reserved: Money, at: datetime) -> None:
+        """Take the rest, or the last part that will be taken."""
+        self._take(amount, reserved, at)
+
+    @PAYMENT.edge("fail_capture")
+    def fail_capture(self, reserved: Money) -> None:
+        """Note that a capture was refused; nothing was captured before."""
+        self.capturing_minor -= reserved.minor
+
+    @PAYMENT.edge("fail_part_capture")
+    def fail_part_capture(self, reserved: Money) -> None:
+        """Note that a further capture was refused."""
+        self.capturing_minor -= reserved.minor
+
+    @PAYMENT.edge("close_capture")
+    def close_capture(self) -> None:
+        """Give up what was not captured."""
+
+    # --- ends ---------------------------------------------------------------------------------------------
+    @PAYMENT.edge("complete")
+    def complete(self, at: datetime) -> None:
+        """Nothing more is expected."""
+        self.closed_at = at
+
+    @PAYMENT.edge("cancel")
+    def cancel(self, reason: str, at: datetime) -> None:
+        """Stop before any money was captured."""
+        self.reason, self.closed_at, self.is_voiding = reason, at, False
+
+    @PAYMENT.edge("fail_cancel")
+    def fail_cancel(self) -> None:
+        """Note that the provider did not give the authorization back."""
+        self.is_voiding = False
+
+    @PAYMENT.edge("expire")
+    def expire(self, at: datetime) -> None:
+        """Let an authorization lapse, or a payment that was never authorized."""
+        self.closed_at = at
+
+    @PAYMENT.edge("void_late")
+    def void_late(self) -> None:
+        """Note that a late authorization was given back."""
+
+    def note_method(self, brand: str, last4: str, fingerprint: str) -> None:
+        """Keep what the provider tells of the card or account; what it does not tell stays as it was."""
+        self.method_brand = brand[:32] or self.method_brand
+        self.method_last4 = last4[:4] or self.method_last4
+        self.method_fingerprint = fingerprint[:100] or self.method_fingerprint
+
+    def note_decline(self, code: str, message: str, *, is_hard: bool) -> None:
+        """Keep why the provider said no."""
+        self.decline_code, self.decline_message, self.decline_is_hard = code, message[:300], is_hard
+
+    def _take(self, amount: Money, reserved: Money, at: datetime) -> None:
+        self.capturing_minor -= reserved.minor
+        self.captured_minor += amount.minor
+        self.captured_at = at

@@ -1,0 +1,145 @@
+"""PaymentTransaction: one vendor's share of a payment, with its commission frozen at creation.
+
+What no share covers is the merchant's own and has no row. Amounts nest in check constraints (I-21); the
+parts over several captures sum to the whole because `payments.capture_division` divides by largest remainder.
+"""
+
+from datetime import datetime
+
+from django.db import models
+from django.db.models import F, Q
+
+from ledger.errors import NotFound
+from ledger.money import Money
+from ledger.recording import Recorded
+from ledger.states import StateField
+from payments.states import PAYMENT_TRANSACTION
+
+
+class PaymentTransactionNotFound(NotFound):
+    """No such payment transaction for this merchant."""
+
+    code = "payment_transaction_not_found"
+
+
+class PaymentTransaction(Recorded):
+    """One vendor's share of one payment."""
+
+    PREFIX = "ptx"
+    SUBJECT = "payment_transaction"
+    NotFound = PaymentTransactionNotFound
+
+    merchant = models.ForeignKey(
+        "vendors.Merchant", on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    payment = models.ForeignKey(
+        "payments.Payment", on_delete=models.PROTECT, related_name="shares", db_index=False
+    )
+    vendor = models.ForeignKey("vendors.Vendor", on_delete=models.PROTECT, related_name="+", db_index=False)
+    position = models.PositiveSmallIntegerField()  # order in which the merchant listed the shares, from 0
+
+    currency = models.CharField(max_length=3)
+    amount_minor = models.BigIntegerField()
+    captured_minor = models.BigIntegerField(default=0)
+    refunding_minor = models.BigIntegerField(default=0)
+    refunded_minor = models.BigIntegerField(default=0)
+    commission_rate_bps = models.PositiveIntegerField(default=0)
+    commission_fixed_minor = models.BigIntegerField(default=0)
+    commission_rule_id = models.UUIDField(null=True, blank=True)
+    commission_minor = models.BigIntegerField(default=0)
+    commission_captured_minor = models.BigIntegerField(default=0)
+    commission_refunded_minor = models.BigIntegerField(default=0)
+
+    state = StateField(PAYMENT_TRANSACTION)
+    reason = models.CharField(max_length=300, blank=True)
+    created_at = models.DateTimeField()
+    captured_at = models.DateTimeField(null=True, blank=True)
+    closed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["payment", "vendor"], name="payments_paymenttransaction_one_per_vendor"
+            ),
+            models.CheckConstraint(
+                condition=Q(amount_minor__gt=0), name="payments_paymenttransaction_amount_positive"
+            ),
+            models.CheckConstraint(
+                condition=Q(captured_minor__gte=0, captured_minor__lte=F("amount_minor"))
+                & Q(refunding_minor__gte=0, refunded_minor__gte=0)
+                & Q(captured_minor__gte=F("refunding_minor") + F("refunded_minor")),
+                name="payments_paymenttransaction_amounts_nest",
+            ),
+            models.CheckConstraint(
+                condition=Q(commission_minor__gte=0, commission_minor__lte=F("amount_minor"))
+                & Q(commission_captured_minor__gte=0)
+                & Q(commission_captured_minor__lte=F("commission_minor"))
+                & Q(commission_captured_minor__lte=F("captured_minor"))
+                & Q(commission_refunded_minor__gte=0)
+                & Q(commission_refunded_minor__lte=F("commission_captured_minor")),
+                name="payments_paymenttransaction_commission_nests",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["merchant", "id"], name="payments_ptx_by_merchant"),
+            models.Index(fields=["vendor", "id"], name="payments_ptx_by_vendor"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.amount_minor} {self.currency} of {self.payment_id}"
+
+    def money(self, minor: int) -> Money:
+        """Return an amount in this share's currency."""
+        return Money(minor, self.currency)
+
+    @property
+    def amount(self) -> Money:
+        return self.money(self.amount_minor)
+
+    @property
+    def commission(self) -> Money:
+        return self.money(self.commission_minor)
+
+    @property
+    def capturable_minor(self) -> int:
+        """What was not captured of this share."""
+        return self.amount_minor - self.captured_minor
+
+    @property
+    def refundable_minor(self) -> int:
+        """What is captured and neither refunded nor being refunded."""
+        return self.captured_minor - self.refunded_minor - self.refunding_minor
+
+    @PAYMENT_TRANSACTION.edge("create")
+    def create(self) -> None:
+        """Begin with its payment."""
+
+    @PAYMENT_TRANSACTION.edge("capture_part")
+    def capture_part(self, amount: Money, commission: Money, at: datetime) -> None:
+        """Take a part of the share; more may follow."""
+        self._take(amount, commission, at)
+
+    @PAYMENT_TRANSACTION.edge("capture")
+    def capture(self, amount: Money, commission: Money, at: datetime) -> None:
+        """Take the last part of the share that will be taken; it may be nothing."""
+        self._take(amount, commission, at)
+
+    @PAYMENT_TRANSACTION.edge("complete")
+    def complete(self, at: datetime) -> None:
+        """Nothing more is expected of this share."""
+        self.closed_at = at
+
+    @PAYMENT_TRANSACTION.edge("fail")
+    def fail(self, reason: str, at: datetime) -> None:
+        """End without money."""
+        self.reason, self.closed_at = reason, at
+
+    @PAYMENT_TRANSACTION.edge("cancel")
+    def cancel(self, reason: str, at: datetime) -> None:
+        """End with its payment, before any of it was captured."""
+        self.reason, self.closed_at = reason, at
+
+    def _take(self, amount: Money, commission: Money, at: datetime) -> None:
+        self.captured_minor += amount.minor
+        self.commission_captured_minor += commission.minor
+        self.captured_at = at

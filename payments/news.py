@@ -1,0 +1,51 @@
+"""Pure: the payloads of this floor's events. They are public and frozen: fields are added, never removed.
+
+Amounts are minor units beside one `currency`. No token, no card data beyond brand and last four, no address.
+"""
+
+from typing import Any
+
+from ledger.ids import show
+from payments.models import Payment, PaymentTransaction
+
+
+def of_payment(payment: Payment, **more: Any) -> dict[str, Any]:
+    """Return what an event says of a payment, with the facts of the step (`more`)."""
+    return {
+        "id": payment.public_id,
+        "number": payment.number,
+        "state": payment.state,
+        "order_id": payment.order_ref,
+        "customer_id": payment.customer_ref,
+        "merchant_reference": payment.merchant_reference,
+        "currency": payment.currency,
+        "amount_minor": payment.amount_minor,
+        "authorized_minor": payment.authorized_minor,
+        "captured_minor": payment.captured_minor,
+        "refunded_minor": payment.refunded_minor,
+        "method": {
+            "type": payment.method_type,
+            "brand": payment.method_brand,
+            "last4": payment.method_last4,
+        },
+        "provider": payment.provider,
+        "provider_reference": payment.provider_reference,
+        **more,
+    }
+
+
+def of_share(share: PaymentTransaction, **more: Any) -> dict[str, Any]:
+    """Return what an event says of one vendor's share."""
+    return {
+        "id": share.public_id,
+        "payment_id": show("pay", share.payment_id),
+        "vendor_id": show("vnd", share.vendor_id),
+        "state": share.state,
+        "currency": share.currency,
+        "amount_minor": share.amount_minor,
+        "captured_minor": share.captured_minor,
+        "refunded_minor": share.refunded_minor,
+        "commission_minor": share.commission_minor,
+        "commission_captured_minor": share.commission_captured_minor,
+        **more,
+    }

@@ -1,0 +1,185 @@
+"""Every read query of this floor. Each takes the merchant whose rows it may show; staff pass `ALL`.
+
+A payment comes with `share_rows` (its shares in the merchant's order) and `is_processing` (an operation is
+open), both by one query for any number of rows; nothing that renders needs to ask again.
+"""
+
+from typing import Final, TypeVar
+from uuid import UUID
+
+from django.db.models import Exists, Model, OuterRef, Prefetch, Q, QuerySet
+
+from payments import states
+from payments.models import Payment, PaymentTransaction, ProviderOperation, ProviderWebhook, Refund
+from payments.models.operations import OperationNotFound
+from payments.models.payments import PaymentNotFound
+from payments.models.refunds import RefundNotFound
+from payments.models.transactions import PaymentTransactionNotFound
+from payments.models.webhooks import ProviderWebhookNotFound
+
+Row = TypeVar("Row", bound=Model)
+
+
+class _All:
+    """Stands for every merchant; only staff screens and house-keeping pass it."""
+
+
+ALL: Final = _All()
+Whose = UUID | _All
+
+
+# --- payments -----------------------------------------------------------------------------------------------
+def payments(merchant_id: Whose) -> QuerySet[Payment]:
+    """Return a merchant's payments with shares and `is_processing`, unordered."""
+    shares = Prefetch("shares", PaymentTransaction.objects.order_by("position"), to_attr="share_rows")
+    return (
+        _of(merchant_id, Payment.objects.all()).annotate(is_processing=_has_open()).prefetch_related(shares)
+    )
+
+
+def payment(merchant_id: Whose, payment_id: UUID) -> Payment:
+    """Return one payment.
+
+    :raises PaymentNotFound: the merchant has none with this id.
+    """
+    return _one(payments(merchant_id).filter(pk=payment_id), PaymentNotFound)
+
+
+def payment_by_number(merchant_id: Whose, number: str) -> Payment:
+    """Return the payment with a human number.
+
+    :raises PaymentNotFound: the merchant has none with this number.
+    """
+    return _one(payments(merchant_id).filter(number=number), PaymentNotFound)
+
+
+def payment_by_provider_reference(merchant_id: Whose, reference: str) -> Payment:
+    """Return the payment that a provider knows under a reference.
+
+    :raises PaymentNotFound: the merchant has none.
+    """
+    return _one(payments(merchant_id).filter(provider_reference=reference), PaymentNotFound)
+
+
+def payments_with_status(merchant_id: Whose, status: str) -> QuerySet[Payment]:
+    """Return the payments that have a public status, unordered.
+
+    :raises KeyError: there is no such status.
+    """
+    if status not in states.PAYMENT_STATUSES:
+        raise KeyError(status)
+    rows = payments(merchant_id)
+    if status == states.PROCESSING:
+        return rows.filter(_has_open(), state__in=states.PAYMENT_STATES_IN_MOTION)
+    state = states.CREATED if status == states.PENDING else status
+    rows = rows.filter(state=state)
+    return rows.filter(~_has_open()) if state in states.PAYMENT_STATES_IN_MOTION else rows
+
+
+def shares_of(payment: Payment) -> list[PaymentTransaction]:
+    """Return a payment's shares in the merchant's order, from memory when they were loaded with it."""
+    loaded: list[PaymentTransaction] | None = payment.__dict__.get("share_rows")
+    if loaded is None:
+        loaded = list(PaymentTransaction.objects.filter(payment=payment).order_by("position"))
+        payment.share_rows = loaded
+    return loaded
+
+
+def has_open_operation(payment_id: UUID, *kinds: str) -> bool:
+    """Say whether an operation of a payment is open (of the kinds named, or of any)."""
+    rows = ProviderOperation.objects.filter(payment_id=payment_id, concluded_at=None)
+    return (rows.filter(kind__in=kinds) if kinds else rows).exists()
+
+
+# --- shares, refunds ----------------------------------------------------------------------------------------
+def transactions(merchant_id: Whose) -> QuerySet[PaymentTransaction]:
+    """Return a merchant's shares with payment and vendor, unordered."""
+    return _of(merchant_id, PaymentTransaction.objects.select_related("payment", "vendor"))
+
+
+def transaction(merchant_id: Whose, transaction_id: UUID) -> PaymentTransaction:
+    """Return one share with its payment and vendor.
+
+    :raises PaymentTransactionNotFound: the merchant has none with this id.
+    """
+    return _one(transactions(merchant_id).filter(pk=transaction_id), PaymentTransactionNotFound)
+
+
+def refunds(merchant_id: Whose) -> QuerySet[Refund]:
+    """Return a merchant's refunds with payment and shares, unordered."""
+    return _of(merchant_id, Refund.objects.select_related("payment")).prefetch_related("shares")
+
+
+def refund(merchant_id: Whose, refund_id: UUID) -> Refund:
+    """Return one refund with its payment and shares.
+
+    :raises RefundNotFound: the merchant has none with this id.
+    """
+    return _one(refunds(merchant_id).filter(pk=refund_id), RefundNotFound)
+
+
+# --- operations, webhooks -----------------------------------------------------------------------------------
+def operations(merchant_id: Whose) -> QuerySet[ProviderOperation]:
+    """Return a merchant's provider operations with their payment, unordered."""
+    return _of(merchant_id, ProviderOperation.objects.select_related("payment"))
+
+
+def operation(merchant_id: Whose, operation_id: UUID) -> ProviderOperation:
+    """Return one operation with its payment.
+
+    :raises OperationNotFound: the merchant has none with this id.
+    """
+    return _one(operations(merchant_id).filter(pk=operation_id), OperationNotFound)
+
+
+def operation_by_key(provider: str, idempotency_key: str) -> ProviderOperation | None:
+    """Return the operation that a provider's notice speaks of, when it is ours."""
+    return ProviderOperation.objects.filter(provider=provider, idempotency_key=idempotency_key).first()
+
+
+def operations_of(subject_type: str, subject_id: UUID) -> QuerySet[ProviderOperation]:
+    """Return the operations of one subject, the oldest first."""
+    rows = ProviderOperation.objects.filter(subject_type=subject_type, subject_id=subject_id)
+    return rows.order_by("created_at", "pk")
+
+
+def held_operations(merchant_id: Whose) -> QuerySet[ProviderOperation]:
+    """Return the open operations that nobody asks about any more: a person must look (I-25)."""
+    return operations(merchant_id).filter(concluded_at=None, ask_at=None)
+
+
+def webhooks(merchant_id: Whose) -> QuerySet[ProviderWebhook]:
+    """Return incoming webhooks with their operation, unordered; a merchant sees those about its own money."""
+    return _of(merchant_id, ProviderWebhook.objects.select_related("operation"))
+
+
+def webhook(merchant_id: Whose, webhook_id: UUID) -> ProviderWebhook:
+    """Return one incoming webhook.
+
+    :raises ProviderWebhookNotFound: the merchant has none with this id.
+    """
+    return _one(webhooks(merchant_id).filter(pk=webhook_id), ProviderWebhookNotFound)
+
+
+# --- private ------------------------------------------------------------------------------------------------
+# An open refund does not make a payment `processing`: the refund has a status of its own.
+_OF_THE_PAYMENT: Final = ("authorize", "capture", "void")
+
+
+def _has_open() -> Exists:
+    return Exists(
+        ProviderOperation.objects.filter(
+            payment_id=OuterRef("pk"), concluded_at=None, kind__in=_OF_THE_PAYMENT
+        )
+    )
+
+
+def _of(merchant_id: Whose, rows: QuerySet[Row]) -> QuerySet[Row]:
+    return rows if isinstance(merchant_id, _All) else rows.filter(Q(merchant_id=merchant_id))
+
+
+def _one(rows: QuerySet[Row], missing: type[Exception]) -> Row:
+    found = next(iter(rows[:1]), None)
+    if found is None:
+        raise missing(f"there is no such {rows.model._meta.verbose_name}")
+    return found

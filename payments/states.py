@@ -1,0 +1,130 @@
+"""The machines of the payments floor as data: one row per edge, with its event and whether it moves money.
+
+Inside we say *state*; merchants see *status*, which is the state except while a provider operation is open
+(`processing`) and before anything was asked of a provider (`pending`). Public statuses are never removed.
+"""
+
+from typing import Final
+
+from ledger.states import NEW, Edge, Machine
+
+# --- payment ------------------------------------------------------------------------------------------------
+CREATED: Final = "created"
+UNDER_REVIEW: Final = "under_review"
+REJECTED: Final = "rejected"
+AUTHORIZED: Final = "authorized"
+PARTLY_CAPTURED: Final = "partly_captured"
+CAPTURED: Final = "captured"
+COMPLETED: Final = "completed"
+FAILED: Final = "failed"
+CANCELLED: Final = "cancelled"
+EXPIRED: Final = "expired"
+
+PAYMENT: Final = Machine(
+    "payment",
+    edges=[
+        Edge("create", {NEW}, CREATED, "payment.created"),
+        Edge("open_review", {NEW}, UNDER_REVIEW, "payment.review_opened"),
+        Edge("reject", {NEW}, REJECTED, "payment.rejected"),
+        Edge("approve_review", {UNDER_REVIEW}, CREATED, "payment.review_approved"),
+        Edge("decline_review", {UNDER_REVIEW}, REJECTED, "payment.rejected"),
+        Edge("authorize", {CREATED}, AUTHORIZED, "payment.authorized"),
+        Edge("fail", {CREATED, UNDER_REVIEW}, FAILED, "payment.failed"),
+        Edge("capture_part", {AUTHORIZED, PARTLY_CAPTURED}, PARTLY_CAPTURED, "payment.partly_captured", True),
+        Edge("capture", {AUTHORIZED, PARTLY_CAPTURED}, CAPTURED, "payment.captured", True),
+        Edge("fail_capture", {AUTHORIZED}, AUTHORIZED, "payment.capture_failed"),
+        Edge("fail_part_capture", {PARTLY_CAPTURED}, PARTLY_CAPTURED, "payment.capture_failed"),
+        Edge("fail_cancel", {AUTHORIZED}, AUTHORIZED, "payment.cancel_failed"),
+        # What was not captured of a partly captured payment is given up: no money moves.
+        Edge("close_capture", {PARTLY_CAPTURED}, CAPTURED, "payment.capture_closed"),
+        Edge("complete", {CAPTURED}, COMPLETED, "payment.completed"),
+        Edge("cancel", {CREATED, UNDER_REVIEW, AUTHORIZED}, CANCELLED, "payment.cancelled"),
+        Edge("expire", {CREATED, AUTHORIZED}, EXPIRED, "payment.expired"),
+        # The network took the authorization although we had stopped: said, then voided by an operation.
+        Edge("authorize_late", {CANCELLED}, CANCELLED, "payment.authorized_late"),
+        Edge("void_late", {CANCELLED}, CANCELLED, "payment.late_authorization_voided"),
+    ],
+)
+
+PROCESSING: Final = "processing"
+PENDING: Final = "pending"
+PAYMENT_STATUSES: Final = (
+    PENDING,
+    PROCESSING,
+    UNDER_REVIEW,
+    REJECTED,
+    AUTHORIZED,
+    PARTLY_CAPTURED,
+    CAPTURED,
+    COMPLETED,
+    FAILED,
+    CANCELLED,
+    EXPIRED,
+)
+# While one of these is the state, an open operation decides what comes next, so the status is `processing`.
+PAYMENT_STATES_IN_MOTION: Final = frozenset({CREATED, AUTHORIZED, PARTLY_CAPTURED})
+
+
+def payment_status(state: str, *, is_processing: bool) -> str:
+    """Return what merchants see: `processing` while an operation is open, `pending` before the first one."""
+    if is_processing and state in PAYMENT_STATES_IN_MOTION:
+        return PROCESSING
+    return PENDING if state == CREATED else state
+
+
+# --- payment transaction (one vendor's share) ---------------------------------------------------------------
+PAYMENT_TRANSACTION: Final = Machine(
+    "payment_transaction",
+    edges=[
+        Edge("create", {NEW}, PENDING, "payment_transaction.created"),
+        Edge(
+            "capture_part", {PENDING, PARTLY_CAPTURED}, PARTLY_CAPTURED, "payment_transaction.partly_captured"
+        ),
+        Edge("capture", {PENDING, PARTLY_CAPTURED}, CAPTURED, "payment_transaction.captured"),
+        Edge("complete", {CAPTURED}, COMPLETED, "payment_transaction.completed"),
+        Edge("fail", {PENDING}, FAILED, "payment_transaction.failed"),
+        Edge("cancel", {PENDING}, CANCELLED, "payment_transaction.cancelled"),
+    ],
+)
+PAYMENT_TRANSACTION_STATUSES: Final = (PENDING, PARTLY_CAPTURED, CAPTURED, COMPLETED, FAILED, CANCELLED)
+
+# --- refund -------------------------------------------------------------------------------------------------
+REQUESTED: Final = "requested"
+APPROVED: Final = "approved"
+
+REFUND: Final = Machine(
+    "refund",
+    edges=[
+        Edge("request", {NEW}, REQUESTED, "refund.requested"),
+        # Below the merchant's approval limit nobody needs to look: it is born approved.
+        Edge("request_approved", {NEW}, APPROVED, "refund.approved"),
+        Edge("approve", {REQUESTED}, APPROVED, "refund.approved"),
+        Edge("reject", {REQUESTED}, REJECTED, "refund.rejected"),
+        Edge("start", {APPROVED}, PROCESSING, "refund.processing"),
+        Edge("complete", {PROCESSING}, COMPLETED, "refund.completed", True),
+        Edge("fail", {REQUESTED, APPROVED, PROCESSING}, FAILED, "refund.failed"),
+    ],
+)
+REFUND_STATUSES: Final = (REQUESTED, APPROVED, PROCESSING, COMPLETED, FAILED, REJECTED)
+# Money of a refund in one of these is spoken for: it counts into `refunding_minor`.
+REFUND_STATES_OPEN: Final = frozenset({REQUESTED, APPROVED, PROCESSING})
+
+# --- provider webhook (one incoming message) ----------------------------------------------------------------
+# It belongs to no merchant until it is understood, so its moves are not events of the books: the event is
+# that of the operation it concludes. The row itself is the record; the machine still guards it.
+RECEIVED: Final = "received"
+REFUSED: Final = "refused"
+APPLIED: Final = "applied"
+IGNORED: Final = "ignored"
+
+PROVIDER_WEBHOOK: Final = Machine(
+    "provider_webhook",
+    edges=[
+        Edge("receive", {NEW}, RECEIVED, "provider_webhook.received"),
+        Edge("refuse", {NEW}, REFUSED, "provider_webhook.refused"),
+        Edge("apply", {RECEIVED, FAILED}, APPLIED, "provider_webhook.applied"),
+        Edge("ignore", {RECEIVED, FAILED}, IGNORED, "provider_webhook.ignored"),
+        Edge("fail", {RECEIVED}, FAILED, "provider_webhook.failed"),
+    ],
+)
+PROVIDER_WEBHOOK_STATUSES: Final = (RECEIVED, REFUSED, APPLIED, IGNORED, FAILED)

@@ -1,0 +1,104 @@
+"""The smallest valid payments in any state, made through `record` alone: no provider is asked.
+
+Amounts are minor units of USD unless told otherwise. For the real way in, with a provider, see
+`payments.services`; these are for tests of what comes after.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from ledger.actors import SYSTEM
+from ledger.ids import uuid7
+from ledger.locks import phase
+from ledger.money import Money
+from ledger.recording import record
+from payments import locks, news, numbers, posting_rules
+from payments.capture_division import Part
+from payments.models import Payment, PaymentTransaction
+from payments.posting_rules import ShareCapture
+from vendors.models import Merchant, Vendor
+
+AT: Final = datetime(2026, 1, 15, 12, tzinfo=UTC)
+
+
+def create_payment(
+    merchant: Merchant,
+    *,
+    amount: int = 10_000,
+    currency: str = "USD",
+    shares: Sequence[tuple[Vendor, int, int]] = (),
+    at: datetime = AT,
+    **fields: Any,
+) -> Payment:
+    """Make a created payment; `shares` are (vendor, amount, commission)."""
+    number = numbers.take(merchant.pk, numbers.PAYMENT, at)
+    values: dict[str, Any] = {
+        "order_ref": "order-1",
+        "customer_ref": "carla",
+        "capture_method": "manual",
+        "method_type": "card",
+        "method_token": "vpt_test",
+        "provider": "velocitypay",
+        "expires_at": at + timedelta(days=1),
+        **fields,
+    }
+    payment = Payment(
+        merchant=merchant, number=number, currency=currency, amount_minor=amount, created_at=at, **values
+    )
+    rows = [
+        PaymentTransaction(
+            merchant=merchant, payment=payment, vendor=vendor, position=position, currency=currency,
+            amount_minor=share, commission_minor=commission, created_at=at,
+        )
+        for position, (vendor, share, commission) in enumerate(shares)
+    ]  # fmt: skip
+    with phase(), record(payment, *rows, actor=SYSTEM, at=at) as entry:
+        payment.create()
+        entry.announce(news.of_payment(payment))
+        for row in rows:
+            row.create()
+            entry.announce(news.of_share(row), subject=row)
+    payment.share_rows, payment.is_processing = rows, False
+    return payment
+
+
+def authorize_payment(payment: Payment, at: datetime = AT) -> Payment:
+    """Note an authorization of the whole amount, as if the provider had answered."""
+    with phase():
+        locked = locks.payment(payment.merchant_id, payment.pk)
+        with record(locked, actor=SYSTEM, at=at) as entry:
+            reference = locked.provider_reference or f"auth_{uuid7().hex}"
+            locked.authorize(locked.amount, reference, at, at + timedelta(days=7))
+            entry.announce(news.of_payment(locked))
+    return locked
+
+
+def capture_payment(payment: Payment, *, fee: int = 0, at: datetime = AT) -> Payment:
+    """Take the whole authorization, with its postings, as if the provider had answered."""
+    with phase():
+        locked = locks.payment(payment.merchant_id, payment.pk)
+        shares = locks.shares(payment.pk)
+        reserved = locked.reserve_capture(locked.capturable, is_final=False)
+        captures = [ShareCapture(share, Part(share.amount, share.commission)) for share in shares]
+        own = locked.amount - sum((share.amount for share in shares), Money.zero(locked.currency))
+        legs = posting_rules.captured(locked, captures, own, Money(fee, locked.currency))
+        with record(locked, *shares, actor=SYSTEM, at=at) as entry:
+            locked.capture(reserved, reserved, at)
+            entry.post(legs, step=f"capture:{locked.capture_count}")
+            entry.announce(news.of_payment(locked))
+            for share in shares:
+                share.capture(share.amount, share.commission, at)
+                entry.announce(news.of_share(share), subject=share)
+    locked.share_rows, locked.is_processing = shares, False
+    return locked
+
+
+def captured_payment(merchant: Merchant, *, fee: int = 0, at: datetime = AT, **options: Any) -> Payment:
+    """Make a payment and take it whole; options as for `create_payment`.
+
+    There is no provider operation behind it, so I-22 is not for a database that holds such a payment.
+    """
+    payment = create_payment(merchant, at=at, **options)
+    authorize_payment(payment, at)
+    return capture_payment(payment, fee=fee, at=at)
