@@ -111,6 +111,19 @@ REST_FRAMEWORK = {
     "UNAUTHENTICATED_USER": None,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
+# Requests of one API key: so many a second on average, and so many at once. While Valkey is away, each of the
+# API_PROCESSES web processes grants its share.
+API_PROCESSES = integer("API_PROCESSES", 2, minimum=1)
+API_RATE_LIMITS = {
+    "read": {
+        "per_second": integer("API_READS_PER_SECOND", 500, minimum=1),
+        "burst": integer("API_READS_AT_ONCE", 1000, minimum=1),
+    },
+    "write": {
+        "per_second": integer("API_WRITES_PER_SECOND", 300, minimum=1),
+        "burst": integer("API_WRITES_AT_ONCE", 600, minimum=1),
+    },
+}
 
 # --- the admin --------------------------------------------------------------------------------------------
 UNFOLD = {
