@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from django.urls import URLPattern, path
 from rest_framework.viewsets import ViewSetMixin
 
-from vendors.api.vendors import VendorViewSet
-
 PREFIX = "/api/v1/"
 
 
@@ -32,12 +30,7 @@ class Route:
         return self.path[:-1] if self.path.endswith("/") else self.path + "/"
 
 
-ROUTES: tuple[Route, ...] = (
-    # ours: vendors
-    Route("vendors/", VendorViewSet, {"get": "list", "post": "create"}),
-    Route("vendors/{id}", VendorViewSet, {"get": "retrieve"}),
-    Route("vendors/{id}/balance", VendorViewSet, {"get": "balance"}),
-)
+ROUTES: tuple[Route, ...] = ()
 
 
 def url_patterns(routes: Iterable[Route]) -> list[URLPattern]:

@@ -1,0 +1,254 @@
+"""The read queries of this app; each takes the merchant whose rows it may show."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Final
+from uuid import UUID
+
+from django.db import connection
+from django.db.models import Exists, OuterRef, QuerySet
+
+from ledger import balances
+from ledger.chart import Code
+from ledger.models import Account, JournalEntry
+from ledger.money import Money
+from payments.models import ProviderOperation
+from payments.models.operations import Kind, OutcomeKind
+from settlements.calculation import Reckoning, reckon
+from settlements.models import (
+    BankStatement,
+    Break,
+    FundedOperation,
+    Payout,
+    SettlementBatch,
+    StatementLine,
+)
+from settlements.models.batches import SettlementNotFound
+from settlements.posting_rules import SETTLED
+from settlements.states import BatchState, BreakState, PayoutState, StatementState
+
+FUNDING_KINDS: Final = (Kind.CAPTURE.value, Kind.REFUND.value)
+EVER: Final = UUID(int=0)
+_CLOCKS_DIFFER: Final = timedelta(days=1)
+_MILLISECONDS_AT: Final = 80
+
+# The postings of a pending account that are in no batch. The money that a batch itself moved is no item.
+UNBATCHED: Final = f"""
+    FROM ledger_posting p
+    WHERE p.account_id = %(account)s AND p.entry_id >= %(since)s AND p.purpose <> '{SETTLED}'
+      AND NOT EXISTS (SELECT 1 FROM settlements_batchline l WHERE l.entry_id = p.entry_id AND l.line = p.line)
+"""  # noqa: S608 - a constant of ours
+
+
+@dataclass(frozen=True, slots=True)
+class Unbatched:
+    """What is not yet in a batch: purpose -> (sum as the ledger signs it, number of postings)."""
+
+    account_id: int | None
+    since: UUID
+    sums: dict[str, tuple[int, int]]
+
+    @property
+    def total(self) -> int:
+        """The sum from the vendor's side, in minor units."""
+        return -sum(minor for minor, _ in self.sums.values())
+
+
+def unbatched(merchant_id: UUID, vendor_id: UUID, currency: str, since: UUID) -> Unbatched:
+    """Sum what is pending for a vendor and in no batch, looking at entries from `since` on."""
+    account = Account.objects.filter(
+        merchant_id=merchant_id, code=Code.VENDOR_PENDING.value, owner=str(vendor_id), currency=currency
+    ).first()
+    if account is None:
+        return Unbatched(None, since, {})
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT p.purpose, sum(p.amount)::bigint, count(*) {UNBATCHED} GROUP BY 1",
+            {"account": account.pk, "since": since},
+        )
+        return Unbatched(account.pk, since, {row[0]: (row[1], row[2]) for row in cursor.fetchall()})
+
+
+def latest(batches: "QuerySet[SettlementBatch]") -> SettlementBatch | None:
+    """Return the batch that was reckoned last."""
+    return batches.order_by("-occurred_at", "-business_date", "-sequence").first()
+
+
+def swept_until(batch: SettlementBatch) -> UUID:
+    """Return the entry id below which everything of the vendor is surely in a batch.
+
+    Entry ids begin with the clock of whoever made them; a day is allowed for clocks that differ and for
+    transactions that were under way. Wrong clocks only cost time: the sum is checked.
+    """
+    last = latest(
+        SettlementBatch.objects.filter(
+            merchant_id=batch.merchant_id, vendor_id=batch.vendor_id, currency=batch.currency
+        ).exclude(state=BatchState.CARRIED)
+    )
+    entry = last and JournalEntry.objects.filter(source_type="settlement", source_id=last.pk).first()
+    if entry is None:
+        return EVER
+    milliseconds = (entry.pk.int >> _MILLISECONDS_AT) - int(_CLOCKS_DIFFER.total_seconds() * 1000)
+    return UUID(int=max(0, milliseconds) << _MILLISECONDS_AT)
+
+
+def open_reckoning(merchant_id: UUID, vendor_id: UUID, currency: str) -> Reckoning:
+    """Return what a batch of this vendor would say if it were closed now; nothing is locked."""
+    found = unbatched(merchant_id, vendor_id, currency, EVER)
+    owed = _vendor_balance(merchant_id, Code.VENDOR_RECEIVABLE, vendor_id, currency)
+    return reckon(found.sums, owed=owed)
+
+
+def settlement(merchant_id: UUID, batch_id: UUID) -> SettlementBatch:
+    """Return a merchant's batch with its vendor and payouts.
+
+    :raises SettlementNotFound: there is none.
+    """
+    found = settlements(merchant_id).filter(pk=batch_id).first()
+    if found is None:
+        raise SettlementNotFound("the merchant has no such settlement")
+    return found
+
+
+def settlements(merchant_id: UUID) -> "QuerySet[SettlementBatch]":
+    """Return a merchant's batches with their vendor and payouts, unordered."""
+    return (
+        SettlementBatch.objects.filter(merchant_id=merchant_id)
+        .select_related("vendor")
+        .prefetch_related("payouts")
+    )
+
+
+def due_for_payment(merchant_id: UUID) -> "QuerySet[SettlementBatch]":
+    """Return the batches that wait for a payout, unordered."""
+    return settlements(merchant_id).filter(state=BatchState.CLOSED)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class DueVendor:
+    """A vendor with something pending in a currency."""
+
+    merchant_id: UUID
+    vendor_id: UUID
+    currency: str
+
+
+def vendors_to_settle(merchant_id: UUID | None = None) -> list[DueVendor]:
+    """Return whose pending account is not empty, of one merchant or (for the nightly run) of all."""
+    accounts = Account.objects.filter(code=Code.VENDOR_PENDING.value).exclude(balance=0)
+    if merchant_id is not None:
+        accounts = accounts.filter(merchant_id=merchant_id)
+    rows = accounts.order_by("id").values_list("merchant_id", "owner", "currency")
+    return [DueVendor(merchant, UUID(owner), currency) for merchant, owner, currency in rows]
+
+
+def batches_to_pay(merchant_id: UUID | None = None) -> list[tuple[UUID, UUID]]:
+    """Return (merchant, batch) of what waits for a payout to an active vendor, the oldest first."""
+    waiting = SettlementBatch.objects.filter(state=BatchState.CLOSED, vendor__state="active")
+    if merchant_id is not None:
+        waiting = waiting.filter(merchant_id=merchant_id)
+    return list(waiting.order_by("occurred_at", "pk").values_list("merchant_id", "pk"))
+
+
+def merchants_with_money() -> list[UUID]:
+    """Return the merchants whose provider or payouts owe or move money, so that a bank line may come."""
+    codes = [Code.PROVIDER_CLEARING.value, Code.PAYOUT_IN_TRANSIT.value]
+    return list(
+        Account.objects.filter(code__in=codes)
+        .order_by("merchant_id")
+        .values_list("merchant_id", flat=True)
+        .distinct()
+    )
+
+
+def statements(merchant_id: UUID) -> "QuerySet[BankStatement]":
+    """Return a merchant's bank statements, unordered."""
+    return BankStatement.objects.filter(merchant_id=merchant_id)
+
+
+def breaks(merchant_id: UUID) -> "QuerySet[Break]":
+    """Return a merchant's breaks with what they are about, unordered."""
+    return Break.objects.filter(merchant_id=merchant_id).select_related("statement", "line", "payout")
+
+
+def open_breaks(merchant_id: UUID) -> "QuerySet[Break]":
+    """Return the breaks that still wait for an explanation, unordered."""
+    return breaks(merchant_id).filter(state=BreakState.OPEN)
+
+
+def unmatched_lines(merchant_id: UUID, account: str, currency: str) -> "QuerySet[StatementLine]":
+    """Return the lines of accepted statements of a bank account that nothing explains yet, oldest first."""
+    return (
+        StatementLine.objects.filter(
+            merchant_id=merchant_id,
+            statement__account=account,
+            statement__currency=currency,
+            statement__state=StatementState.ACCEPTED,
+            match__isnull=True,
+        )
+        .select_related("statement")
+        .order_by("pk")
+    )
+
+
+def payouts_by_reference(merchant_id: UUID, payout_ids: Iterable[UUID]) -> dict[UUID, Payout]:
+    """Return those payouts of a merchant, by id."""
+    return Payout.objects.filter(merchant_id=merchant_id).in_bulk(list(payout_ids))
+
+
+def payouts_to_see(merchant_id: UUID, currency: str, until: date) -> "QuerySet[Payout]":
+    """Return the payouts paid up to a day that no statement has shown yet, unordered."""
+    return Payout.objects.filter(
+        merchant_id=merchant_id, currency=currency, state=PayoutState.PAID, paid_at__date__lte=until
+    )
+
+
+def last_statement(merchant_id: UUID, account: str, currency: str) -> BankStatement | None:
+    """Return the last accepted statement of a bank account, by the bank's own order."""
+    accepted = statements(merchant_id).filter(
+        account=account, currency=currency, state=StatementState.ACCEPTED
+    )
+    return accepted.order_by("-closed_on", "-sequence", "-pk").first()
+
+
+def neighbours(statement: BankStatement) -> tuple[BankStatement | None, BankStatement | None]:
+    """Return the accepted statements just before and just after one, by the bank's own order."""
+    rows = list(
+        statements(statement.merchant_id)
+        .filter(account=statement.account, currency=statement.currency, state=StatementState.ACCEPTED)
+        .order_by("closed_on", "sequence", "pk")
+        .only("pk", "opening_minor", "closing_minor", "currency", "merchant_id", "account", "reference")
+    )
+    at = next(index for index, row in enumerate(rows) if row.pk == statement.pk)
+    return (rows[at - 1] if at else None), (rows[at + 1] if at + 1 < len(rows) else None)
+
+
+def operations_by_key(merchant_id: UUID, keys: Iterable[str]) -> dict[str, ProviderOperation]:
+    """Return a merchant's captures and refunds by their idempotency key, in one query."""
+    found = ProviderOperation.objects.filter(
+        merchant_id=merchant_id, idempotency_key__in=list(keys), kind__in=FUNDING_KINDS
+    )
+    return {operation.idempotency_key: operation for operation in found}
+
+
+def operations_not_funded(merchant_id: UUID, currency: str, until: date) -> "QuerySet[ProviderOperation]":
+    """Return captures and refunds that succeeded up to a day and are in no confirmed report, unordered."""
+    funded = FundedOperation.objects.filter(operation=OuterRef("pk"))
+    return ProviderOperation.objects.filter(
+        ~Exists(funded),
+        merchant_id=merchant_id,
+        currency=currency,
+        kind__in=FUNDING_KINDS,
+        outcome=OutcomeKind.APPROVED,
+        concluded_at__date__lte=until,
+    )
+
+
+def _vendor_balance(merchant_id: UUID, code: Code, vendor_id: UUID, currency: str) -> Money:
+    found = [
+        row.balance
+        for row in balances.balances(merchant_id, code=code, owner=str(vendor_id))
+        if row.balance.currency == currency
+    ]
+    return found[0] if found else Money.zero(currency)
