@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from django.urls import URLPattern, path
 from rest_framework.viewsets import ViewSetMixin
 
+from vendors.api.vendors import VendorViewSet
+
 PREFIX = "/api/v1/"
 
 
@@ -30,7 +32,12 @@ class Route:
         return self.path[:-1] if self.path.endswith("/") else self.path + "/"
 
 
-ROUTES: tuple[Route, ...] = ()
+ROUTES: tuple[Route, ...] = (
+    # ours: vendors
+    Route("vendors/", VendorViewSet, {"get": "list", "post": "create"}),
+    Route("vendors/{id}", VendorViewSet, {"get": "retrieve"}),
+    Route("vendors/{id}/balance", VendorViewSet, {"get": "balance"}),
+)
 
 
 def url_patterns(routes: Iterable[Route]) -> list[URLPattern]:

@@ -16,6 +16,7 @@ import structlog
 from django.http import HttpRequest, HttpResponse
 
 from config import metrics
+from ledger.actors import RequestContext, set_request
 
 _ACCEPTED_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 _QUIET_ROUTES = frozenset({"healthz", "readyz", "metrics"})
@@ -35,6 +36,7 @@ class RequestLog:
         request.META["HTTP_X_REQUEST_ID"] = request_id  # what later readers of the header see
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
+        set_request(_context(request, request_id))
         response = self.get_response(request)
         milliseconds = (time.perf_counter() - began) * 1000
         response["X-Request-Id"] = request_id
@@ -44,6 +46,7 @@ class RequestLog:
             write = _log.error if response.status_code >= 500 else _log.info
             write("request", **_facts(request, response, route, milliseconds))
         structlog.contextvars.clear_contextvars()
+        set_request(RequestContext())
         return response
 
 
@@ -63,6 +66,11 @@ def _facts(request: HttpRequest, response: HttpResponse, route: str, millisecond
         facts["staff"] = user.pk  # type: ignore[union-attr]
     facts.update(getattr(request, "log_facts", {}))
     return facts
+
+
+def _context(request: HttpRequest, request_id: str) -> RequestContext:
+    # What events and audit records say of the request in which they were written.
+    return RequestContext(request_id, request.META.get("REMOTE_ADDR"), request.headers.get("User-Agent", ""))
 
 
 def _request_id(request: HttpRequest) -> str:

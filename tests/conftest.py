@@ -6,6 +6,8 @@ from django.test import TransactionTestCase
 import tests.kit.books  # noqa: F401  its machine must be known before the database is made
 from tests.factories import vendors as factory
 from tests.kit.api_client import MerchantClient
+from tests.kit.network import network as network
+from tests.kit.network import network_process as network_process
 from vendors.models import Merchant, Vendor
 
 # Tests with real commits leave their rows: the books refuse to be truncated. Each makes its own merchant.

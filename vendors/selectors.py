@@ -1,14 +1,28 @@
 """The read queries of this app; each takes the merchant whose rows it may show."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
+from ledger import balances
+from ledger.chart import Code
+from ledger.money import Money
 from vendors.models import ApiKey, CommissionRule, Merchant, Vendor
 from vendors.models.access import ApiKeyNotFound
 from vendors.models.merchants import MerchantNotFound
 from vendors.models.vendors import VendorNotFound
+
+
+@dataclass(frozen=True, slots=True)
+class VendorBalance:
+    """What a vendor is owed in one currency, and what he owes; all three are not negative."""
+
+    currency: str
+    pending: Money
+    available: Money
+    receivable: Money
 
 
 def merchant(merchant_id: UUID) -> Merchant:
@@ -63,3 +77,19 @@ def api_key(merchant_id: UUID, api_key_id: UUID) -> ApiKey:
     if found is None:
         raise ApiKeyNotFound("the merchant has no such API key")
     return found
+
+
+def vendor_balances(merchant_id: UUID, vendor_id: UUID) -> list[VendorBalance]:
+    """Return a vendor's balances by currency, as people count them (what he is owed is positive)."""
+    found: dict[str, dict[Code, Money]] = {}
+    for account in balances.balances(merchant_id, owner=str(vendor_id)):
+        found.setdefault(account.ref.currency, {})[account.ref.code] = account.balance
+    return [
+        VendorBalance(
+            currency=currency,
+            pending=-by_code.get(Code.VENDOR_PENDING, Money.zero(currency)),
+            available=-by_code.get(Code.VENDOR_AVAILABLE, Money.zero(currency)),
+            receivable=by_code.get(Code.VENDOR_RECEIVABLE, Money.zero(currency)),
+        )
+        for currency, by_code in sorted(found.items())
+    ]

@@ -111,6 +111,19 @@ REST_FRAMEWORK = {
     "UNAUTHENTICATED_USER": None,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
+# Requests of one API key: so many a second on average, and so many at once. While Valkey is away, each of the
+# API_PROCESSES web processes grants its share.
+API_PROCESSES = integer("API_PROCESSES", 2, minimum=1)
+API_RATE_LIMITS = {
+    "read": {
+        "per_second": integer("API_READS_PER_SECOND", 500, minimum=1),
+        "burst": integer("API_READS_AT_ONCE", 1000, minimum=1),
+    },
+    "write": {
+        "per_second": integer("API_WRITES_PER_SECOND", 300, minimum=1),
+        "burst": integer("API_WRITES_AT_ONCE", 600, minimum=1),
+    },
+}
 
 # --- the admin --------------------------------------------------------------------------------------------
 UNFOLD = {
@@ -144,7 +157,11 @@ VELOCITYPAY_WEBHOOK_SECRET = secret(
     "VELOCITYPAY_WEBHOOK_SECRET", development_default="whsec_ZGV2ZWxvcG1lbnQtb25seS13ZWJob29rLXNlY3JldA=="
 )
 PROVIDER_CONNECT_TIMEOUT_SECONDS = seconds("PROVIDER_CONNECT_TIMEOUT_SECONDS", 1.0)
+PROVIDER_WRITE_TIMEOUT_SECONDS = seconds("PROVIDER_WRITE_TIMEOUT_SECONDS", 1.0)
 PROVIDER_READ_TIMEOUT_SECONDS = seconds("PROVIDER_READ_TIMEOUT_SECONDS", 10.0)
+PROVIDER_TOTAL_TIMEOUT_SECONDS = seconds("PROVIDER_TOTAL_TIMEOUT_SECONDS", 15.0)
+PROVIDER_CALLS_PER_SECOND = integer("PROVIDER_CALLS_PER_SECOND", 100, minimum=1)  # per process
+PROVIDER_CALLS_AT_ONCE = integer("PROVIDER_CALLS_AT_ONCE", 32, minimum=1)  # per process
 PAYOUT_PROVIDER = env.str("PAYOUT_PROVIDER", default="velocitypay")
 PROVIDER_QUIET_SECONDS = seconds("PROVIDER_QUIET_SECONDS", 15.0)
 PROVIDER_KEY_RETENTION_HOURS = integer("PROVIDER_KEY_RETENTION_HOURS", 24)

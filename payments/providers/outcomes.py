@@ -1,0 +1,89 @@
+"""What a provider did with one request: closed, frozen, and never a guess.
+
+Approved, Declined and Rejected are final. Pending and RequiresAction wait for news. NotSent says that
+nothing happened there; Unknown says that we do not know. Mismatch is an answer that is not about what we
+asked: it is held for people. From `find`, NotSent and Unknown mean "the question was not answered, ask
+again".
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ledger.money import Money
+
+
+@dataclass(frozen=True, slots=True)
+class Approved:
+    """Done: the provider's reference, the amount moved or reserved, and what it charges for it."""
+
+    reference: str
+    amount: Money
+    fee: Money
+    details: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Declined:
+    """A clear no of issuer, bank or provider; `code` is canonical (declines.py), hard: never retried."""
+
+    code: str
+    message: str
+    reference: str | None
+    is_hard: bool
+    details: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RequiresAction:
+    """The customer must act first (a challenge)."""
+
+    reference: str
+    action: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """Accepted, not decided; a callback or a later question will tell."""
+
+    reference: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """Refused as wrong: nothing happened, and asking the same again is useless. Ours to mend."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotSent:
+    """Certainly not carried out; the same key may be sent again after the delay."""
+
+    reason: str
+    retry_after_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """It may have happened or not. Only asking the provider tells."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mismatch:
+    """The answer's amount, currency or reference is not what we asked for; no money is booked on it."""
+
+    expected: str
+    got: str
+    reference: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotFound:
+    """Only from `find`: the provider has never carried out anything under this key."""
+
+
+Outcome = Approved | Declined | RequiresAction | Pending | Rejected | NotSent | Unknown | Mismatch
+Found = Outcome | NotFound

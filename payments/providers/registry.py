@@ -1,0 +1,75 @@
+"""Name -> adapter, built from settings on first use: the only place that names all adapters."""
+
+import threading
+from collections.abc import Callable
+
+from django.conf import settings
+
+from ledger.errors import NotFound
+from payments.providers.base import Capability
+from payments.providers.breaker import Guard
+from payments.providers.transport import Timeouts, Transport
+from payments.providers.velocitypay.client import VelocityPay
+
+DEFAULT = VelocityPay.name
+
+
+class ProviderNotKnown(NotFound):
+    """No adapter has this name."""
+
+    code = "provider_not_known"
+
+
+def provider(name: str = DEFAULT) -> VelocityPay:
+    """The adapter of a name; one per process, its breaker and pool with it.
+
+    :raises ProviderNotKnown: no such adapter.
+    """
+    with _lock:
+        if name not in _built:
+            if name not in _BUILDERS:
+                raise ProviderNotKnown(f"no provider is named {name!r}")
+            _built[name] = _BUILDERS[name]()
+        return _built[name]
+
+
+def names() -> list[str]:
+    """The names of all adapters."""
+    return sorted(_BUILDERS)
+
+
+def able(*capabilities: Capability) -> list[str]:
+    """The names of the adapters that have all these capabilities."""
+    return [name for name in names() if provider(name).capabilities >= set(capabilities)]
+
+
+def reset() -> None:
+    """Forget the built adapters, so that changed settings are read again (tests)."""
+    with _lock:
+        _built.clear()
+
+
+def _velocitypay() -> VelocityPay:
+    timeouts = Timeouts(
+        connect=settings.PROVIDER_CONNECT_TIMEOUT_SECONDS,
+        write=settings.PROVIDER_WRITE_TIMEOUT_SECONDS,
+        read=settings.PROVIDER_READ_TIMEOUT_SECONDS,
+        total=settings.PROVIDER_TOTAL_TIMEOUT_SECONDS,
+    )
+    guard = Guard(
+        calls_at_once=settings.PROVIDER_CALLS_AT_ONCE, calls_per_second=settings.PROVIDER_CALLS_PER_SECOND
+    )
+    transport = Transport(
+        provider=VelocityPay.name,
+        base_url=settings.VELOCITYPAY_URL,
+        credential=settings.VELOCITYPAY_API_KEY,
+        timeouts=timeouts,
+        guard=guard,
+        connections=settings.PROVIDER_CALLS_AT_ONCE,
+    )
+    return VelocityPay(transport, settings.VELOCITYPAY_WEBHOOK_SECRET.split())
+
+
+_BUILDERS: dict[str, Callable[[], VelocityPay]] = {VelocityPay.name: _velocitypay}
+_built: dict[str, VelocityPay] = {}
+_lock = threading.Lock()

@@ -1,0 +1,258 @@
+"""The only HTTP client for providers: explicit timeouts, a body cap, and an honest word on what was sent.
+
+A request that certainly did not arrive whole raises NotDelivered; one whose answer is lost, late or
+unreadable raises Unanswered. There are no retries here: they belong to the jobs. Nothing is logged or kept
+before `scrub`.
+"""
+
+import json
+import os
+import re
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import httpx
+import structlog
+from prometheus_client import Histogram
+
+from payments.providers.breaker import Guard, Permit
+from payments.providers.errors import NotDelivered, Unanswered
+
+BODY_MAX_BYTES: Final = 1_000_000
+KEEPALIVE_SECONDS: Final = 20.0
+
+CALL_SECONDS = Histogram(
+    "everycent_provider_call_seconds",
+    "Duration of calls to providers",
+    ["provider", "operation", "result"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15),
+)
+log = structlog.get_logger(__name__)
+
+_SECRET_NAMES = re.compile(
+    r"(number|pan|cvc|cvv|cvv2|pin|iban|account|secret|password|authorization_header|api_?key|signature)$",
+    re.IGNORECASE,
+)
+_CARD_NUMBER = re.compile(r"(?<!\d)\d(?:[ -]?\d){12,18}(?!\d)")
+_IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]){11,30}\b")
+_DEPTH_MAX = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds: to connect, to write, between two bytes read, and in all."""
+
+    connect: float
+    write: float
+    read: float
+    total: float
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer: status, the JSON object in it if any, the raw body, Retry-After in seconds."""
+
+    status: int
+    body: dict[str, Any] | None
+    raw: bytes
+    retry_after_seconds: float | None = None
+
+
+class Transport:
+    """The connection pool to one provider."""
+
+    def __init__(
+        self,
+        *,
+        provider: str,
+        base_url: str,
+        credential: str,
+        timeouts: Timeouts,
+        guard: Guard,
+        connections: int,
+    ) -> None:
+        self._provider = provider
+        self._base_url = base_url
+        self._credential = credential
+        self._timeouts = timeouts
+        self._guard = guard
+        self._connections = connections
+        self._lock = threading.Lock()
+        self._client: httpx.Client | None = None
+        self._client_of = 0
+
+    def send(
+        self,
+        operation: str,
+        method: str,
+        path: str,
+        *,
+        body: Mapping[str, object] | None = None,
+        query: Mapping[str, str] | None = None,
+        idempotency_key: str = "",
+        body_max_bytes: int = BODY_MAX_BYTES,
+    ) -> Reply:
+        """Send one request and read its answer.
+
+        :raises NotDelivered: it certainly was not carried out. :raises Unanswered: it may have been.
+        """
+        started = time.monotonic()
+        result = "defect"
+        try:
+            with self._guard.admit(operation) as permit:
+                reply = self._exchange(
+                    permit, method, path, body, query, idempotency_key, body_max_bytes, started
+                )
+            result = f"http_{reply.status}"
+            return reply
+        except (NotDelivered, Unanswered) as error:
+            result = error.reason
+            raise
+        finally:
+            seconds = time.monotonic() - started
+            CALL_SECONDS.labels(self._provider, operation, result).observe(seconds)
+            log.info(
+                "provider_call",
+                provider=self._provider,
+                operation=operation,
+                path=scrub(path),
+                idempotency_key=idempotency_key,
+                result=result,
+                milliseconds=round(seconds * 1000),
+            )
+
+    def close(self) -> None:
+        """Close the pool."""
+        with self._lock:
+            if self._client and self._client_of == os.getpid():
+                self._client.close()
+            self._client = None
+
+    def _exchange(
+        self,
+        permit: Permit,
+        method: str,
+        path: str,
+        body: Mapping[str, object] | None,
+        query: Mapping[str, str] | None,
+        idempotency_key: str,
+        body_max_bytes: int,
+        started: float,
+    ) -> Reply:
+        headers = {"idempotency-key": idempotency_key} if idempotency_key else {}
+        content = None
+        if body is not None:
+            content = json.dumps(body, separators=(",", ":")).encode()
+            headers["content-type"] = "application/json"
+        try:
+            with self._pool().stream(
+                method, path, content=content, params=query, headers=headers
+            ) as response:
+                raw = _read(response, body_max_bytes, deadline=started + self._timeouts.total)
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+            raise NotDelivered(_name(error)) from error
+        except (httpx.WriteError, httpx.WriteTimeout, httpx.LocalProtocolError) as error:
+            raise NotDelivered(_name(error)) from error
+        except (httpx.TransportError, httpx.InvalidURL, httpx.DecodingError) as error:
+            raise Unanswered(_name(error)) from error
+        if response.status_code >= 500 or response.status_code in (401, 403):
+            permit.failed()
+        return Reply(response.status_code, _json_object(raw), raw, _retry_after(response))
+
+    def _pool(self) -> httpx.Client:
+        # A pool must not be shared over a fork: parent and child would read each other's answers.
+        with self._lock:
+            if self._client is None or self._client_of != os.getpid():
+                self._client = self._new_client()
+                self._client_of = os.getpid()
+            return self._client
+
+    def _new_client(self) -> httpx.Client:
+        return httpx.Client(
+            base_url=self._base_url,
+            headers={
+                "authorization": f"Bearer {self._credential}",
+                "accept": "application/json",
+                "accept-encoding": "identity",
+                "user-agent": "everycent",
+            },
+            timeout=httpx.Timeout(
+                connect=self._timeouts.connect,
+                write=self._timeouts.write,
+                read=self._timeouts.read,
+                pool=self._timeouts.connect,
+            ),
+            limits=httpx.Limits(
+                max_connections=self._connections,
+                max_keepalive_connections=self._connections,
+                keepalive_expiry=KEEPALIVE_SECONDS,
+            ),
+            follow_redirects=False,
+            trust_env=False,
+        )
+
+
+def scrub(value: Any, *, depth: int = 0) -> Any:
+    """A copy that may be logged or kept: no card number, IBAN, security code or secret in it."""
+    if depth > _DEPTH_MAX:
+        return "[too deep]"
+    if isinstance(value, Mapping):
+        return {
+            str(key): "[scrubbed]" if _SECRET_NAMES.search(str(key)) else scrub(item, depth=depth + 1)
+            for key, item in value.items()
+        }
+    if isinstance(value, list | tuple):
+        return [scrub(item, depth=depth + 1) for item in value]
+    if isinstance(value, bytes):
+        return scrub(value.decode("utf-8", "replace"), depth=depth)
+    if isinstance(value, int) and not isinstance(value, bool) and _CARD_NUMBER.fullmatch(str(value)):
+        return "[scrubbed]" if _luhn(str(value)) else value
+    if isinstance(value, str):
+        return _CARD_NUMBER.sub(_hide_card, _IBAN.sub("[iban]", value))
+    return value
+
+
+def _hide_card(found: re.Match[str]) -> str:
+    digits = re.sub(r"\D", "", found.group())
+    return f"[card {digits[-4:]}]" if _luhn(digits) else found.group()
+
+
+def _luhn(digits: str) -> bool:
+    doubled = "0246813579"
+    pairs = enumerate(reversed(digits))
+    return sum(int(doubled[int(digit)] if index % 2 else digit) for index, digit in pairs) % 10 == 0
+
+
+def _read(response: httpx.Response, body_max_bytes: int, *, deadline: float) -> bytes:
+    if response.headers.get("content-encoding", "identity").lower() != "identity":
+        raise Unanswered("encoded_body")  # we asked for none: it may be a bomb
+    parts: list[bytes] = []
+    size = 0
+    for part in response.iter_raw():
+        size += len(part)
+        if size > body_max_bytes:
+            raise Unanswered("body_too_large")
+        if time.monotonic() > deadline:
+            raise Unanswered("total_timeout")
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _json_object(raw: bytes) -> dict[str, Any] | None:
+    try:
+        value = json.loads(raw)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _retry_after(response: httpx.Response) -> float | None:
+    text = response.headers.get("retry-after", "")
+    return min(float(text), 3600.0) if re.fullmatch(r"\d{1,6}(\.\d{1,3})?", text) else None
+
+
+def _name(error: Exception) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", type(error).__name__).lower()

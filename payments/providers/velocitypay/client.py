@@ -1,0 +1,126 @@
+"""The VelocityPay adapter: one method per operation, each one HTTP request and its meaning (mapping.py)."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from ledger.money import Money
+from payments.providers.base import (
+    AuthorizeRequest,
+    Capability,
+    CaptureRequest,
+    ProviderNotice,
+    ProviderReport,
+    RefundRequest,
+    TransferRequest,
+    VoidRequest,
+)
+from payments.providers.errors import NotDelivered, ProviderUnavailable, Unanswered
+from payments.providers.outcomes import Found, NotSent, Outcome, Rejected, Unknown
+from payments.providers.transport import Transport
+from payments.providers.velocitypay import mapping, webhooks
+from payments.providers.velocitypay.bank import SandboxBank
+
+REPORT_PAGES_MAX = 10_000
+
+Request = AuthorizeRequest | CaptureRequest | VoidRequest | RefundRequest | TransferRequest
+
+
+class VelocityPay:
+    """VelocityPay over HTTP. It keeps keys for ever: asking again with the same one is always safe."""
+
+    name = "velocitypay"
+    capabilities = frozenset(Capability)
+
+    def __init__(self, transport: Transport, webhook_secrets: Sequence[str]) -> None:
+        self._transport = transport
+        self._webhook_secrets = tuple(webhook_secrets)
+        self.bank = SandboxBank(transport)
+
+    def authorize(self, request: AuthorizeRequest) -> Outcome:
+        """Reserve money on the payer's method."""
+        return self._operate("authorize", "/v1/authorizations", mapping.authorize_body(request), request)
+
+    def capture(self, request: CaptureRequest) -> Outcome:
+        """Take all or part of an authorization; the outcome names the network's fee."""
+        return self._operate_on(
+            request.authorization, "capture", "captures", mapping.part_body(request), request
+        )
+
+    def void(self, request: VoidRequest) -> Outcome:
+        """Give back what is not captured; the outcome names how much."""
+        return self._operate_on(request.authorization, "void", "void", mapping.void_body(request), request)
+
+    def refund(self, request: RefundRequest) -> Outcome:
+        """Give back captured money."""
+        return self._operate_on(
+            request.authorization, "refund", "refunds", mapping.part_body(request), request
+        )
+
+    def transfer(self, request: TransferRequest) -> Outcome:
+        """Send money to a bank account."""
+        return self._operate("transfer", "/v1/transfers", mapping.transfer_body(request), request)
+
+    def find(self, idempotency_key: str, expected: Money) -> Found:
+        """Ask what stands under a key now. NotSent and Unknown mean: not answered, ask again."""
+        wanted = mapping.Expected(idempotency_key, expected)
+        try:
+            reply = self._transport.send(
+                "find", "GET", "/v1/operations", query={"idempotency_key": idempotency_key}
+            )
+        except NotDelivered as error:
+            return NotSent(error.reason, error.retry_after_seconds)
+        except Unanswered as error:
+            return Unknown(error.reason)
+        return mapping.found(reply.status, reply.body, wanted, retry_after_seconds=reply.retry_after_seconds)
+
+    def notice(self, headers: Mapping[str, str], raw_body: bytes, now: datetime) -> ProviderNotice:
+        """Verify and read a callback.
+
+        :raises BadSignature: not provably from VelocityPay.
+        """
+        return webhooks.parse(headers, raw_body, self._webhook_secrets, now)
+
+    def settlement_report(self, report_id: str) -> ProviderReport:
+        """The operations behind a funding line, all pages.
+
+        :raises ProviderUnavailable: could not be asked. :raises ProviderRefused: no such report.
+        """
+        path = f"/v1/settlement-reports/{mapping.path_part(report_id)}"
+        pages: list[Mapping[str, object]] = []
+        after = 0
+        for _ in range(REPORT_PAGES_MAX):
+            reply = self._transport.send("settlement_report", "GET", path, query={"after": str(after)})
+            page = mapping.readable(reply.status, reply.body)
+            pages.append(page)
+            if page.get("has_more") is not True:
+                return mapping.report(pages)
+            after = mapping.last_seq(page)
+        raise Unanswered("report_too_long")
+
+    def health(self) -> bool:
+        """Say whether the network answers."""
+        try:
+            return self._transport.send("health", "GET", "/v1/health").status == 200
+        except ProviderUnavailable:
+            return False
+
+    def _operate_on(
+        self, authorization: str, kind: str, part: str, body: Mapping[str, object], request: Request
+    ) -> Outcome:
+        if not mapping.is_reference(authorization):
+            return Rejected("bad_reference", "The authorization's reference is not one of VelocityPay's")
+        return self._operate(kind, f"/v1/authorizations/{authorization}/{part}", body, request)
+
+    def _operate(self, kind: str, path: str, body: Mapping[str, object], request: Request) -> Outcome:
+        expected = mapping.Expected(request.idempotency_key, request.amount, kind, request.reference)
+        try:
+            reply = self._transport.send(
+                kind, "POST", path, body=body, idempotency_key=request.idempotency_key
+            )
+        except NotDelivered as error:
+            return NotSent(error.reason, error.retry_after_seconds)
+        except Unanswered as error:
+            return Unknown(error.reason)
+        return mapping.outcome(
+            reply.status, reply.body, expected, retry_after_seconds=reply.retry_after_seconds
+        )

@@ -1,0 +1,73 @@
+"""VelocityPay's callbacks: verified over the raw bytes (Standard Webhooks), then read.
+
+Several signatures and several secrets are accepted, so that a secret can be changed without a gap. The
+timestamp may differ from our clock by 300 s either way.
+"""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import json
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from payments.providers.base import ProviderNotice
+from payments.providers.errors import BadSignature
+from payments.providers.velocitypay import mapping
+
+TOLERANCE_SECONDS = 300
+SIGNATURES_MAX = 16
+
+
+def parse(
+    headers: Mapping[str, str], raw_body: bytes, secret: str | Sequence[str], now: datetime
+) -> ProviderNotice:
+    """Verify and read a callback.
+
+    :raises BadSignature: unsigned, wrongly signed, too old, too new, or not readable.
+    """
+    given = {str(name).lower(): str(value) for name, value in headers.items()}
+    event_id = given.get("webhook-id", "")
+    timestamp = given.get("webhook-timestamp", "")
+    if not event_id or not re.fullmatch(r"[0-9]{1,12}", timestamp):
+        raise BadSignature("the callback's id or timestamp is missing")
+    if abs(now.timestamp() - int(timestamp)) > TOLERANCE_SECONDS:
+        raise BadSignature("the callback is too old or too new")
+    signed = f"{event_id}.{timestamp}.".encode("utf-8", "surrogatepass") + raw_body
+    secrets = [secret] if isinstance(secret, str) else secret
+    if not _is_signed(signed, given.get("webhook-signature", ""), secrets):
+        raise BadSignature("no signature of the callback is right")
+    return _read(event_id, raw_body)
+
+
+def _is_signed(signed: bytes, signatures: str, secrets: Sequence[str]) -> bool:
+    is_right = False
+    for text in signatures.split(" ")[:SIGNATURES_MAX]:
+        version, _, encoded = text.partition(",")
+        if version != "v1":
+            continue
+        try:
+            candidate = base64.b64decode(encoded.encode("ascii"), validate=True)
+        except (binascii.Error, UnicodeEncodeError):
+            continue
+        for secret in secrets:
+            expected = hmac.new(_key(secret), signed, hashlib.sha256).digest()
+            is_right |= hmac.compare_digest(expected, candidate)
+    return is_right
+
+
+def _key(secret: str) -> bytes:
+    return base64.b64decode(secret.removeprefix("whsec_"))
+
+
+def _read(event_id: str, raw_body: bytes) -> ProviderNotice:
+    try:
+        event = json.loads(raw_body)
+    except (ValueError, RecursionError):
+        event = None
+    notice = mapping.notice(event) if isinstance(event, dict) else None
+    if notice is None or notice.event_id != event_id:
+        raise BadSignature("the callback is signed but not readable")
+    return notice

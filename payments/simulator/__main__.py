@@ -1,0 +1,93 @@
+"""`python -m payments.simulator --port 8090 --data FOLDER`: serve the sandbox network until told to stop."""
+
+import argparse
+import os
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from granian import Granian
+from granian.constants import HTTPModes, Interfaces
+from granian.log import LogLevels
+
+from payments.simulator.app import Application, Options
+
+THREADS = 96
+"""Blocking threads: a late answer holds one for --late-seconds."""
+DEVELOPMENT_WEBHOOK_SECRET = os.environ.get(
+    "VELOCITYPAY_WEBHOOK_SECRET", "whsec_ZGV2ZWxvcG1lbnQtb25seS13ZWJob29rLXNlY3JldA=="
+)
+
+
+def main() -> None:
+    """Read the arguments and serve."""
+    arguments = _parser().parse_args()
+    options = Options(
+        api_key=arguments.api_key,
+        public_key=arguments.public_key,
+        callback_url=arguments.callback_url,
+        webhook_secrets=tuple(arguments.webhook_secret or [DEVELOPMENT_WEBHOOK_SECRET]),
+        late_seconds=arguments.late_seconds,
+        pending_seconds=arguments.pending_seconds,
+    )
+    server = Granian(
+        "payments.simulator",
+        address=arguments.host,
+        port=arguments.port,
+        interface=Interfaces.WSGI,
+        http=HTTPModes.http1,
+        websockets=False,
+        blocking_threads=THREADS,
+        backpressure=THREADS * 2,
+        workers_kill_timeout=2,
+        log_level=LogLevels.error,
+    )
+    server.serve(target_loader=_loader(arguments.data, options), wrap_loader=False)
+
+
+def _loader(folder: Path, options: Options) -> Callable[..., Any]:
+    parent = os.getpid()
+
+    def load(*_: object) -> Application:
+        # Runs in granian's worker process: SQLite and threads must be made there, not before the fork.
+        threading.Thread(target=_end_with, args=(parent,), name="parent-watch", daemon=True).start()
+        application = Application(folder, options)
+        application.start()
+        return application
+
+    return load
+
+
+def _end_with(parent: int) -> None:
+    # After kill -9 of the server the worker would keep the port for ever.
+    while os.getppid() == parent:
+        time.sleep(0.1)
+    os._exit(1)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m payments.simulator", description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=8090)
+    parser.add_argument("--data", type=Path, required=True, help="folder of the network's own SQLite file")
+    parser.add_argument(
+        "--callback-url", default="", help="where callbacks are POSTed; none are made without it"
+    )
+    parser.add_argument("--api-key", default=os.environ.get("VELOCITYPAY_API_KEY", "vp_test_development_key"))
+    parser.add_argument(
+        "--public-key", default="vp_pub_development_key", help="for POST /v1/tokens from a browser"
+    )
+    parser.add_argument(
+        "--webhook-secret",
+        action="append",
+        help="whsec_… to sign callbacks with; repeat it to sign with several (rotation)",
+    )
+    parser.add_argument("--late-seconds", type=float, default=6.0, help="delay of a late answer")
+    parser.add_argument("--pending-seconds", type=float, default=1.0, help="how long pending lasts")
+    return parser
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,338 @@
+"""The network's HTTP face: a WSGI application that routes, authenticates and reads JSON.
+
+What a request meets is decided by faults.py, what it does by network.py, how its answer leaves by answers.py.
+"""
+
+import hashlib
+import hmac
+import json
+import re
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl
+
+from payments.simulator import answers, scenarios
+from payments.simulator.answers import Answer
+from payments.simulator.bank import Bank
+from payments.simulator.callbacks import Deliverer
+from payments.simulator.errors import Refused
+from payments.simulator.faults import Faults, Subject
+from payments.simulator.network import Call, Network
+from payments.simulator.storage import Storage
+from payments.simulator.truth import Truth
+
+BODY_MAX_BYTES = 1_000_000
+WEBHOOK_FIRST_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How this network was started."""
+
+    api_key: str
+    public_key: str
+    callback_url: str = ""
+    webhook_secrets: tuple[str, ...] = ()
+    late_seconds: float = 6.0
+    pending_seconds: float = 1.0
+
+
+@dataclass(slots=True)
+class Request:
+    """One request, read."""
+
+    method: str
+    path: str
+    query: dict[str, str]
+    credential: str
+    idempotency_key: str
+    raw: bytes
+    arguments: tuple[str, ...] = field(default=())
+
+    def body(self) -> dict[str, Any]:
+        """The JSON object sent, or an empty one.
+
+        :raises Refused: not a JSON object.
+        """
+        if not self.raw:
+            return {}
+        try:
+            value = json.loads(self.raw)
+        except (ValueError, RecursionError):
+            value = None
+        if not isinstance(value, dict):
+            raise Refused(400, "malformed_json", "The body is a JSON object")
+        return value
+
+    def integer(self, name: str, default: int) -> int:
+        """A whole number of the query."""
+        text = self.query.get(name, "")
+        return int(text) if text.isascii() and text.isdigit() else default
+
+
+Handler = Callable[[Request], Answer]
+
+
+class Application:
+    """The WSGI callable."""
+
+    def __init__(self, folder: Path, options: Options) -> None:
+        self._options = options
+        self._storage = Storage(folder)
+        self._faults = Faults(self._storage)
+        self._network = Network(
+            self._storage,
+            pending_seconds=options.pending_seconds,
+            sends_callbacks=bool(options.callback_url),
+        )
+        self._bank = Bank(self._storage)
+        self._truth = Truth(self._storage)
+        self._deliverer = (
+            Deliverer(self._storage, options.callback_url, list(options.webhook_secrets))
+            if options.callback_url
+            else None
+        )
+        self._latency_seconds = 0.0
+        self._is_down = False
+        table: tuple[tuple[str, str, str, Handler], ...] = (
+            ("GET", "/v1/health", "none", self._health),
+            ("POST", "/v1/tokens", "public", self._tokens),
+            ("OPTIONS", "/v1/tokens", "none", lambda _: Answer(204, {})),
+            ("POST", "/v1/authorizations", "key", lambda r: self._operate("authorize", r)),
+            ("POST", "/v1/authorizations/(\w+)/captures", "key", lambda r: self._operate("capture", r)),
+            ("POST", "/v1/authorizations/(\w+)/void", "key", lambda r: self._operate("void", r)),
+            ("POST", "/v1/authorizations/(\w+)/refunds", "key", lambda r: self._operate("refund", r)),
+            ("POST", "/v1/transfers", "key", lambda r: self._operate("transfer", r)),
+            ("GET", "/v1/operations", "key", self._find),
+            ("GET", "/v1/settlement-reports/([a-z0-9_]+)", "key", self._settlement_report),
+            ("GET", "/bank/v1/accounts", "key", lambda _: Answer(200, {"data": self._bank.accounts()})),
+            ("POST", "/bank/v1/close-day", "key", self._close_day),
+            ("GET", "/bank/v1/statements", "key", self._statements),
+            ("GET", "/bank/v1/statements/([a-z0-9_]+)", "key", self._statement),
+            ("GET", "/sim/scenarios", "none", lambda _: Answer(200, {"data": scenarios.as_table()})),
+            ("GET", "/sim/truth", "key", self._truth_page),
+            ("GET", "/sim/truth/totals", "key", lambda _: Answer(200, self._truth.totals())),
+            ("GET", "/sim/callbacks", "key", lambda _: Answer(200, self._truth.callbacks())),
+            ("GET", "/sim/faults", "key", self._fault_list),
+            ("POST", "/sim/faults", "key", self._fault_script),
+            ("DELETE", "/sim/faults", "key", self._fault_clear),
+            ("POST", "/sim/reset", "key", self._reset),
+            ("POST", "/sim/latency", "key", self._set_latency),
+            ("POST", "/sim/down", "key", self._set_down),
+        )  # fmt: skip
+        self._routes = [
+            (method, re.compile(f"{path}/?"), access, handler) for method, path, access, handler in table
+        ]
+
+    def start(self) -> None:
+        """Start the threads that conclude what is pending and deliver callbacks."""
+        threading.Thread(target=self._conclude_forever, name="pending", daemon=True).start()
+        if self._deliverer:
+            self._deliverer.start()
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """Answer one request (WSGI)."""
+        try:
+            answer = self._respond(_read(environ))
+        except Refused as refusal:
+            answer = Answer(refusal.status, refusal.as_body())
+        if answer.delay_seconds:
+            time.sleep(answer.delay_seconds)
+        body = answer.as_bytes()
+        headers = [("content-type", answer.content_type), ("access-control-allow-origin", "*")]
+        headers += [("access-control-allow-headers", "authorization, content-type"), *answer.headers]
+        if answer.cut_after is not None:
+            headers.append(("content-length", str(len(body))))
+        start_response(f"{answer.status} ", headers)
+        return [body] if answer.cut_after is None else _broken(body[: answer.cut_after])
+
+    def _respond(self, request: Request) -> Answer:
+        if request.path.startswith("/v1/"):
+            if self._latency_seconds:
+                time.sleep(self._latency_seconds)
+            if self._is_down:
+                return answers.unavailable(1)
+        for method, pattern, access, handler in self._routes:
+            match = pattern.fullmatch(request.path)
+            if match and method == request.method:
+                self._admit(request, access)
+                request.arguments = match.groups()
+                return handler(request)
+        raise Refused(404, "no_such_route", f"{request.method} {request.path} does not exist")
+
+    def _admit(self, request: Request, access: str) -> None:
+        allowed = {"none": [], "public": [self._options.public_key, self._options.api_key]}.get(
+            access, [self._options.api_key]
+        )
+        if allowed and not any(hmac.compare_digest(request.credential, key) for key in allowed):
+            raise Refused(401, "unauthorized", "A valid key is needed: Authorization: Bearer …")
+
+    def _health(self, _request: Request) -> Answer:
+        return Answer(200, {"status": "ok"})
+
+    def _tokens(self, request: Request) -> Answer:
+        body = request.body()
+        if "iban" in body:
+            return Answer(200, self._network.make_bank_token(_text(body, "iban")))
+        return Answer(
+            200,
+            self._network.make_card_token(
+                _text(body, "number"), _whole(body, "exp_month"), _whole(body, "exp_year"), _text(body, "cvc")
+            ),
+        )
+
+    def _operate(self, kind: str, request: Request) -> Answer:
+        call = _call(kind, request)
+        subject, is_replay = self._network.subject(call)
+        plan = self._faults.plan(subject, is_replay=is_replay)
+        if plan.before:
+            return answers.before(plan, self._options.late_seconds)
+        answer = self._network.execute(call, plan)
+        if self._deliverer:
+            self._deliverer.wake()
+            if plan.webhook == "webhook_first":
+                self._deliverer.await_delivery(call.idempotency_key, WEBHOOK_FIRST_SECONDS)
+        return answers.after(plan, answer, self._options.late_seconds)
+
+    def _find(self, request: Request) -> Answer:
+        key = request.query.get("idempotency_key", "")
+        plan = self._faults.plan(Subject("find", key), is_replay=False)
+        if plan.before:
+            return answers.before(plan, self._options.late_seconds)
+        return answers.after(plan, self._network.find(key), self._options.late_seconds)
+
+    def _settlement_report(self, request: Request) -> Answer:
+        after, limit = request.integer("after", 0), request.integer("limit", 1000)
+        return Answer(200, self._bank.settlement_report(request.arguments[0], after, limit))
+
+    def _close_day(self, request: Request) -> Answer:
+        return Answer(200, {"data": self._bank.close_day(_text(request.body(), "date"))})
+
+    def _statements(self, request: Request) -> Answer:
+        return Answer(200, {"data": self._bank.statements(request.query.get("date"))})
+
+    def _statement(self, request: Request) -> Answer:
+        return Answer(200, self._bank.statement_xml(request.arguments[0]), content_type="application/xml")
+
+    def _truth_page(self, request: Request) -> Answer:
+        return Answer(200, self._truth.page(request.integer("after", 0), request.integer("limit", 1000)))
+
+    def _fault_list(self, _request: Request) -> Answer:
+        return Answer(200, {"data": self._faults.scripts(), "hits": self._faults.hits()})
+
+    def _fault_script(self, request: Request) -> Answer:
+        body = request.body()
+        match, faults, nth = body.get("match", {}), body.get("faults"), body.get("nth", 1)
+        if not isinstance(match, dict) or not isinstance(faults, list) or not isinstance(nth, int):
+            raise Refused(422, "bad_script", "A script is {match: {…}, faults: [text, …], nth: number}")
+        script_id = self._faults.script(match, [str(fault) for fault in faults], nth)
+        return Answer(200, {"id": script_id})
+
+    def _fault_clear(self, _request: Request) -> Answer:
+        self._faults.clear()
+        self._latency_seconds, self._is_down = 0.0, False
+        return Answer(200, {"data": [], "hits": self._faults.hits()})
+
+    def _reset(self, _request: Request) -> Answer:
+        self._storage.reset()
+        self._faults.clear()
+        self._latency_seconds, self._is_down = 0.0, False
+        return Answer(200, {"status": "empty"})
+
+    def _set_latency(self, request: Request) -> Answer:
+        self._latency_seconds = _whole(request.body(), "ms") / 1000
+        return Answer(200, {"ms": request.body()["ms"]})
+
+    def _set_down(self, request: Request) -> Answer:
+        self._is_down = request.body().get("down") is True
+        return Answer(200, {"down": self._is_down})
+
+    def _conclude_forever(self) -> None:
+        while True:
+            due = self._network.conclude_due()
+            if self._deliverer and due is not None and due <= time.time():
+                self._deliverer.wake()
+            time.sleep(0.05)
+
+
+def _read(environ: dict[str, Any]) -> Request:
+    length = environ.get("CONTENT_LENGTH") or "0"
+    if length.isdigit() and int(length) > BODY_MAX_BYTES:
+        raise Refused(413, "too_large", "A body has at most 1 MB")
+    return Request(
+        method=environ["REQUEST_METHOD"],
+        path=environ["PATH_INFO"],
+        query=dict(parse_qsl(environ.get("QUERY_STRING", ""))),
+        credential=environ.get("HTTP_AUTHORIZATION", "")
+        .removeprefix("Bearer ")
+        .encode()
+        .decode("ascii", "replace"),
+        idempotency_key=environ.get("HTTP_IDEMPOTENCY_KEY", ""),
+        raw=environ["wsgi.input"].read(BODY_MAX_BYTES + 1),
+    )
+
+
+def _call(kind: str, request: Request) -> Call:
+    key = request.idempotency_key
+    if not re.fullmatch(r"[\x21-\x7e]{8,255}", key):
+        raise Refused(400, "idempotency_key_missing", "An Idempotency-Key of 8 to 255 characters is needed")
+    body = request.body()
+    canonical = json.dumps([request.path, body], sort_keys=True, separators=(",", ":"))
+    request_hash = hashlib.sha256(canonical.encode()).hexdigest()
+    parent = request.arguments[0] if request.arguments else None
+    reference = _text(body, "reference") if "reference" in body or not parent else ""
+    call = Call(kind, key, request_hash, reference, parent)
+    if kind == "void":
+        return call
+    amount = _whole(body, "amount")
+    if parent:
+        return Call(kind, key, request_hash, reference, parent, amount=amount)
+    currency = _text(body, "currency")
+    if kind == "authorize":
+        return Call(
+            kind, key, request_hash, reference, token=_text(body, "token"), amount=amount, currency=currency
+        )
+    destination = json.dumps(_destination(body))
+    return Call(kind, key, request_hash, reference, destination=destination, amount=amount, currency=currency)
+
+
+def _destination(body: dict[str, Any]) -> dict[str, str]:
+    destination = body.get("destination")
+    if not isinstance(destination, dict):
+        raise Refused(422, "bad_destination", "A destination is {holder, iban}", param="destination")
+    fields = {
+        name: _text(destination, name)
+        for name in ("holder", "iban", "account", "country")
+        if destination.get(name)
+    }
+    if "iban" in fields:
+        fields["iban"] = scenarios.check_iban(fields["iban"])
+    elif "account" not in fields:
+        raise Refused(
+            422, "bad_destination", "A destination needs an iban or an account", param="destination"
+        )
+    return fields
+
+
+def _text(body: dict[str, Any], name: str) -> str:
+    value = body.get(name)
+    if not isinstance(value, str) or not 1 <= len(value) <= 255:
+        raise Refused(422, "bad_field", f"{name} is a text of 1 to 255 characters", param=name)
+    return value
+
+
+def _whole(body: dict[str, Any], name: str) -> int:
+    value = body.get(name)
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise Refused(422, "bad_field", f"{name} is a whole number", param=name)
+    return value
+
+
+def _broken(part: bytes) -> Iterator[bytes]:
+    if part:
+        yield part
+    raise ConnectionResetError("scripted: the connection breaks here")

@@ -1,0 +1,210 @@
+"""A real sandbox network for tests: `python -m payments.simulator` on a free port of loopback.
+
+One process serves a whole test run (each worker's own); a test gets it clean of faults, and makes its own
+keys and references. Tests that stop or kill it start one of their own with `started_network`.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+import pytest
+
+from config.servers import free_port
+from payments.providers import registry
+from payments.simulator import scenarios
+from tests.kit.shared import ROOT
+
+API_KEY = "vp_test_key_of_the_tests"
+PUBLIC_KEY = "vp_pub_key_of_the_tests"
+WEBHOOK_SECRET = "whsec_dGhlLXNlY3JldC1vZi10aGUtdGVzdHM="
+LATE_SECONDS = 1.2
+READ_TIMEOUT_SECONDS = 0.6
+PENDING_SECONDS = 0.3
+START_SECONDS = 20.0
+
+Value = TypeVar("Value")
+
+
+class Network:
+    """The sandbox process, its operator's face, and a payer's browser."""
+
+    def __init__(self, folder: Path, *, callback_url: str = "") -> None:
+        self.folder = folder
+        self.callback_url = callback_url
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.process: subprocess.Popen[bytes] | None = None
+        self.client = httpx.Client(
+            base_url=self.url, headers={"authorization": f"Bearer {API_KEY}"}, timeout=15, trust_env=False
+        )
+
+    def start(self) -> None:
+        """Start the process on its folder and wait until it answers."""
+        arguments = [
+            sys.executable, "-m", "payments.simulator", "--port", str(self.port), "--data", str(self.folder),
+            "--api-key", API_KEY, "--public-key", PUBLIC_KEY, "--webhook-secret", WEBHOOK_SECRET,
+            "--late-seconds", str(LATE_SECONDS), "--pending-seconds", str(PENDING_SECONDS),
+        ]  # fmt: skip
+        if self.callback_url:
+            arguments += ["--callback-url", self.callback_url]
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(
+                arguments, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )
+        eventually(self._answers, "the sandbox network answers", within=START_SECONDS)
+
+    def stop(self) -> None:
+        """End it as an operator would."""
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it and its worker with kill -9."""
+        self._end(signal.SIGKILL)
+
+    def card(self, scenario: str = "visa") -> dict[str, Any]:
+        """A token for the test card of a scenario, as a payer's browser gets it."""
+        number = scenarios.BY_NAME[scenario].number
+        return self._tokenize({"number": number, "exp_month": 12, "exp_year": 2040, "cvc": "123"})
+
+    def bank(self, scenario: str = "bank_ok") -> dict[str, Any]:
+        """A token for the test IBAN of a scenario."""
+        return self._tokenize({"iban": scenarios.BY_NAME[scenario].number})
+
+    def script(self, *faults: str, nth: int = 1, **match: str) -> int:
+        """Let the matching requests meet these faults, in turn."""
+        answer = self._post("/sim/faults", {"match": match, "faults": list(faults), "nth": nth})
+        return int(answer["id"])
+
+    def faults(self) -> dict[str, int]:
+        """How often each fault, `scenario:<name>` and `script:<id>` fired."""
+        hits: dict[str, int] = self._get("/sim/faults")["hits"]
+        return hits
+
+    def clear(self) -> None:
+        """Drop scripts, latency and downtime; operations and hit counts stay."""
+        self.client.delete("/sim/faults").raise_for_status()
+
+    def reset(self) -> None:
+        """Forget everything: only for a network of the test's own."""
+        self._post("/sim/reset", {})
+
+    def down(self, is_down: bool = True) -> None:
+        """Refuse every request with 503 not_processed."""
+        self._post("/sim/down", {"down": is_down})
+
+    def latency(self, milliseconds: int) -> None:
+        """Delay every answer."""
+        self._post("/sim/latency", {"ms": milliseconds})
+
+    def truth(self, **wanted: Any) -> list[dict[str, Any]]:
+        """The network's operations whose fields are as wanted: truth(reference="pay_…", kind="capture")."""
+        found: list[dict[str, Any]] = []
+        page = {"after": 0, "has_more": True}
+        while page["has_more"]:
+            page = self._get(f"/sim/truth?after={page['after']}")
+            found += [
+                row for row in page["data"] if all(row[name] == value for name, value in wanted.items())
+            ]
+        return found
+
+    def close_day(self, day: str) -> list[dict[str, Any]]:
+        """End the bank's day; the statements it made."""
+        made: list[dict[str, Any]] = self._post("/bank/v1/close-day", {"date": day})["data"]
+        return made
+
+    def callbacks(self) -> dict[str, Any]:
+        """Counts of waiting and delivered callbacks, and the last of them."""
+        return self._get("/sim/callbacks")
+
+    def _answers(self) -> bool:
+        assert self.process is not None
+        if self.process.poll() is not None:
+            pytest.fail(f"the sandbox network ended: {(self.folder / 'log').read_text()[-1000:]}")
+        try:
+            return self.client.get("/v1/health").status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def _end(self, how: signal.Signals) -> None:
+        if self.process is None:
+            return
+        if how is signal.SIGKILL:
+            os.killpg(self.process.pid, how)
+        else:
+            self.process.send_signal(how)
+        self.process.wait(timeout=15)
+        self.process = None
+
+    def _tokenize(self, body: dict[str, object]) -> dict[str, Any]:
+        headers = {"authorization": f"Bearer {PUBLIC_KEY}"}
+        token: dict[str, Any] = (
+            self.client.post("/v1/tokens", json=body, headers=headers).raise_for_status().json()
+        )
+        return token
+
+    def _post(self, path: str, body: dict[str, object]) -> dict[str, Any]:
+        answer: dict[str, Any] = self.client.post(path, json=body).raise_for_status().json()
+        return answer
+
+    def _get(self, path: str) -> dict[str, Any]:
+        answer: dict[str, Any] = self.client.get(path).raise_for_status().json()
+        return answer
+
+
+def eventually(condition: Callable[[], Value], what: str, *, within: float = 10.0) -> Value:
+    """Poll until a condition holds and return its value; fail with a sentence when it does not in time."""
+    deadline = time.monotonic() + within
+    while time.monotonic() < deadline:
+        value = condition()
+        if value:
+            return value
+        time.sleep(0.02)
+    pytest.fail(f"not within {within:g} s: {what}")
+
+
+@contextmanager
+def started_network(folder: Path, *, callback_url: str = "") -> Iterator[Network]:
+    """A network of the test's own, for the length of the block."""
+    network = Network(folder, callback_url=callback_url)
+    network.start()
+    try:
+        yield network
+    finally:
+        network.stop()
+        network.client.close()
+
+
+@pytest.fixture(scope="session")
+def network_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
+    """The network that a test run shares."""
+    with started_network(tmp_path_factory.mktemp("network")) as network:
+        yield network
+
+
+@pytest.fixture
+def network(network_process: Network, settings: Any) -> Iterator[Network]:
+    """The shared network without faults, and the provider's adapter pointed at it with short timeouts."""
+    point_adapter_at(network_process, settings)
+    network_process.clear()
+    yield network_process
+    network_process.clear()
+    registry.reset()
+
+
+def point_adapter_at(network: Network, settings: Any) -> None:
+    """Let `registry.provider()` speak to this network."""
+    settings.VELOCITYPAY_URL = network.url
+    settings.VELOCITYPAY_API_KEY = API_KEY
+    settings.VELOCITYPAY_WEBHOOK_SECRET = WEBHOOK_SECRET
+    settings.PROVIDER_READ_TIMEOUT_SECONDS = READ_TIMEOUT_SECONDS
+    settings.PROVIDER_CALLS_PER_SECOND = 10_000
+    registry.reset()

@@ -1,0 +1,294 @@
+"""The front desk: what every controller of the API derives from.
+
+In this order: API version, who is calling, how often, with what scope (deny by default), Idempotency-Key,
+strict JSON; then the action. Errors are problem documents. An action parses with `read`, calls one service
+with `self.effect_id` and `self.answer(...)`, and ends with `self.finish(result)`. The claim of the key
+happens when the action first asks for either, so that validation errors are never kept as answers.
+"""
+
+import logging
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any, ClassVar, Final, NoReturn
+from uuid import UUID
+
+from django.db import InterfaceError, OperationalError
+from django.http import HttpResponse
+from rest_framework.exceptions import APIException, NotAuthenticated, ParseError, PermissionDenied
+from rest_framework.request import Request
+from rest_framework.serializers import Serializer
+from rest_framework.viewsets import ViewSet
+
+from ledger import audit, clock
+from ledger.actors import Actor
+from ledger.ids import uuid7
+from ledger.locks import phased
+from vendors.api import idempotency as desk
+from vendors.api import throttle
+from vendors.api.auth import ApiKeyAuthentication, Principal, principal_of
+from vendors.api.errors import PROBLEM_TYPE, problem_of
+from vendors.api.idempotency import Answer, Idempotency, Render, Replay
+from vendors.api.negotiation import JsonOnly
+from vendors.api.paging import page
+from vendors.api.rendering import JSON_TYPE, JsonRenderer, to_bytes
+from vendors.api.strict_json import StrictJsonParser
+from vendors.models import Merchant
+from vendors.services import idempotency
+from vendors.services.idempotency import Claim, LeaseLost, Stored
+
+VERSION_HEADER: Final = "Everycent-Version"
+VERSIONS: Final = ("2026-11-01",)
+WRITES: Final = frozenset({"POST", "PUT", "PATCH"})
+_log = logging.getLogger("everycent.api")
+
+
+class NotAnswered(RuntimeError):
+    """An action that changes things ended without an answer for its Idempotency-Key: a defect."""
+
+
+class MerchantViewSet(ViewSet):
+    """A controller for one merchant's objects.
+
+    `scopes` maps an action to the scope it needs; an action that is not in it is refused. `idempotency` maps
+    an action to REQUIRED, ACCEPTED or IGNORED; by default a POST must have a key, a PUT or PATCH may.
+    """
+
+    scopes: ClassVar[dict[str, str]] = {}
+    idempotency: ClassVar[dict[str, Idempotency]] = {}
+
+    authentication_classes = [ApiKeyAuthentication]
+    permission_classes: list[Any] = []
+    throttle_classes: list[Any] = []
+    parser_classes = [StrictJsonParser]
+    renderer_classes = [JsonRenderer]
+    content_negotiation_class = JsonOnly
+    http_method_names = ["get", "head", "post", "put", "patch", "delete"]
+
+    api_version: str = VERSIONS[-1]
+    _key: str | None = None
+    _claim: Claim | None = None
+    _answer: Answer | None = None
+
+    # --- what an action uses ------------------------------------------------------------------------------
+
+    @property
+    def principal(self) -> Principal:
+        """Who is calling."""
+        return principal_of(self.request)
+
+    @property
+    def merchant(self) -> Merchant:
+        """The merchant whose key it is; every query and service call is for this one."""
+        return self.principal.merchant
+
+    @property
+    def actor(self) -> Actor:
+        """The key, as the one who acts."""
+        return self.principal.actor
+
+    def read(self, serializer: type[Serializer]) -> dict[str, Any]:
+        """Return the body's values as the serializer states them.
+
+        :raises ValidationError: 400, naming every wrong field.
+        """
+        form = serializer(data=self.request.data)
+        form.is_valid(raise_exception=True)
+        values: dict[str, Any] = form.validated_data
+        return values
+
+    @cached_property
+    def effect_id(self) -> UUID:
+        """The id for what this request makes: the same each time its Idempotency-Key is run."""
+        claim = self._claimed()
+        return claim.effect_id if claim else uuid7()
+
+    def answer(self, render: Render, status: int = 200) -> Answer:
+        """Return what the service calls in its last phase: it renders the result and keeps it as the answer.
+
+        `render` returns the body, or a `Reply` when it chooses the status itself (a decline).
+        """
+        self._answer = Answer(self._claimed(), render, status)
+        return self._answer
+
+    def finish(self, result: Any) -> HttpResponse:
+        """Return the response that was kept; when the service found its work done before, keep it now.
+
+        :raises LeaseLost: another worker took the request over.
+        """
+        if self._answer is None:
+            raise NotAnswered(f"{type(self).__name__}.{self.action} finished without self.answer(...)")
+        if self._answer.stored is None:
+            self._answer(result)
+        return desk.response_of(self._kept())
+
+    def reply(self, body: Any, status: int = 200) -> HttpResponse:
+        """Return a response that is not kept (reads)."""
+        return HttpResponse(to_bytes(body), status=status, content_type=JSON_TYPE)
+
+    def page(
+        self,
+        queryset: Any,
+        *,
+        prefix: str,
+        render: Callable[[Any], dict[str, Any]],
+        filters: tuple[str, ...] = (),
+    ) -> HttpResponse:
+        """Return one page of a list of the merchant's objects (see `paging.page`)."""
+        return self.reply(page(self.request, queryset, prefix=prefix, render=render, filters=filters))
+
+    # --- the way in ---------------------------------------------------------------------------------------
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Check everything that does not depend on the action's own rules, in the order above.
+
+        :raises APIException: with the status and code of the first check that fails.
+        """
+        self.format_kwarg = None
+        request.accepted_renderer, request.accepted_media_type = self.perform_content_negotiation(request)
+        self.api_version = _version_of(request)
+        if not isinstance(request.user, Principal):
+            raise NotAuthenticated
+        request.merchant, request.actor = self.merchant, self.actor
+        request._request.log_facts = {
+            "merchant": self.merchant.public_id,
+            "api_key": self.principal.key.lookup,
+        }
+        is_resumed = hasattr(request._request, "resumed_claim")
+        if not is_resumed:
+            route_class = "write" if request.method in WRITES else "read"
+            verdict = throttle.admit(str(self.principal.key.pk), route_class)
+            self.headers.update(verdict.headers())
+        if self.action is None or str(request.method).lower() not in self.http_method_names:
+            return  # the method is not allowed here; the handler says so
+        self._check_scope()
+        policy = self._policy()
+        self._key = desk.read_key(request, policy)
+        if request.method in WRITES:
+            _ = request.data  # parsed now: a malformed body is refused before anything is claimed
+
+    def permission_denied(
+        self, request: Request, message: str | None = None, code: str | None = None
+    ) -> NoReturn:
+        """Refuse a caller who is known, and keep the refusal in the audit log.
+
+        :raises PermissionDenied: always.
+        """
+        _note_refusal(self.merchant, self.actor, f"{request.method} {request.path}"[:200], message or "")
+        raise PermissionDenied(message, code=code)
+
+    def finalize_response(self, request: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
+        """Add what every answer carries.
+
+        :raises NotAnswered: a key was claimed and the action answered without it.
+        """
+        final = super().finalize_response(request, response, *args, **kwargs)
+        final[VERSION_HEADER] = self.api_version
+        final["Cache-Control"] = "no-store"
+        return final
+
+    def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+        """Serve a request; a claim that the action left unanswered is a defect and let go."""
+        response = super().dispatch(request, *args, **kwargs)
+        if self._claim is not None:
+            is_kept = self._answer is not None and self._answer.stored is not None
+            if response.status_code < 400 and not is_kept:
+                self._let_go()
+                raise NotAnswered(f"{type(self).__name__}.{self.action} kept no answer for its key")
+        return response
+
+    # --- the way out --------------------------------------------------------------------------------------
+
+    def handle_exception(self, exc: Exception) -> HttpResponse:
+        """Turn a failure into its problem document; a definite refusal after the claim is kept."""
+        if isinstance(exc, Replay):
+            return desk.response_of(exc.stored, is_replay=True)
+        if isinstance(exc, APIException) and exc.status_code == 401:
+            exc.auth_header = self.get_authenticate_header(self.request)
+        problem = problem_of(exc)
+        if self._claim is not None and not isinstance(exc, LeaseLost):
+            if not problem.is_final:
+                self._let_go()
+            elif not self._keep(problem.status, problem.headers, problem.body):
+                return problem_of(LeaseLost("another worker took this request over")).response()
+        return problem.response()
+
+    # --- pieces -------------------------------------------------------------------------------------------
+
+    def _policy(self) -> Idempotency:
+        default = desk.DEFAULT_OF_METHOD.get(str(self.request.method), desk.IGNORED)
+        return self.idempotency.get(str(self.action), default)
+
+    def _check_scope(self) -> None:
+        scope = self.scopes.get(str(self.action))
+        if scope is None:
+            self.permission_denied(self.request, "no key may do this", code="forbidden")
+        if not self.principal.has_scope(scope):
+            self.permission_denied(self.request, f"the key lacks the scope {scope}", code="scope_missing")
+
+    def _claimed(self) -> Claim | None:
+        """Claim the request's key, once; without a key there is nothing to claim.
+
+        :raises Replay: it is answered. :raises KeyReused: it named another request.
+        :raises InProgress: somebody works on it.
+        """
+        if self._claim is None and self._key is not None:
+            resumed: Claim | None = getattr(self.request._request, "resumed_claim", None)
+            self._claim = resumed or self._new_claim(self._key)
+        return self._claim
+
+    def _new_claim(self, key: str) -> Claim:
+        asked = desk.asked(
+            self.request,
+            key,
+            merchant_id=self.merchant.pk,
+            api_key=self.principal.key,
+            api_version=self.api_version,
+        )
+        found = idempotency.claim(asked, clock.now())
+        if isinstance(found, Stored):
+            raise Replay(found)
+        return found
+
+    def _kept(self) -> Stored:
+        if self._answer is None or self._answer.stored is None:
+            raise NotAnswered(f"{type(self).__name__}.{self.action} has no answer")
+        return self._answer.stored
+
+    def _keep(self, status: int, headers: dict[str, str], body: dict[str, Any]) -> bool:
+        assert self._claim is not None
+        stored = Stored(status, {"Content-Type": PROBLEM_TYPE, **headers}, to_bytes(body))
+        try:
+            idempotency.finish(self._claim, stored, clock.now())
+        except LeaseLost:
+            return False
+        return True
+
+    def _let_go(self) -> None:
+        assert self._claim is not None
+        try:
+            idempotency.let_go(self._claim, clock.now())
+        except (OperationalError, InterfaceError) as error:
+            # The lease ends by itself in a minute; the answer to the caller matters more now.
+            _log.warning("a lease could not be ended early", extra={"error": str(error)})
+
+
+def _version_of(request: Request) -> str:
+    asked = request.META.get("HTTP_EVERYCENT_VERSION")
+    if asked is None:
+        return VERSIONS[-1]
+    if asked not in VERSIONS:
+        raise ParseError(f"the versions there are: {', '.join(VERSIONS)}", code="version_unknown")
+    return str(asked)
+
+
+@phased
+def _note_refusal(merchant: Merchant, actor: Actor, what: str, why: str) -> None:
+    audit.record(
+        actor=actor,
+        action="access.refused",
+        subject=merchant,
+        reason=why,
+        outcome="refused",
+        after={"request": what},
+        at=clock.now(),
+    )

@@ -1,0 +1,94 @@
+"""Lists by cursor: newest first, by the time-ordered key, so pages never skip or repeat when rows are added.
+
+The cursor is the id of the last object seen. One that is malformed, or of another merchant, is 400.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from django.db.models import QuerySet
+from rest_framework.exceptions import ValidationError
+from rest_framework.request import Request
+from rest_framework.serializers import ErrorDetail
+
+from ledger import ids
+from ledger.errors import NotFound
+
+LIMIT_DEFAULT: Final = 20
+LIMIT_MAX: Final = 100
+_NUMBER: Final = re.compile(r"[1-9]\d{0,2}", re.ASCII)
+
+
+def page(
+    request: Request,
+    queryset: QuerySet[Any],
+    *,
+    prefix: str,
+    render: Callable[[Any], dict[str, Any]],
+    filters: tuple[str, ...] = (),
+) -> dict[str, Any]:
+    """Return one page: {"object", "data", "has_more", "next"}.
+
+    `queryset` is the merchant's rows, filtered; the cursor need not pass the filter any more, but must be the
+    merchant's. `filters` names the query parameters that the action has read itself.
+
+    :raises ValidationError: unknown parameter, bad limit, or a cursor that is not there.
+    """
+    check_parameters(request, "limit", "starting_after", *filters)
+    limit = _limit(request)
+    rows = queryset.order_by("-pk")
+    cursor = request.query_params.get("starting_after")
+    if cursor is not None:
+        rows = rows.filter(pk__lt=_cursor(request, queryset, prefix, cursor))
+    found = list(rows[: limit + 1])
+    shown = found[:limit]
+    has_more = len(found) > limit
+    return {
+        "object": "list",
+        "data": [render(row) for row in shown],
+        "has_more": has_more,
+        "next": _next(request, ids.show(prefix, shown[-1].pk)) if has_more else None,
+    }
+
+
+def check_parameters(request: Request, *known: str) -> None:
+    """Refuse query parameters that the action does not know, and those that come twice.
+
+    :raises ValidationError: naming them.
+    """
+    wrong = {
+        name: [ErrorDetail("there is no such parameter, or it comes twice", code="unknown_field")]
+        for name, values in request.query_params.lists()
+        if name not in known or len(values) > 1
+    }
+    if wrong:
+        raise ValidationError(wrong)
+
+
+def _limit(request: Request) -> int:
+    text = request.query_params.get("limit", str(LIMIT_DEFAULT))
+    if not _NUMBER.fullmatch(text) or int(text) > LIMIT_MAX:
+        raise _bad("limit", f"must be a number from 1 to {LIMIT_MAX}")
+    return int(text)
+
+
+def _cursor(request: Request, queryset: QuerySet[Any], prefix: str, text: str) -> Any:
+    try:
+        key = ids.parse(prefix, text)
+    except NotFound as error:
+        raise _bad("starting_after", f"must be an id that begins with {prefix}_") from error
+    own = queryset.model._default_manager.filter(pk=key, merchant_id=request.user.merchant.pk)
+    if not own.exists():
+        raise _bad("starting_after", "must be the id of an object of an earlier page")
+    return key
+
+
+def _next(request: Request, cursor: str) -> str:
+    parameters = {**request.query_params.dict(), "starting_after": cursor}
+    return f"{request.path}?{urlencode(parameters)}"
+
+
+def _bad(name: str, detail: str) -> ValidationError:
+    return ValidationError({name: [ErrorDetail(detail, code="invalid_parameter")]})

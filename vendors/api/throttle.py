@@ -1,0 +1,144 @@
+"""How often a key may call: GCRA, one Lua script in Valkey with Valkey's own clock, so it is exact.
+
+One bucket per API key and route class (read, write). While Valkey is away, requests go on under a bucket in
+this process at the limit divided by the number of processes; nothing about money is decided here.
+"""
+
+import logging
+import math
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final
+
+import redis
+from django.conf import settings
+from rest_framework.exceptions import Throttled
+
+from ledger import clock
+
+_SCRIPT: Final = (Path(__file__).parent / "gcra.lua").read_text()
+_TIMEOUT_SECONDS: Final = 0.25
+_REST_SECONDS: Final = 1.0
+_BUCKETS_MAX: Final = 10_000
+_MICRO: Final = 1_000_000
+_log = logging.getLogger("everycent.api")
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """So many requests a second on average, and so many at once."""
+
+    per_second: float
+    burst: int
+
+    @property
+    def interval_micros(self) -> int:
+        """Microseconds between two requests at the average rate."""
+        return max(1, round(_MICRO / self.per_second))
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether a request may pass, and what its caller is told."""
+
+    is_allowed: bool
+    limit: int
+    remaining: int
+    retry_after_seconds: float
+    reset_seconds: float
+
+    def headers(self) -> dict[str, str]:
+        """Return the RateLimit fields of the answer."""
+        return {
+            "RateLimit-Limit": str(self.limit),
+            "RateLimit-Remaining": str(self.remaining),
+            "RateLimit-Reset": str(math.ceil(self.reset_seconds)),
+        }
+
+
+class TooManyRequests(Throttled):
+    """The bucket is empty."""
+
+    default_code = "rate_limited"
+    extra_detail_singular = extra_detail_plural = ""
+    default_detail = "too many requests with this key"
+    retryable = True
+
+
+class LocalBuckets:
+    """The same algorithm in this process, for the time in which Valkey is away."""
+
+    def __init__(self) -> None:
+        self._arrivals: OrderedDict[str, int] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def take(self, bucket: str, limit: Limit) -> Verdict:
+        """Take one request from a bucket, when it holds one."""
+        now = int(clock.monotonic() * _MICRO)
+        interval, tolerance = limit.interval_micros, limit.interval_micros * limit.burst
+        with self._lock:
+            tat = max(self._arrivals.pop(bucket, now), now)
+            after = tat + interval
+            wait = after - tolerance - now
+            self._arrivals[bucket] = tat if wait > 0 else after
+            if len(self._arrivals) > _BUCKETS_MAX:
+                self._arrivals.popitem(last=False)
+        full_at = tat if wait > 0 else after
+        left = (tolerance - (full_at - now)) // interval
+        return Verdict(wait <= 0, limit.burst, max(0, left), max(0, wait) / _MICRO, (full_at - now) / _MICRO)
+
+
+class Throttle:
+    """Takes requests from the shared buckets, or from those of this process while Valkey is away."""
+
+    def __init__(self, url: str, processes: int) -> None:
+        self._client = redis.Redis.from_url(
+            url, socket_timeout=_TIMEOUT_SECONDS, socket_connect_timeout=_TIMEOUT_SECONDS, max_connections=64
+        )
+        self._script = self._client.register_script(_SCRIPT)
+        self._processes = processes
+        self._local = LocalBuckets()
+        self._away_until = 0.0
+
+    def take(self, bucket: str, limit: Limit) -> Verdict:
+        """Take one request from a bucket; never fails."""
+        if clock.monotonic() >= self._away_until:
+            try:
+                found: Any = self._script(
+                    keys=[f"gcra:{bucket}"], args=[limit.interval_micros, limit.burst, 1]
+                )
+            except redis.RedisError as error:
+                self._away_until = clock.monotonic() + _REST_SECONDS
+                _log.warning("Valkey is away; limits are kept per process", extra={"error": str(error)})
+            else:
+                allowed, left, wait, reset = found
+                return Verdict(bool(allowed), limit.burst, left, wait / _MICRO, reset / _MICRO)
+        share = Limit(limit.per_second / self._processes, max(1, limit.burst // self._processes))
+        return self._local.take(bucket, share)
+
+
+@lru_cache(maxsize=1)
+def shared() -> Throttle:
+    """Return this process's throttle."""
+    return Throttle(settings.REDIS_URL, settings.API_PROCESSES)
+
+
+def limit_of(route_class: str) -> Limit:
+    """Return the limit of a route class: read or write."""
+    return Limit(**settings.API_RATE_LIMITS[route_class])
+
+
+def admit(bucket: str, route_class: str) -> Verdict:
+    """Take one request of a route class from a caller's bucket.
+
+    :raises TooManyRequests: it is empty; the error says how long to wait.
+    """
+    verdict = shared().take(f"{bucket}:{route_class}", limit_of(route_class))
+    if not verdict.is_allowed:
+        error = TooManyRequests(wait=max(1, math.ceil(verdict.retry_after_seconds)))
+        error.headers = verdict.headers()
+        raise error
+    return verdict
