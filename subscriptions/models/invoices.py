@@ -117,7 +117,7 @@ class Invoice(Recorded):
         indexes = [
             models.Index(fields=["merchant", "state", "due_at"], name="subscriptions_invoice_due"),
             models.Index(
-                fields=["next_try_at"], condition=Q(state="open"), name="subscriptions_invoice_to_collect"
+                fields=["next_try_at"], condition=Q(state="open"), name="subscriptions_invoice_collect"
             ),
         ]
 
