@@ -21,6 +21,7 @@ from rest_framework.viewsets import ViewSet
 
 from ledger import audit, clock
 from ledger.actors import Actor
+from ledger.crashpoints import crashpoint, register
 from ledger.ids import uuid7
 from ledger.locks import phased
 from vendors.api import idempotency as desk
@@ -40,6 +41,7 @@ VERSION_HEADER: Final = "Everycent-Version"
 VERSIONS: Final = ("2026-11-01",)
 WRITES: Final = frozenset({"POST", "PUT", "PATCH"})
 _log = logging.getLogger("everycent.api")
+register("request.after_claim", "request.before_reply")
 
 
 class NotAnswered(RuntimeError):
@@ -119,6 +121,7 @@ class MerchantViewSet(ViewSet):
             raise NotAnswered(f"{type(self).__name__}.{self.action} finished without self.answer(...)")
         if self._answer.stored is None:
             self._answer(result)
+        crashpoint("request.before_reply")
         return desk.response_of(self._kept())
 
     def reply(self, body: Any, status: int = 200) -> HttpResponse:
@@ -177,23 +180,19 @@ class MerchantViewSet(ViewSet):
         raise PermissionDenied(message, code=code)
 
     def finalize_response(self, request: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
-        """Add what every answer carries.
-
-        :raises NotAnswered: a key was claimed and the action answered without it.
-        """
+        """Add what every answer carries."""
         final = super().finalize_response(request, response, *args, **kwargs)
         final[VERSION_HEADER] = self.api_version
         final["Cache-Control"] = "no-store"
         return final
 
     def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Any:
-        """Serve a request; a claim that the action left unanswered is a defect and let go."""
+        """Serve a request; an action that claimed a key and kept no answer for it is a defect."""
         response = super().dispatch(request, *args, **kwargs)
-        if self._claim is not None:
-            is_kept = self._answer is not None and self._answer.stored is not None
-            if response.status_code < 400 and not is_kept:
-                self._let_go()
-                raise NotAnswered(f"{type(self).__name__}.{self.action} kept no answer for its key")
+        is_kept = self._answer is not None and self._answer.stored is not None
+        if self._claim is not None and response.status_code < 400 and not is_kept:
+            error = NotAnswered(f"{type(self).__name__}.{self.action} kept no answer for its key")
+            return self.finalize_response(self.request, self.handle_exception(error), *args, **kwargs)
         return response
 
     # --- the way out --------------------------------------------------------------------------------------
@@ -205,6 +204,8 @@ class MerchantViewSet(ViewSet):
         if isinstance(exc, APIException) and exc.status_code == 401:
             exc.auth_header = self.get_authenticate_header(self.request)
         problem = problem_of(exc)
+        facts = getattr(self.request._request, "log_facts", {})
+        self.request._request.log_facts = {**facts, "code": problem.code}
         if self._claim is not None and not isinstance(exc, LeaseLost):
             if not problem.is_final:
                 self._let_go()
@@ -247,6 +248,7 @@ class MerchantViewSet(ViewSet):
         found = idempotency.claim(asked, clock.now())
         if isinstance(found, Stored):
             raise Replay(found)
+        crashpoint("request.after_claim")
         return found
 
     def _kept(self) -> Stored:

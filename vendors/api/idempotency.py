@@ -16,6 +16,7 @@ from rest_framework.exceptions import APIException, ParseError
 from rest_framework.request import Request
 
 from ledger import clock
+from ledger.crashpoints import crashpoint, register
 from vendors.api.errors import PROBLEM_TYPE
 from vendors.api.rendering import JSON_TYPE, canonical, to_bytes
 from vendors.services import idempotency
@@ -24,6 +25,7 @@ from vendors.services.idempotency import Asked, Claim, Stored
 HEADER: Final = "Idempotency-Key"
 REPLAYED: Final = "Idempotency-Replayed"
 _SYNTAX: Final = re.compile(r"[!-~]{8,255}")
+register("request.before_commit")
 
 
 class Idempotency(Enum):
@@ -90,6 +92,7 @@ class Answer:
         stored = Stored(reply.status, {"Content-Type": kind, **reply.headers}, to_bytes(reply.body))
         if self._claim is not None:
             idempotency.finish(self._claim, stored, clock.now())
+            crashpoint("request.before_commit")
         self.stored = stored
 
     def reached(self, point: str) -> None:
