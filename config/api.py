@@ -9,6 +9,7 @@ the contract's own form appears in the OpenAPI document. Earlier rows win, so wo
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from django.urls import URLPattern, path
 from rest_framework.viewsets import ViewSetMixin
@@ -44,7 +45,8 @@ def url_patterns(routes: Iterable[Route]) -> list[URLPattern]:
     """Make Django's patterns, two for each route, in the order of the table."""
     patterns = []
     for route in routes:
-        view = route.view.as_view(route.actions)
+        actions: dict[str, Any] = dict(route.actions)
+        view = route.view.as_view(actions)
         patterns += [path(_django_path(form), view) for form in (route.path, route.other_form)]
     return patterns
 

@@ -49,7 +49,14 @@ def _daily(hour: int, minute: int, task: str, queue: str, name: str) -> Row:
 
 
 # Times are UTC. A row is added here when its task exists; tests/architecture compares both.
-TIMETABLE: tuple[Row, ...] = ()
+TIMETABLE: tuple[Row, ...] = (
+    _every(1, "ledger.tasks.relay_outbox", MONEY, "deliver the news of the outbox"),
+    _every(1, "ledger.tasks.roll_balances", MONEY, "roll up the tails of deferred balances"),
+    _every(5, "ledger.tasks.sweep_jobs", MONEY, "publish again the jobs that are due"),
+    _every(5, "ledger.tasks.seal_books", REPORTS, "seal what was written"),
+    _daily(2, 10, "ledger.tasks.check_invariants", REPORTS, "check the invariants"),
+    _daily(3, 20, "ledger.tasks.purge_jobs", REPORTS, "delete jobs finished long ago"),
+)
 
 SETTINGS: dict[str, Any] = {
     "task_acks_late": True,
@@ -60,6 +67,12 @@ SETTINGS: dict[str, Any] = {
         "visibility_timeout": VISIBILITY_TIMEOUT_SECONDS,
         "unacked_restore_interval": 2,
         "unacked_restore_throttle": 1,
+        # A hint that cannot be sent is given up at once: the sweep sends it again, the caller must not wait.
+        "max_retries": 1,
+        "interval_start": 0,
+        "interval_step": 0.05,
+        "interval_max": 0.05,
+        "socket_connect_timeout": 2,
     },
     "visibility_timeout": VISIBILITY_TIMEOUT_SECONDS,
     "result_backend_transport_options": {"visibility_timeout": VISIBILITY_TIMEOUT_SECONDS},

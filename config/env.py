@@ -68,7 +68,7 @@ def choice(name: str, default: str, allowed: tuple[str, ...]) -> str:
 
 def database(name: str, default: str, *, keep_seconds: int) -> dict[str, Any]:
     """Read a PostgreSQL address and add the limits that every session of ours has."""
-    value = env.str(name, default=default)
+    value = env.str(name, default="") or default
     if not value.startswith(("postgres://", "postgresql://")):
         raise ImproperlyConfigured(f"{name} must be a postgresql:// address")
     found: dict[str, Any] = env.db_url_config(value)

@@ -13,6 +13,9 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, JsonResponse
 
+from ledger import clock
+from ledger import outbox as ledger_outbox
+
 BROKER_TIMEOUT_SECONDS = 1.0
 
 
@@ -69,4 +72,14 @@ def broker() -> Verdict:
     return Verdict(True, {"ms": round((time.perf_counter() - began) * 1000, 1)})
 
 
-PROBES: dict[str, Callable[[], Verdict]] = {"database": database, "broker": broker}
+def outbox() -> Verdict:
+    """Say how long the oldest news has waited for delivery."""
+    try:
+        seconds = ledger_outbox.lag_seconds(clock.now())
+    except DatabaseError as error:
+        return Verdict(False, {"error": type(error).__name__})
+    limit = settings.READY_OUTBOX_LAG_SECONDS_MAX
+    return Verdict(seconds <= limit, {"oldest_seconds": round(seconds, 1), "limit_seconds": limit})
+
+
+PROBES: dict[str, Callable[[], Verdict]] = {"database": database, "broker": broker, "outbox": outbox}

@@ -9,7 +9,9 @@ import http.client
 import json
 import os
 import secrets
+import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from config import servers
@@ -21,7 +23,7 @@ FILE = "house.env"
 WEB_WORKERS = 2
 WEB_THREADS = 4
 
-_GENERATED = {
+_GENERATED: dict[str, Callable[[], str]] = {
     "SECRET_KEY": lambda: secrets.token_urlsafe(48),
     "EVENT_SIGNING_KEY": lambda: secrets.token_urlsafe(48),
     "VELOCITYPAY_API_KEY": lambda: f"vp_test_{secrets.token_hex(16)}",
@@ -53,6 +55,7 @@ def environment(folder: Path) -> dict[str, str]:
         DJANGO_SETTINGS_MODULE="config.settings.dev",
         DATA_DIR=str(folder),
         PYTHONUNBUFFERED="1",
+        PROMETHEUS_MULTIPROC_DIR=str(_empty(folder / "metrics")),
         NO_PROXY="127.0.0.1,localhost",
         no_proxy="127.0.0.1,localhost",
         EVERYCENT_INSTANCE=secrets.token_hex(8),
@@ -61,6 +64,12 @@ def environment(folder: Path) -> dict[str, str]:
         VELOCITYPAY_URL=f"http://127.0.0.1:{port(folder, 'network')}",
     )
     return found
+
+
+def _empty(folder: Path) -> Path:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
 
 
 def port(folder: Path, name: str, *, is_fresh: bool = False) -> int:

@@ -17,7 +17,8 @@ import structlog
 _OF_A_LINE = ("event", "level", "logger", "timestamp", "process", "exception", "dropped")
 _OF_A_REQUEST = ("request_id", "method", "route", "status", "ms", "merchant", "api_key", "staff", "ip",
                  "code", "idempotency_key_hash", "payment", "subject")  # fmt: skip
-_OF_A_TASK = ("task", "task_id", "queue", "kind", "reference", "tries", "lateness_ms", "count", "seconds")
+_OF_A_TASK = ("task", "task_id", "queue", "kind", "reference", "tries", "lateness_ms", "count", "seconds",
+              "number", "violations", "job_id", "error")  # fmt: skip
 _OF_MONEY = (
     "amount_minor",
     "currency",
@@ -102,6 +103,7 @@ def formatter() -> logging.Formatter:
             structlog.contextvars.merge_contextvars,
             structlog.stdlib.add_log_level,
             structlog.stdlib.add_logger_name,
+            structlog.stdlib.ExtraAdder(),
         ],
         processors=[
             structlog.processors.TimeStamper(fmt="iso", utc=True),

@@ -13,10 +13,13 @@ from prometheus_client import (
     REGISTRY,
     CollectorRegistry,
     Counter,
+    Gauge,
     Histogram,
     generate_latest,
     multiprocess,
 )
+
+from config import health
 
 REQUESTS = Counter("everycent_requests_total", "Requests answered", ["method", "route", "status"])
 REQUEST_SECONDS = Histogram(
@@ -36,9 +39,23 @@ def count_request(method: str, route: str, status: int, seconds: float) -> None:
 
 
 def scrape(_request: HttpRequest) -> HttpResponse:
-    """Answer with all counters in the Prometheus text format."""
+    """Answer with all counters, and the figures of readiness as gauges, in the Prometheus text format."""
     registry = REGISTRY
     if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
         registry = CollectorRegistry()
-        multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-    return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+        multiprocess.MultiProcessCollector(registry)
+    text = generate_latest(registry) + generate_latest(_readiness())
+    return HttpResponse(text, content_type=CONTENT_TYPE_LATEST)
+
+
+def _readiness() -> CollectorRegistry:
+    registry = CollectorRegistry()
+    is_ready = Gauge("everycent_ready", "1 when the part can do its work", ["part"], registry=registry)
+    figure = Gauge("everycent_ready_figure", "A figure of /readyz", ["part", "figure"], registry=registry)
+    for part, probe in health.PROBES.items():
+        verdict = probe()
+        is_ready.labels(part).set(verdict.is_good)
+        for name, value in verdict.figures.items():
+            if isinstance(value, int | float):
+                figure.labels(part, name).set(value)
+    return registry

@@ -6,6 +6,7 @@ body is logged.
 """
 
 import hashlib
+import ipaddress
 import re
 import time
 import uuid
@@ -13,10 +14,11 @@ from collections.abc import Callable
 from typing import Any
 
 import structlog
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
-from config import metrics
-from ledger.actors import RequestContext, set_request
+from config import logs, metrics
+from ledger import actors
 
 _ACCEPTED_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 _QUIET_ROUTES = frozenset({"healthz", "readyz", "metrics"})
@@ -36,7 +38,9 @@ class RequestLog:
         request.META["HTTP_X_REQUEST_ID"] = request_id  # what later readers of the header see
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
-        set_request(_context(request, request_id))
+        address = caller_address(request)
+        agent = logs.scrub(request.headers.get("User-Agent", ""))[:200]
+        actors.set_request(actors.RequestContext(request_id=request_id, ip=address, user_agent=agent))
         response = self.get_response(request)
         milliseconds = (time.perf_counter() - began) * 1000
         response["X-Request-Id"] = request_id
@@ -44,9 +48,9 @@ class RequestLog:
         metrics.count_request(request.method or "", route, response.status_code, milliseconds / 1000)
         if route.strip("/") not in _QUIET_ROUTES or response.status_code >= 500:
             write = _log.error if response.status_code >= 500 else _log.info
-            write("request", **_facts(request, response, route, milliseconds))
+            write("request", ip=address, **_facts(request, response, route, milliseconds))
         structlog.contextvars.clear_contextvars()
-        set_request(RequestContext())
+        actors.set_request(actors.RequestContext())
         return response
 
 
@@ -56,7 +60,6 @@ def _facts(request: HttpRequest, response: HttpResponse, route: str, millisecond
         "route": route,
         "status": response.status_code,
         "ms": round(milliseconds, 1),
-        "ip": request.META.get("REMOTE_ADDR"),
     }
     key = request.headers.get("Idempotency-Key")
     if key:
@@ -68,14 +71,21 @@ def _facts(request: HttpRequest, response: HttpResponse, route: str, millisecond
     return facts
 
 
-def _context(request: HttpRequest, request_id: str) -> RequestContext:
-    # What events and audit records say of the request in which they were written.
-    return RequestContext(request_id, request.META.get("REMOTE_ADDR"), request.headers.get("User-Agent", ""))
+def caller_address(request: HttpRequest) -> str | None:
+    """Return the caller's address; behind TRUSTED_PROXIES proxies, what the outermost of them has seen."""
+    proxies: int = settings.TRUSTED_PROXIES
+    seen = [part.strip() for part in request.headers.get("X-Forwarded-For", "").split(",")]
+    text = seen[-proxies] if proxies and len(seen) >= proxies else request.META.get("REMOTE_ADDR", "")
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        return None
 
 
 def _request_id(request: HttpRequest) -> str:
     offered = request.headers.get("X-Request-Id", "")
-    return offered if _ACCEPTED_ID.fullmatch(offered) else f"req_{uuid.uuid4().hex}"
+    is_harmless = _ACCEPTED_ID.fullmatch(offered) and logs.scrub(offered) == offered
+    return offered if is_harmless else f"req_{uuid.uuid4().hex}"
 
 
 def _route(request: HttpRequest) -> str:

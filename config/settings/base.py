@@ -72,7 +72,7 @@ TEMPLATES = [
     }
 ]
 STATIC_URL = "/static/"
-STATIC_ROOT = DATA_DIR / "static"
+STATIC_ROOT: Path | None = DATA_DIR / "static"
 
 # --- database and broker --------------------------------------------------------------------------------
 DATABASES = {
@@ -82,13 +82,14 @@ DATABASES = {
         keep_seconds=integer("DATABASE_CONN_MAX_AGE_SECONDS", 600),
     )
 }
-REDIS_URL = env.str("REDIS_URL", default="redis://127.0.0.1:63790/0")
+REDIS_URL = env.str("REDIS_URL", default="") or "redis://127.0.0.1:63790/0"
 CELERY_BROKER_URL = env.str("BROKER_URL", default=REDIS_URL)  # amqp://… makes RabbitMQ the broker
 
 # --- logs, security ---------------------------------------------------------------------------------------
 LOG_LEVEL = choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))
 LOGGING_CONFIG = "config.logs.configure"
 LOGGING = LOG_LEVEL
+TRUSTED_PROXIES = integer("TRUSTED_PROXIES", 0, maximum=10)  # how many add X-Forwarded-For before us
 X_FRAME_OPTIONS = "DENY"
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
@@ -102,6 +103,10 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
 ]
+
+# --- health -----------------------------------------------------------------------------------------------
+READY_OUTBOX_LAG_SECONDS_MAX = seconds("READY_OUTBOX_LAG_SECONDS_MAX", 60.0)
+READY_OPERATION_SECONDS_MAX = seconds("READY_OPERATION_SECONDS_MAX", 300.0)
 
 # --- the API ----------------------------------------------------------------------------------------------
 REST_FRAMEWORK = {

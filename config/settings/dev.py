@@ -1,6 +1,4 @@
-"""Differences for a laptop and for `make run`: development secrets allowed, the running house's addresses
-found.
-"""
+"""Differences for a laptop and for `make run`: development secrets, the addresses of the running house."""
 
 import os
 
@@ -13,4 +11,4 @@ from config.settings.base import *  # noqa: E402,F403
 
 WHITENOISE_USE_FINDERS = True  # static files straight from the packages: nothing to collect
 WHITENOISE_AUTOREFRESH = False
-(DATA_DIR / "static").mkdir(parents=True, exist_ok=True)  # noqa: F405
+STATIC_ROOT = None

@@ -10,6 +10,7 @@ from typing import Any
 
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Now
 
 from fraud.engine.types import SCORE_MAX, Decision, Finding, Judgement, Level, Verdict
 from fraud.states import FRAUD_CHECK, FRAUD_REVIEW, CheckState, ReviewState
@@ -51,7 +52,7 @@ class FraudCheck(Recorded):
     is_degraded = models.BooleanField(default=False)
     duration_us = models.PositiveIntegerField()
     occurred_at = models.DateTimeField()
-    recorded_at = models.DateTimeField(db_default=models.functions.Now())
+    recorded_at = models.DateTimeField(db_default=Now())
 
     class Meta:
         db_table = "fraud_check"

@@ -6,6 +6,7 @@ else). A merchant's row overrides the house's row of the same code, currency by 
 
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Now
 
 from fraud.engine.types import SCORE_MAX, Decision, Dimension, ListKind, RuleKind
 from ledger.ids import uuid7
@@ -40,7 +41,7 @@ class RiskRule(models.Model):
     valid_from = models.DateTimeField()
     valid_until = models.DateTimeField(null=True, blank=True)
     revision = models.PositiveIntegerField(default=1, editable=False)
-    changed_at = models.DateTimeField(db_default=models.functions.Now(), editable=False)
+    changed_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
         db_table = "fraud_rule"

@@ -5,6 +5,7 @@ abandoned attempts count as well. The outcome comes later, as news. Holds no nam
 """
 
 from django.db import models
+from django.db.models.functions import Now
 
 from fraud.states import Outcome
 from ledger.ids import uuid7
@@ -19,7 +20,7 @@ class Signal(models.Model):
     )
     payment_ref = models.CharField(max_length=40)
     occurred_at = models.DateTimeField()
-    recorded_at = models.DateTimeField(db_default=models.functions.Now())
+    recorded_at = models.DateTimeField(db_default=Now())
     amount_minor = models.BigIntegerField()
     currency = models.CharField(max_length=3)
     customer_key = models.CharField(max_length=32, null=True)

@@ -5,6 +5,7 @@ vendor may not turn into a claim: `balance_max` 0). Upholds I-01 (bounds) by che
 """
 
 from django.db import models
+from django.db.models.functions import Now
 
 
 class Account(models.Model):
@@ -20,7 +21,7 @@ class Account(models.Model):
     balance_max = models.BigIntegerField(null=True, blank=True)
     balance = models.BigIntegerField(default=0)
     version = models.BigIntegerField(default=0)
-    opened_at = models.DateTimeField(db_default=models.functions.Now())
+    opened_at = models.DateTimeField(db_default=Now())
 
     class Meta:
         db_table = "ledger_account"

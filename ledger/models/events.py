@@ -2,6 +2,7 @@
 only."""
 
 from django.db import models
+from django.db.models.functions import Now
 
 from ledger.ids import uuid7
 
@@ -25,7 +26,7 @@ class Event(models.Model):
     entry_id = models.UUIDField(null=True, blank=True)
     request_id = models.CharField(max_length=80, blank=True)
     occurred_at = models.DateTimeField()
-    recorded_at = models.DateTimeField(db_default=models.functions.Now())
+    recorded_at = models.DateTimeField(db_default=Now())
     previous_hash = models.BinaryField()
     hash = models.BinaryField()
     key_id = models.CharField(max_length=40)

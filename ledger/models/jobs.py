@@ -2,6 +2,7 @@
 harmless."""
 
 from django.db import models
+from django.db.models.functions import Now
 
 from ledger.ids import uuid7
 
@@ -17,7 +18,7 @@ class Job(models.Model):
     lease_until = models.DateTimeField(null=True, blank=True)
     tries = models.PositiveIntegerField(default=0)
     last_error = models.TextField(blank=True)
-    created_at = models.DateTimeField(db_default=models.functions.Now())
+    created_at = models.DateTimeField(db_default=Now())
     finished_at = models.DateTimeField(null=True, blank=True)
     dead_at = models.DateTimeField(null=True, blank=True)
 

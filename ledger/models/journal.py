@@ -5,6 +5,7 @@ SQL function `ledger_post`; UPDATE, DELETE and TRUNCATE are refused.
 """
 
 from django.db import models
+from django.db.models.functions import Now
 
 from ledger.ids import uuid7
 from ledger.models.accounts import Account
@@ -23,7 +24,7 @@ class JournalEntry(models.Model):
         "self", on_delete=models.DO_NOTHING, null=True, blank=True, related_name="reversed_by"
     )
     occurred_at = models.DateTimeField()
-    recorded_at = models.DateTimeField(db_default=models.functions.Now())
+    recorded_at = models.DateTimeField(db_default=Now())
     content_hash = models.BinaryField()
 
     class Meta:

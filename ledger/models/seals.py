@@ -1,6 +1,7 @@
 """SealBlock: a range of database transactions whose entries and events can no longer change unseen."""
 
 from django.db import models
+from django.db.models.functions import Now
 
 
 class SealBlock(models.Model):
@@ -17,7 +18,7 @@ class SealBlock(models.Model):
     block_hash = models.BinaryField()
     key_id = models.CharField(max_length=40)
     mac = models.BinaryField()
-    sealed_at = models.DateTimeField(db_default=models.functions.Now())
+    sealed_at = models.DateTimeField(db_default=Now())
 
     class Meta:
         db_table = "ledger_seal"

@@ -5,6 +5,7 @@ is shown once, when the key is issued.
 """
 
 from django.db import models
+from django.db.models.functions import Now
 
 from ledger.errors import NotFound
 from ledger.ids import show, uuid7
@@ -32,7 +33,7 @@ class ApiKey(models.Model):
     expires_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, blank=True)
-    recorded_at = models.DateTimeField(db_default=models.functions.Now())
+    recorded_at = models.DateTimeField(db_default=Now())
 
     class Meta:
         constraints = [

@@ -5,6 +5,7 @@ says what it said then.
 """
 
 from django.db import models
+from django.db.models.functions import Now
 
 from ledger.ids import uuid7
 from ledger.money import BPS_WHOLE
@@ -34,7 +35,7 @@ class CommissionRule(models.Model):
         null=True, blank=True, help_text="Exclusive; empty: until further notice."
     )
     version = models.PositiveIntegerField(default=1)
-    recorded_at = models.DateTimeField(db_default=models.functions.Now())
+    recorded_at = models.DateTimeField(db_default=Now())
 
     class Meta:
         constraints = [

@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from django.db import models
+from django.db.models.functions import Now
 
 from ledger.errors import NotFound
 from ledger.ids import show, uuid7
@@ -45,7 +46,7 @@ class Merchant(models.Model):
     capture_method = models.CharField(
         max_length=10, choices=CaptureMethod, default=CaptureMethod.AUTOMATIC, verbose_name="default capture"
     )
-    recorded_at = models.DateTimeField(db_default=models.functions.Now())
+    recorded_at = models.DateTimeField(db_default=Now())
 
     class Meta:
         constraints = [

@@ -1,0 +1,66 @@
+"""The timetable: each row names a task that exists, on a queue with a worker, and its runs expire."""
+
+import pytest
+from celery import current_app
+from django.utils.module_loading import autodiscover_modules
+
+from config import house
+from config.celery import QUEUES, TIME_LIMIT_SECONDS, TIMETABLE, VISIBILITY_TIMEOUT_SECONDS
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _tasks():
+    autodiscover_modules("tasks")
+
+
+def served_queues(tmp_path) -> set[str]:
+    """Return the queues that the workers of `make run` listen to."""
+    environment = house.environment(tmp_path)
+    commands = [child.command for child in house.programs(tmp_path, tmp_path, environment)]
+    return {
+        queue
+        for command in commands
+        if "-Q" in command
+        for queue in command[command.index("-Q") + 1].split(",")
+    }
+
+
+def test_every_row_names_a_registered_task():
+    assert not [row.task for row in TIMETABLE if row.task not in current_app.tasks]
+
+
+def test_every_row_is_on_a_known_queue():
+    assert not [row.name for row in TIMETABLE if row.queue not in QUEUES]
+
+
+def test_every_queue_has_a_worker(tmp_path):
+    assert served_queues(tmp_path) == set(QUEUES)
+
+
+def test_every_run_expires_before_a_backlog_can_grow():
+    for row in TIMETABLE:
+        options = current_app.conf.beat_schedule[row.name]["options"]
+        assert options == {"queue": row.queue, "expires": row.expires_seconds}
+        assert 0 < row.expires_seconds <= 6 * 3600
+
+
+def test_names_are_unique():
+    assert len({row.name for row in TIMETABLE}) == len(TIMETABLE)
+
+
+def test_no_task_may_outlast_the_brokers_patience():
+    """Else the broker hands the message to a second worker while the first still runs (measured)."""
+    assert TIME_LIMIT_SECONDS < VISIBILITY_TIMEOUT_SECONDS
+    for name, task in current_app.tasks.items():
+        assert (task.time_limit or TIME_LIMIT_SECONDS) < VISIBILITY_TIMEOUT_SECONDS, name
+
+
+def test_every_recurring_task_without_arguments_is_in_the_timetable_or_named_here():
+    """A sweep that nobody calls is a promise that nobody keeps."""
+    ours = {
+        name
+        for name in current_app.tasks
+        if name.split(".")[0] in ("ledger", "vendors", "fraud", "payments", "subscriptions", "settlements")
+    }
+    by_message = {"ledger.tasks.run_job"}
+    assert ours - {row.task for row in TIMETABLE} - by_message == set()

@@ -1,0 +1,40 @@
+"""Health: the process, and its readiness with figures."""
+
+import pytest
+from django.db import DatabaseError
+
+from config import health
+
+
+def test_healthz_asks_nothing_else(client):
+    answer = client.get("/healthz")  # without database access in this test
+    assert answer.status_code == 200
+    assert answer.json()["status"] == "ok"
+
+
+@pytest.mark.django_db
+def test_readyz_gives_figures(client):
+    answer = client.get("/readyz")
+    assert answer.status_code == 200, answer.content
+    parts = answer.json()["parts"]
+    assert parts["database"]["ok"]
+    assert parts["broker"]["ms"] < 1000
+
+
+@pytest.mark.django_db
+def test_a_dead_broker_makes_it_503(client, settings):
+    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    answer = client.get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json()["parts"]["broker"] == {"ok": False, "error": "ConnectionError"}
+
+
+@pytest.mark.django_db
+def test_a_dead_database_makes_it_503(client, monkeypatch):
+    def refuse():
+        raise DatabaseError("gone")
+
+    monkeypatch.setattr(health.connection, "cursor", refuse)
+    answer = client.get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json()["parts"]["database"]["ok"] is False
