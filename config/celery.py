@@ -53,8 +53,10 @@ TIMETABLE: tuple[Row, ...] = (
     _every(1, "ledger.tasks.relay_outbox", MONEY, "deliver the news of the outbox"),
     _every(1, "ledger.tasks.roll_balances", MONEY, "roll up the tails of deferred balances"),
     _every(5, "ledger.tasks.sweep_jobs", MONEY, "publish again the jobs that are due"),
+    _every(10, "vendors.tasks.complete_requests", MONEY, "complete requests whose caller was lost"),
     _every(5, "ledger.tasks.seal_books", REPORTS, "seal what was written"),
     _daily(2, 10, "ledger.tasks.check_invariants", REPORTS, "check the invariants"),
+    _daily(3, 40, "vendors.tasks.reap_idempotency_keys", REPORTS, "delete idempotency keys of 30 days ago"),
     _daily(3, 20, "ledger.tasks.purge_jobs", REPORTS, "delete jobs finished long ago"),
 )
 
