@@ -53,9 +53,12 @@ TIMETABLE: tuple[Row, ...] = (
     _every(1, "ledger.tasks.relay_outbox", MONEY, "deliver the news of the outbox"),
     _every(1, "ledger.tasks.roll_balances", MONEY, "roll up the tails of deferred balances"),
     _every(5, "ledger.tasks.sweep_jobs", MONEY, "publish again the jobs that are due"),
+    _every(3, "payments.tasks.recover_operations", MONEY, "ask what became of open provider operations"),
+    _every(300, "payments.tasks.expire_payments", MONEY, "let authorizations and unused payments lapse"),
     _every(10, "vendors.tasks.complete_requests", MONEY, "complete requests whose caller was lost"),
     _every(5, "ledger.tasks.seal_books", REPORTS, "seal what was written"),
     _daily(2, 10, "ledger.tasks.check_invariants", REPORTS, "check the invariants"),
+    _daily(4, 10, "payments.tasks.complete_payments", MONEY, "complete payments whose windows have passed"),
     _daily(3, 40, "vendors.tasks.reap_idempotency_keys", REPORTS, "delete idempotency keys of 30 days ago"),
     _daily(3, 20, "ledger.tasks.purge_jobs", REPORTS, "delete jobs finished long ago"),
 )

@@ -4,6 +4,7 @@ A payment comes with `share_rows` (its shares in the merchant's order) and `is_p
 open), both by one query for any number of rows; nothing that renders needs to ask again.
 """
 
+from datetime import datetime
 from typing import Final, TypeVar
 from uuid import UUID
 
@@ -74,6 +75,29 @@ def payments_with_status(merchant_id: Whose, status: str) -> QuerySet[Payment]:
     state = states.CREATED if status == states.PENDING else status
     rows = rows.filter(state=state)
     return rows.filter(~_has_open()) if state in states.PAYMENT_STATES_IN_MOTION else rows
+
+
+def merchant_of(payment_id: UUID) -> UUID:
+    """Return the merchant of a payment that the house itself names (news, jobs).
+
+    :raises PaymentNotFound: there is no such payment.
+    """
+    found = Payment.objects.filter(pk=payment_id).values_list("merchant_id", flat=True).first()
+    if found is None:
+        raise PaymentNotFound("there is no such payment")
+    return found
+
+
+def payments_to_expire(at: datetime) -> QuerySet[Payment]:
+    """Return merchant and id of payments whose time was over at `at`, the longest over first."""
+    rows = Payment.objects.filter(expires_at__lte=at, state__in=states.PAYMENT_STATES_IN_MOTION)
+    return rows.filter(~_has_open()).order_by("expires_at").values_list("merchant_id", "pk")
+
+
+def payments_to_complete(before: datetime) -> QuerySet[Payment]:
+    """Return merchant and id of payments whose last capture was before an instant, the oldest first."""
+    rows = Payment.objects.filter(captured_at__lte=before, state=states.CAPTURED, refunding_minor=0)
+    return rows.order_by("captured_at").values_list("merchant_id", "pk")
 
 
 def shares_of(payment: Payment) -> list[PaymentTransaction]:

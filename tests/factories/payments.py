@@ -15,7 +15,7 @@ from ledger.money import Money
 from ledger.recording import record
 from payments import locks, news, numbers, posting_rules
 from payments.capture_division import Part
-from payments.models import Payment, PaymentTransaction
+from payments.models import Payment, PaymentTransaction, ProviderOperation
 from payments.posting_rules import ShareCapture
 from vendors.models import Merchant, Vendor
 
@@ -28,10 +28,11 @@ def create_payment(
     amount: int = 10_000,
     currency: str = "USD",
     shares: Sequence[tuple[Vendor, int, int]] = (),
+    edge: str = "create",
     at: datetime = AT,
     **fields: Any,
 ) -> Payment:
-    """Make a created payment; `shares` are (vendor, amount, commission)."""
+    """Make a payment (created, or `edge="open_review"`); `shares` are (vendor, amount, commission)."""
     number = numbers.take(merchant.pk, numbers.PAYMENT, at)
     values: dict[str, Any] = {
         "order_ref": "order-1",
@@ -54,7 +55,7 @@ def create_payment(
         for position, (vendor, share, commission) in enumerate(shares)
     ]  # fmt: skip
     with phase(), record(payment, *rows, actor=SYSTEM, at=at) as entry:
-        payment.create()
+        getattr(payment, edge)()
         entry.announce(news.of_payment(payment))
         for row in rows:
             row.create()
@@ -63,12 +64,32 @@ def create_payment(
     return payment
 
 
+def create_operation(payment: Payment, kind: str, leg: str, **fields: Any) -> ProviderOperation:
+    """Make an operation of a payment: one that has succeeded, unless told otherwise."""
+    values: dict[str, Any] = {
+        "amount_minor": payment.amount_minor,
+        "idempotency_key": f"op_{uuid7().hex}",
+        "created_at": AT,
+        "sent_at": AT,
+        "tries": 1,
+        "outcome": "approved",
+        "provider_reference": f"{kind}_{uuid7().hex}",
+        "concluded_at": AT,
+        **fields,
+    }
+    return ProviderOperation.objects.create(
+        merchant_id=payment.merchant_id, kind=kind, subject_type="payment", subject_id=payment.pk, leg=leg,
+        payment=payment, provider=payment.provider, currency=payment.currency, **values,
+    )  # fmt: skip
+
+
 def authorize_payment(payment: Payment, at: datetime = AT) -> Payment:
     """Note an authorization of the whole amount, as if the provider had answered."""
     with phase():
         locked = locks.payment(payment.merchant_id, payment.pk)
+        reference = locked.provider_reference or f"auth_{uuid7().hex}"
+        create_operation(locked, "authorize", "authorize", provider_reference=reference)
         with record(locked, actor=SYSTEM, at=at) as entry:
-            reference = locked.provider_reference or f"auth_{uuid7().hex}"
             locked.authorize(locked.amount, reference, at, at + timedelta(days=7))
             entry.announce(news.of_payment(locked))
     return locked
@@ -80,12 +101,14 @@ def capture_payment(payment: Payment, *, fee: int = 0, at: datetime = AT) -> Pay
         locked = locks.payment(payment.merchant_id, payment.pk)
         shares = locks.shares(payment.pk)
         reserved = locked.reserve_capture(locked.capturable, is_final=False)
+        leg = f"capture:{locked.capture_count}"
+        create_operation(locked, "capture", leg, request={"reserved_minor": reserved.minor}, fee_minor=fee)
         captures = [ShareCapture(share, Part(share.amount, share.commission)) for share in shares]
         own = locked.amount - sum((share.amount for share in shares), Money.zero(locked.currency))
         legs = posting_rules.captured(locked, captures, own, Money(fee, locked.currency))
         with record(locked, *shares, actor=SYSTEM, at=at) as entry:
             locked.capture(reserved, reserved, at)
-            entry.post(legs, step=f"capture:{locked.capture_count}")
+            entry.post(legs, step=leg)
             entry.announce(news.of_payment(locked))
             for share in shares:
                 share.capture(share.amount, share.commission, at)
@@ -95,10 +118,7 @@ def capture_payment(payment: Payment, *, fee: int = 0, at: datetime = AT) -> Pay
 
 
 def captured_payment(merchant: Merchant, *, fee: int = 0, at: datetime = AT, **options: Any) -> Payment:
-    """Make a payment and take it whole; options as for `create_payment`.
-
-    There is no provider operation behind it, so I-22 is not for a database that holds such a payment.
-    """
+    """Make a payment and take it whole; options as for `create_payment`."""
     payment = create_payment(merchant, at=at, **options)
     authorize_payment(payment, at)
     return capture_payment(payment, fee=fee, at=at)

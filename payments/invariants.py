@@ -1,0 +1,143 @@
+"""The numbered sentences of this floor, each with a query that must find nothing (README: Invariants)."""
+
+from collections.abc import Iterable
+
+from ledger.invariants import invariant, rows
+
+
+@invariant("I-20", "Amounts of a payment nest, and agree with its state.")
+def amounts_nest() -> Iterable[str]:
+    return rows(
+        """SELECT id, state FROM payments_payment
+           WHERE NOT (refunded_minor + refunding_minor <= captured_minor
+                      AND captured_minor + capturing_minor <= authorized_minor
+                      AND authorized_minor <= amount_minor)
+              OR (state IN ('captured', 'completed') AND (captured_minor = 0 OR capturing_minor <> 0))
+              OR (state IN ('partly_captured') AND captured_minor = 0)
+              OR (state NOT IN ('partly_captured', 'captured', 'completed') AND captured_minor <> 0)
+              OR (state IN ('authorized', 'partly_captured', 'captured', 'completed')
+                  AND authorized_minor = 0)""",
+        "payment {0} ({1}) has amounts that cannot be",
+    )
+
+
+@invariant("I-21", "The shares of a payment sum to at most the payment: whole and captured.")
+def shares_are_within_the_payment() -> Iterable[str]:
+    return rows(
+        """SELECT p.id FROM payments_payment p JOIN payments_paymenttransaction t ON t.payment_id = p.id
+           GROUP BY p.id HAVING sum(t.amount_minor) > p.amount_minor
+               OR sum(t.captured_minor) > p.captured_minor
+               OR bool_or(t.currency <> p.currency)""",
+        "the shares of payment {0} exceed it",
+    )
+
+
+@invariant("I-22", "A payment's counters equal its operations and refunds.")
+def counters_equal_their_parts() -> Iterable[str]:
+    return rows(
+        """SELECT p.id, p.captured_minor, o.captured, p.capturing_minor, o.capturing,
+                  p.refunded_minor, r.refunded, p.refunding_minor, r.refunding
+           FROM payments_payment p
+           CROSS JOIN LATERAL (
+               SELECT coalesce(sum(amount_minor) FILTER (WHERE outcome = 'approved'), 0) AS captured,
+                      coalesce(sum((request->>'reserved_minor')::bigint)
+                               FILTER (WHERE concluded_at IS NULL), 0) AS capturing
+               FROM payments_provideroperation WHERE payment_id = p.id AND kind = 'capture') o
+           CROSS JOIN LATERAL (
+               SELECT coalesce(sum(amount_minor) FILTER (WHERE state = 'completed'), 0) AS refunded,
+                      coalesce(sum(amount_minor)
+                               FILTER (WHERE state IN ('requested', 'approved', 'processing')), 0)
+                          AS refunding
+               FROM payments_refund WHERE payment_id = p.id) r
+           WHERE (p.captured_minor, p.capturing_minor, p.refunded_minor, p.refunding_minor)
+                 <> (o.captured, o.capturing, r.refunded, r.refunding)""",
+        "payment {0}: captured {1} is {2}, capturing {3} is {4}, refunded {5} is {6}, refunding {7} is {8}",
+    )
+
+
+@invariant("I-23", "At most one operation of a leg has succeeded, and what has succeeded was concluded.")
+def one_success_per_leg() -> Iterable[str]:
+    return rows(
+        """SELECT subject_type, subject_id, leg, count(*) FROM payments_provideroperation
+           WHERE outcome = 'approved' GROUP BY 1, 2, 3
+           HAVING count(*) > 1 OR bool_or(concluded_at IS NULL)""",
+        "{0} {1} succeeded {3} times in {2}",
+    )
+
+
+@invariant("I-24", "Every open operation is asked about in time, or held for a person.")
+def nothing_is_forgotten() -> Iterable[str]:
+    return rows(
+        """SELECT id, kind, ask_at FROM payments_provideroperation
+           WHERE concluded_at IS NULL AND ask_at < now() - interval '60 seconds'""",
+        "operation {0} ({1}) should have been asked about at {2}",
+    )
+
+
+@invariant("I-25", "A successful capture or refund has one journal entry, and that entry its operation.")
+def operations_and_entries_agree() -> Iterable[str]:
+    return rows(
+        """SELECT o.id, e.id FROM
+               (SELECT id, subject_type, subject_id, leg FROM payments_provideroperation
+                WHERE outcome = 'approved' AND kind IN ('capture', 'refund')) o
+           FULL JOIN
+               (SELECT id, source_type, source_id, step FROM ledger_entry
+                WHERE source_type IN ('payment', 'refund') AND reverses_id IS NULL) e
+             ON (e.source_type, e.source_id, e.step) = (o.subject_type, o.subject_id, o.leg)
+           WHERE o.id IS NULL OR e.id IS NULL""",
+        "operation {0} and journal entry {1} do not agree",
+    )
+
+
+@invariant("I-26", "What was posted as sale of a payment is what was captured of it.")
+def sales_equal_captures() -> Iterable[str]:
+    return rows(
+        """SELECT p.id, p.captured_minor, s.sold FROM payments_payment p
+           CROSS JOIN LATERAL (
+               SELECT coalesce(-sum(g.amount), 0) AS sold
+               FROM ledger_entry e JOIN ledger_posting g ON g.entry_id = e.id
+               WHERE e.source_type = 'payment' AND e.source_id = p.id AND g.purpose = 'sale') s
+           WHERE p.captured_minor <> s.sold""",
+        "payment {0} captured {1}, its postings say {2}",
+    )
+
+
+@invariant("I-27", "The state of payment, share and refund is that of its last event.")
+def states_are_their_last_event() -> Iterable[str]:
+    for subject, table in (
+        ("payment", "payments_payment"),
+        ("payment_transaction", "payments_paymenttransaction"),
+        ("refund", "payments_refund"),
+    ):
+        yield from rows(
+            f"""SELECT s.id, s.state, v.to_state FROM {table} s
+                LEFT JOIN ledger_event v
+                  ON (v.subject_type, v.subject_id, v.sequence) = ('{subject}', s.id, s.version)
+                WHERE v.to_state IS DISTINCT FROM s.state""",  # noqa: S608 - names from the tuple above
+            subject + " {0} is {1}, its last event says {2}",
+        )
+
+
+@invariant("I-28", "Shares, operations, refunds and their vendors belong to the payment's merchant.")
+def children_share_the_merchant() -> Iterable[str]:
+    for table in ("payments_paymenttransaction", "payments_provideroperation", "payments_refund"):
+        yield from rows(
+            f"""SELECT c.id FROM {table} c JOIN payments_payment p ON p.id = c.payment_id
+                WHERE c.merchant_id <> p.merchant_id""",  # noqa: S608 - names from the tuple above
+            table + " {0} belongs to another merchant than its payment",
+        )
+    yield from rows(
+        """SELECT t.id FROM payments_paymenttransaction t JOIN vendors_vendor v ON v.id = t.vendor_id
+           WHERE t.merchant_id <> v.merchant_id""",
+        "share {0} is of another merchant's vendor",
+    )
+
+
+@invariant("I-29", "A payment is waiting only for operations that are open.")
+def waiting_has_an_operation() -> Iterable[str]:
+    return rows(
+        """SELECT p.id FROM payments_payment p WHERE p.is_voiding AND NOT EXISTS (
+               SELECT 1 FROM payments_provideroperation o
+               WHERE o.payment_id = p.id AND o.kind = 'void' AND o.concluded_at IS NULL)""",
+        "payment {0} waits for a void that nobody is making",
+    )

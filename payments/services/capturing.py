@@ -1,0 +1,256 @@
+"""Capture all or part of an authorization: the money moves, every vendor's share of it is posted.
+
+1. The claim sets the amount aside on the payment (`capturing_minor`), so that captures at once can never
+   exceed the authorization: the row is locked, a check constraint repeats it. Each capture has its leg.
+2. A final capture sets all that is left aside and gives the rest up when it succeeds.
+3. The conclusion divides the amount over the shares, posts, and closes the operation, in one phase.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from functools import partial
+from uuid import UUID, uuid5
+
+from ledger.actors import SYSTEM, Actor
+from ledger.errors import Conflict, Invalid
+from ledger.locks import phased
+from ledger.money import Money
+from ledger.recording import no_answer, record
+from ledger.states import StateConflict
+from payments import capture_division, locks, news, posting_rules, selectors, states
+from payments.capture_division import Part
+from payments.models import Payment, PaymentTransaction, ProviderOperation
+from payments.models.operations import Kind
+from payments.models.payments import CaptureTooLarge
+from payments.posting_rules import ShareCapture
+from payments.providers.outcomes import Approved, Declined, Outcome, Rejected
+from payments.services import operations, performing
+from payments.services.authorizing import CAPTURE_JOB
+from payments.services.operations import Answer, Intent, OperationOpen
+
+NOT_CAPTURED = "its share was not captured"
+
+
+class AuthorizationExpired(Conflict):
+    """The authorization has lapsed."""
+
+    code = "authorization_expired"
+    advice = "Create a new payment; the customer's bank no longer reserves the money."
+
+
+class CaptureAmountInvalid(Invalid):
+    """A capture of nothing."""
+
+    code = "capture_amount_invalid"
+    advice = "Capture a positive amount, or leave the amount out to capture the rest."
+
+
+def capture(
+    *,
+    merchant_id: UUID,
+    payment_id: UUID,
+    operation_id: UUID,
+    amount: Money | None,
+    final: bool = False,
+    actor: Actor,
+    at: datetime,
+    answer: Answer = no_answer,
+) -> Payment:
+    """Capture `amount` of a payment (all that is left when None) and return the payment.
+
+    With `final` the rest is given up when the capture succeeds.
+
+    :raises PaymentNotFound: :raises StateConflict: :raises AuthorizationExpired: it cannot be captured.
+    :raises CaptureTooLarge: :raises CaptureAmountInvalid: :raises CurrencyMismatch: not this amount.
+    :raises OperationOpen: a void is under way.
+    """
+    payment: Payment = performing.perform(
+        partial(_claim, merchant_id, payment_id, operation_id, amount, final, actor, at),
+        merchant_id=merchant_id,
+        operation_id=operation_id,
+        actor=actor,
+        at=at,
+        answer=answer,
+    )
+    return payment
+
+
+def capture_by_job(payment_id: UUID, at: datetime) -> None:
+    """Capture the whole of a payment that is to be captured by us; safe to repeat.
+
+    Somebody may have been faster, or have cancelled: then there is nothing to do.
+    """
+    payment = selectors.payment(selectors.ALL, payment_id)
+    try:
+        capture(
+            merchant_id=payment.merchant_id,
+            payment_id=payment_id,
+            operation_id=uuid5(payment_id, CAPTURE_JOB),
+            amount=None,
+            actor=SYSTEM,
+            at=at,
+        )
+    except (StateConflict, OperationOpen, CaptureTooLarge, CaptureAmountInvalid, AuthorizationExpired):
+        return
+
+
+@phased
+def _claim(
+    merchant_id: UUID,
+    payment_id: UUID,
+    operation_id: UUID,
+    amount: Money | None,
+    final: bool,
+    actor: Actor,
+    at: datetime,
+) -> ProviderOperation:
+    payment = locks.payment(merchant_id, payment_id)
+    if payment.state not in (states.AUTHORIZED, states.PARTLY_CAPTURED):
+        raise StateConflict(f"a payment that is {payment.state} cannot be captured", param="status")
+    if payment.is_voiding:
+        raise OperationOpen("the authorization is being given back", leg="void")
+    if payment.expires_at is not None and payment.expires_at <= at:
+        raise AuthorizationExpired(f"the authorization lapsed at {payment.expires_at.isoformat()}")
+    wanted = payment.capturable if amount is None else amount
+    if not wanted.is_positive:
+        raise CaptureAmountInvalid("there is nothing to capture", param="amount")
+    reserved = payment.reserve_capture(wanted, is_final=final)
+    payment.save(update_fields=["capturing_minor", "capture_count"])
+    return operations.claim(
+        Intent(
+            operation_id=operation_id,
+            merchant_id=merchant_id,
+            kind=Kind.CAPTURE,
+            subject_type=Payment.SUBJECT,
+            subject_id=payment_id,
+            leg=f"capture:{payment.capture_count}",
+            provider=payment.provider,
+            amount=wanted,
+            payment_id=payment_id,
+            request={
+                "authorization": payment.provider_reference,
+                "reserved_minor": reserved.minor,
+                "is_final": final,
+            },
+        ),
+        actor=actor,
+        at=at,
+    )
+
+
+@operations.concludes(Kind.CAPTURE)
+@phased
+def conclude(
+    *, operation_id: UUID, outcome: Outcome, actor: Actor, at: datetime, answer: Answer = no_answer
+) -> Payment:
+    """End a capture with an outcome, from whoever learns it first; return the payment."""
+    payment, operation = locks.payment_with_operation(operation_id)
+    if operation.is_awaited:
+        _apply(payment, operation, operations.checked(operation, outcome), actor, at)
+    payment.is_processing = payment.capturing_minor > 0 or payment.is_voiding
+    answer(payment)
+    return payment
+
+
+def _apply(
+    payment: Payment, operation: ProviderOperation, outcome: Outcome, actor: Actor, at: datetime
+) -> None:
+    match outcome:
+        case Approved():
+            _approved(payment, operation, outcome, actor, at)
+        case Declined() | Rejected():
+            _refused(payment, operation, outcome, actor, at)
+        case _:
+            operations.note(operation, outcome, at)
+            return
+    operations.close(operation, outcome, at)
+
+
+def _approved(
+    payment: Payment, operation: ProviderOperation, outcome: Approved, actor: Actor, at: datetime
+) -> None:
+    shares = locks.shares(payment.pk)
+    amount, reserved = operation.amount, payment.money(operation.request["reserved_minor"])
+    is_last = (
+        operation.request["is_final"] or payment.captured_minor + amount.minor == payment.authorized_minor
+    )
+    parts, own = _divide(payment, shares, amount)
+    moves = [
+        (share, part)
+        for share, part in zip(shares, parts, strict=True)
+        if part.amount.is_positive or (is_last and share.state in _SHARE_OPEN)
+    ]
+    legs = posting_rules.captured(
+        payment, [ShareCapture(share, part) for share, part in moves], own, outcome.fee
+    )
+    with record(
+        payment, *(share for share, _ in moves), actor=actor, cause=operations.cause(operation), at=at
+    ) as entry:
+        if is_last:
+            payment.capture(amount, reserved, at)
+        else:
+            payment.capture_part(amount, reserved, at)
+        entry.post(legs, step=operation.leg)
+        for share, part in moves:
+            move_share(share, part, at, is_last=is_last)
+            entry.announce(news.of_share(share, step_minor=part.amount.minor), subject=share)
+        entry.announce(
+            news.of_payment(
+                payment,
+                step_minor=amount.minor,
+                fee_minor=outcome.fee.minor,
+                operation_id=operation.public_id,
+            )
+        )
+    payment.share_rows = shares
+
+
+_SHARE_OPEN = (states.PENDING, states.PARTLY_CAPTURED)
+
+
+def move_share(share: PaymentTransaction, part: Part, at: datetime, *, is_last: bool) -> None:
+    """Take the edge that a share's part of a capture means; the last one of the payment ends every share."""
+    taken = share.captured_minor + part.amount.minor
+    if is_last and taken == 0:
+        share.cancel(NOT_CAPTURED, at)
+    elif is_last or taken == share.amount_minor:
+        share.capture(part.amount, part.commission, at)
+    else:
+        share.capture_part(part.amount, part.commission, at)
+
+
+def _divide(
+    payment: Payment, shares: Sequence[PaymentTransaction], amount: Money
+) -> tuple[list[Part], Money]:
+    own_whole = payment.amount_minor - sum(share.amount_minor for share in shares)
+    own_taken = payment.captured_minor - sum(share.captured_minor for share in shares)
+    amounts, own = capture_division.divide_over(
+        amount, [share.capturable_minor for share in shares], own_whole - own_taken
+    )
+    parts = [
+        Part(
+            part,
+            payment.money(
+                capture_division.commission_due(
+                    share.amount_minor, share.commission_minor, share.captured_minor + part.minor
+                )
+                - share.commission_captured_minor
+            ),
+        )
+        for share, part in zip(shares, amounts, strict=True)
+    ]
+    return parts, own
+
+
+def _refused(
+    payment: Payment, operation: ProviderOperation, outcome: Declined | Rejected, actor: Actor, at: datetime
+) -> None:
+    reserved = payment.money(operation.request["reserved_minor"])
+    is_hard = outcome.is_hard if isinstance(outcome, Declined) else True
+    payment.note_decline(outcome.code, outcome.message, is_hard=is_hard)
+    with record(payment, actor=actor, cause=operations.cause(operation), at=at) as entry:
+        if payment.state == states.AUTHORIZED:
+            payment.fail_capture(reserved)
+        else:
+            payment.fail_part_capture(reserved)
+        entry.announce(news.of_payment(payment, decline_code=outcome.code, operation_id=operation.public_id))

@@ -1,0 +1,294 @@
+"""Create a payment: check the split, quote its commission in one go, screen it, then write it down.
+
+1. Reading, quoting and screening come first, outside the phase; the screening is idempotent per payment id.
+2. One phase writes the payment, its shares and their events. It begins as created, under review or rejected.
+3. A second run with the same id finds the first one's work, whatever has changed since.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from django.conf import settings
+from django.db import IntegrityError
+
+from fraud.engine.types import Decision, ScreeningRequest, Verdict
+from fraud.services import screening
+from ledger import crashpoints, locks
+from ledger.actors import Actor
+from ledger.crashpoints import crashpoint
+from ledger.errors import Conflict, DomainError, Invalid
+from ledger.ids import show
+from ledger.locks import phased
+from ledger.money import Money
+from ledger.recording import no_answer, record
+from payments import locks as payment_locks
+from payments import news, numbers, selectors
+from payments.models import Payment, PaymentTransaction
+from payments.services import routing
+from payments.services.operations import Answer
+from vendors import selectors as vendor_selectors
+from vendors.commission import CommissionQuote
+from vendors.models.vendors import VendorNotFound
+from vendors.services import commissions
+
+SHARES_MAX: Final = 50
+REJECTED_BY_SCREENING: Final = "declined by the fraud screening"
+
+crashpoints.register("create.after_screening", "create.before_commit", "create.after_commit")
+
+
+class SplitTooLarge(Invalid):
+    """The shares sum to more than the payment."""
+
+    code = "vendor_split_too_large"
+    advice = "Let the shares sum to at most the amount; what is left is the merchant's own."
+
+
+class SplitInvalid(Invalid):
+    """Too many shares, a vendor twice, or a share that is not positive."""
+
+    code = "vendor_split_invalid"
+    advice = "Name each vendor once, at most 50 in all, each with a positive amount."
+
+
+class VendorNotActive(Invalid):
+    """A vendor who may not sell now."""
+
+    code = "vendor_not_active"
+    advice = "Only active vendors can have a share of a payment."
+
+
+class MerchantReferenceTaken(Conflict):
+    """Another payment of this merchant has the reference."""
+
+    code = "merchant_reference_taken"
+    advice = "Use a reference once; fetch the payment that has it."
+
+
+@dataclass(frozen=True, slots=True)
+class WantedShare:
+    """What one vendor shall have of a payment."""
+
+    vendor_id: UUID
+    amount: Money
+
+
+@dataclass(frozen=True, slots=True)
+class Customer:
+    """What is known of the payer for the screening; none of it is kept with the payment."""
+
+    email: str = ""
+    ip: str = ""
+    country: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NewPayment:
+    """A payment as a merchant wants it. `is_confirmed`: authorize without being asked again."""
+
+    amount: Money
+    order_ref: str
+    customer_ref: str
+    method_type: str
+    method_token: str
+    capture_method: str = "automatic"
+    shares: Sequence[WantedShare] = ()
+    merchant_reference: str | None = None
+    description: str = ""
+    metadata: dict[str, Any] = field(default_factory=dict)
+    customer: Customer = Customer()
+    method_fingerprint: str = ""
+    is_confirmed: bool = False
+
+
+def create(
+    *,
+    merchant_id: UUID,
+    payment_id: UUID,
+    wanted: NewPayment,
+    actor: Actor,
+    at: datetime,
+    answer: Answer = no_answer,
+) -> Payment:
+    """Create a payment, screened, with its split and the commission frozen; return it.
+
+    :raises SplitTooLarge: :raises SplitInvalid: :raises VendorNotActive: the split cannot be.
+    :raises VendorNotFound: a vendor is not this merchant's.
+    :raises MerchantReferenceTaken: another payment has the reference.
+    :raises CurrencyMismatch: a share is in another currency.
+    """
+    try:
+        quotes = _quotes(merchant_id, wanted, at)
+        verdict = screening.screen(_request(merchant_id, payment_id, wanted, at))
+        crashpoint("create.after_screening")
+        provider = routing.choose(wanted.method_type)
+        number = numbers.take(merchant_id, numbers.PAYMENT, at)
+        payment = _write(
+            merchant_id,
+            payment_id,
+            number,
+            wanted,
+            quotes,
+            verdict,
+            provider,
+            actor=actor,
+            at=at,
+            answer=answer,
+        )
+    except (DomainError, IntegrityError) as error:
+        return _found_again(merchant_id, payment_id, error, answer)
+    crashpoint("create.after_commit")
+    return payment
+
+
+def _quotes(merchant_id: UUID, wanted: NewPayment, at: datetime) -> list[CommissionQuote]:
+    """Check the split and return the commission of each share, in order."""
+    vendor_ids = [share.vendor_id for share in wanted.shares]
+    if len(vendor_ids) > SHARES_MAX or len(set(vendor_ids)) < len(vendor_ids):
+        raise SplitInvalid(f"a split names each vendor once, at most {SHARES_MAX}", param="vendor_split")
+    if any(not share.amount.is_positive for share in wanted.shares):
+        raise SplitInvalid("every share is of a positive amount", param="vendor_split")
+    total = sum((share.amount for share in wanted.shares), Money.zero(wanted.amount.currency))
+    if total > wanted.amount:
+        raise SplitTooLarge(
+            f"the shares sum to {total.display()}, the payment is of {wanted.amount.display()}",
+            param="vendor_split",
+        )
+    if not vendor_ids:
+        return []
+    vendors = vendor_selectors.vendors_by_id(merchant_id, vendor_ids)
+    for vendor_id in vendor_ids:
+        vendor = vendors.get(vendor_id)
+        if vendor is None:
+            raise VendorNotFound("the merchant has no such vendor", param="vendor_split")
+        if not vendor.is_active:
+            raise VendorNotActive(f"vendor {vendor.public_id} cannot sell now", param="vendor_split")
+    sales = [(vendors[share.vendor_id], share.amount) for share in wanted.shares]
+    return commissions.quote_many(merchant_id, sales, at)
+
+
+def _request(merchant_id: UUID, payment_id: UUID, wanted: NewPayment, at: datetime) -> ScreeningRequest:
+    return ScreeningRequest(
+        merchant_id=merchant_id,
+        payment_ref=show(Payment.PREFIX, payment_id),
+        amount=wanted.amount,
+        at=at,
+        customer_ref=wanted.customer_ref,
+        method_fingerprint=wanted.method_fingerprint or wanted.method_token,
+        ip=wanted.customer.ip,
+        country=wanted.customer.country,
+        email=wanted.customer.email,
+    )
+
+
+@phased
+def _write(
+    merchant_id: UUID,
+    payment_id: UUID,
+    number: str,
+    wanted: NewPayment,
+    quotes: Sequence[CommissionQuote],
+    verdict: Verdict,
+    provider: str,
+    *,
+    actor: Actor,
+    at: datetime,
+    answer: Answer,
+) -> Payment:
+    payment = _build(merchant_id, payment_id, number, wanted, verdict, at)
+    payment.provider = provider
+    shares = _build_shares(payment, wanted.shares, quotes, at)
+    with record(payment, *shares, actor=actor, at=at) as entry:
+        match verdict.decision:
+            case Decision.APPROVE:
+                payment.create()
+            case Decision.REVIEW:
+                payment.open_review()
+            case Decision.DECLINE:
+                payment.reject(REJECTED_BY_SCREENING, at)
+        for share in shares:
+            share.create()
+            entry.announce(news.of_share(share), subject=share)
+        entry.announce(news.of_payment(payment, shares=[news.of_share(share) for share in shares]))
+    payment.share_rows, payment.is_processing = shares, False
+    answer(payment)
+    locks.before_commit(lambda: crashpoint("create.before_commit"))
+    return payment
+
+
+def _build(
+    merchant_id: UUID, payment_id: UUID, number: str, wanted: NewPayment, verdict: Verdict, at: datetime
+) -> Payment:
+    return Payment(
+        id=payment_id,
+        merchant_id=merchant_id,
+        number=number,
+        order_ref=wanted.order_ref,
+        customer_ref=wanted.customer_ref,
+        merchant_reference=wanted.merchant_reference,
+        description=wanted.description,
+        metadata=wanted.metadata,
+        currency=wanted.amount.currency,
+        amount_minor=wanted.amount.minor,
+        is_confirmed=wanted.is_confirmed,
+        capture_method=wanted.capture_method,
+        method_type=wanted.method_type,
+        method_token=wanted.method_token,
+        method_fingerprint=wanted.method_fingerprint,
+        fraud_check_ref=verdict.public_id,
+        fraud_decision=verdict.decision,
+        fraud_level=verdict.level,
+        fraud_score_millis=verdict.score,
+        fraud_reasons=verdict.reason_codes,
+        created_at=at,
+        expires_at=at + timedelta(hours=settings.PAYMENT_UNUSED_HOURS),
+    )
+
+
+def _build_shares(
+    payment: Payment, wanted: Sequence[WantedShare], quotes: Sequence[CommissionQuote], at: datetime
+) -> list[PaymentTransaction]:
+    return [
+        PaymentTransaction(
+            merchant_id=payment.merchant_id,
+            payment=payment,
+            vendor_id=share.vendor_id,
+            position=position,
+            currency=payment.currency,
+            amount_minor=share.amount.minor,
+            commission_rate_bps=quote.rate_bps,
+            commission_fixed_minor=quote.fixed_minor,
+            commission_rule_id=quote.rule_id,
+            commission_minor=quote.commission.minor,
+            created_at=at,
+        )
+        for position, (share, quote) in enumerate(zip(wanted, quotes, strict=True))
+    ]
+
+
+def _found_again(merchant_id: UUID, payment_id: UUID, error: Exception, answer: Answer) -> Payment:
+    """Return what an earlier run of the same request made; without any, raise what went wrong."""
+    payment = _answer_again(merchant_id, payment_id, answer)
+    if payment is not None:
+        return payment
+    cause = error.__cause__
+    name = getattr(getattr(cause, "diag", None), "constraint_name", "") or ""
+    if name == "payments_payment_merchant_reference":
+        raise MerchantReferenceTaken(
+            "another payment has this merchant_reference", param="merchant_reference"
+        ) from error
+    raise error
+
+
+@phased
+def _answer_again(merchant_id: UUID, payment_id: UUID, answer: Answer) -> Payment | None:
+    if not Payment.objects.filter(merchant_id=merchant_id, pk=payment_id).exists():
+        return None
+    payment = payment_locks.payment(merchant_id, payment_id)
+    payment.share_rows = selectors.shares_of(payment)
+    payment.is_processing = selectors.has_open_operation(payment_id)
+    answer(payment)
+    return payment

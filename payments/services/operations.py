@@ -1,0 +1,320 @@
+"""Every call to a provider in three steps: claim (in the caller's phase), call (no transaction), conclude.
+
+1. The claim is committed before anything leaves the house, with the key that the call will carry for ever.
+2. The call holds no transaction and refuses to run inside one. It returns an outcome and never raises for
+   what a provider or the wire does.
+3. The caller, the provider's webhook and the recovery all end in the `conclude` of the operation's kind. It
+   locks the subject, then the operation; the first arrival wins, the others find it concluded.
+4. What is not final keeps the operation open with a time to ask again (I-24); a mismatch holds the money
+   until a person has looked (I-25). Nothing fails by age.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any, Final, Protocol
+from uuid import UUID
+
+from django.conf import settings
+from django.db import IntegrityError, connection
+
+from ledger import audit, crashpoints
+from ledger.actors import SYSTEM, Actor
+from ledger.crashpoints import crashpoint
+from ledger.errors import Conflict
+from ledger.events import Cause
+from ledger.ids import show
+from ledger.locks import before_commit, is_in_phase, require_phase
+from ledger.money import Money
+from ledger.recording import no_answer
+from payments.models import ProviderOperation
+from payments.models.operations import Kind, OutcomeKind
+from payments.providers import registry
+from payments.providers.outcomes import (
+    Approved,
+    Declined,
+    Found,
+    Mismatch,
+    NotSent,
+    Outcome,
+    Pending,
+    Rejected,
+    RequiresAction,
+    Unknown,
+)
+from payments.services import provider_requests
+
+Answer = Callable[[Any], None]
+
+ASK_UNKNOWN_SECONDS: Final = 5
+ASK_UNREACHABLE_SECONDS: Final = 10
+# A provider that says "later" is asked less and less often; then daily (reliability.md 3.2).
+ASK_PENDING_SECONDS: Final = (5, 15, 60, 300, 1_800, 7_200, 21_600, 86_400)
+CALL_MARGIN_SECONDS: Final = 1
+
+
+crashpoints.register(*(f"{kind}.before_commit" for kind in Kind.values))
+
+
+class OperationOpen(Conflict):
+    """An operation of this leg is under way, or has succeeded already."""
+
+    code = "operation_in_progress"
+    advice = "Fetch the object; send a new request when its status is no longer processing."
+    retryable = True
+
+
+class NotHeld(Conflict):
+    """The operation does not wait for a person."""
+
+    code = "operation_not_held"
+
+
+class CallInTransaction(RuntimeError):
+    """A provider would be called with a database transaction open: a defect."""
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """What will be asked of a provider, for which subject and leg. `amount` may be zero for a void."""
+
+    operation_id: UUID
+    merchant_id: UUID
+    kind: Kind
+    subject_type: str
+    subject_id: UUID
+    leg: str
+    provider: str
+    amount: Money
+    request: dict[str, Any] = field(default_factory=dict)
+    payment_id: UUID | None = None
+
+
+class Concluder(Protocol):
+    """Ends an operation of one kind in a phase of its own and returns its subject.
+
+    Called by whoever learns the outcome first, possibly by several at once. It locks the subject, then the
+    operation, does nothing unless the operation `is_awaited`, and calls `answer` last.
+    """
+
+    def __call__(
+        self, *, operation_id: UUID, outcome: Outcome, actor: Actor, at: datetime, answer: Answer
+    ) -> Any: ...
+
+
+CONCLUDERS: Final[dict[str, Concluder]] = {}
+
+
+def concludes(kind: Kind) -> Callable[[Concluder], Concluder]:
+    """Register the function as the one that concludes operations of a kind."""
+
+    def register(function: Concluder) -> Concluder:
+        CONCLUDERS[kind.value] = function
+        return function
+
+    return register
+
+
+def claim(intent: Intent, *, actor: Actor, at: datetime) -> ProviderOperation:
+    """Write down, in the caller's phase, what will be asked; the subject is locked by the caller.
+
+    :raises OperationOpen: an operation of this leg is open or has succeeded, or the id was used before.
+    """
+    require_phase()
+    operation = ProviderOperation(
+        id=intent.operation_id,
+        merchant_id=intent.merchant_id,
+        kind=intent.kind,
+        subject_type=intent.subject_type,
+        subject_id=intent.subject_id,
+        leg=intent.leg,
+        payment_id=intent.payment_id,
+        provider=intent.provider,
+        amount_minor=intent.amount.minor,
+        currency=intent.amount.currency,
+        idempotency_key=show("op", intent.operation_id),
+        request=intent.request,
+        asked_by=actor.as_json(),
+        created_at=at,
+        sent_at=at,
+        tries=1,
+        ask_at=at + timedelta(seconds=_call_seconds()),
+    )
+    try:
+        operation.save(force_insert=True)
+    except IntegrityError as error:
+        raise OperationOpen(
+            f"a {intent.kind.value} of this {intent.subject_type} is already under way or done",
+            leg=intent.leg,
+        ) from error
+    return operation
+
+
+def call(operation: ProviderOperation) -> Outcome:
+    """Ask the provider to do it, with the operation's own key; safe to repeat.
+
+    :raises CallInTransaction: a database transaction is open.
+    """
+    _refuse_transaction()
+    return provider_requests.send(registry.provider(operation.provider), operation)
+
+
+def find(operation: ProviderOperation) -> Found:
+    """Ask the provider what became of an operation, by our key.
+
+    :raises CallInTransaction: a database transaction is open.
+    """
+    _refuse_transaction()
+    return registry.provider(operation.provider).find(operation.idempotency_key, operation.amount)
+
+
+def send_again(operation: ProviderOperation, at: datetime) -> Outcome:
+    """Repeat the request under the same key, noting the try first.
+
+    :raises CallInTransaction: a database transaction is open.
+    """
+    _refuse_transaction()
+    operation.tries += 1
+    operation.sent_at = at
+    operation.save(update_fields=["tries", "sent_at"])
+    return call(operation)
+
+
+def conclude(
+    operation: ProviderOperation, outcome: Outcome, *, actor: Actor, at: datetime, answer: Answer = no_answer
+) -> Any:
+    """Hand an outcome to the function that concludes this kind of operation, and return the subject."""
+    return CONCLUDERS[operation.kind](
+        operation_id=operation.id, outcome=outcome, actor=actor, at=at, answer=answer
+    )
+
+
+def cause(operation: ProviderOperation) -> Cause:
+    """Return the operation as the cause that events name."""
+    return Cause("provider_operation", operation.public_id)
+
+
+def checked(operation: ProviderOperation, outcome: Outcome) -> Outcome:
+    """Return the outcome, or a mismatch when an approval is about another amount than was asked."""
+    if isinstance(outcome, Approved) and operation.kind != Kind.VOID and outcome.amount != operation.amount:
+        return Mismatch(operation.amount.display(), outcome.amount.display(), outcome.reference)
+    return outcome
+
+
+def close(operation: ProviderOperation, outcome: Approved | Declined | Rejected, at: datetime) -> None:
+    """End a locked operation with a final outcome; the caller records the effect in the same phase."""
+    require_phase()
+    match outcome:
+        case Approved():
+            operation.outcome = OutcomeKind.APPROVED
+            operation.provider_reference = outcome.reference
+            operation.fee_minor = outcome.fee.minor
+            operation.outcome_detail = dict(outcome.details)
+        case Declined():
+            operation.outcome, operation.outcome_code = OutcomeKind.DECLINED, outcome.code
+            operation.provider_reference = outcome.reference or ""
+            operation.outcome_detail = {"message": outcome.message, "is_hard": outcome.is_hard}
+        case Rejected():
+            operation.outcome, operation.outcome_code = OutcomeKind.REJECTED, outcome.code
+            operation.outcome_detail = {"message": outcome.message}
+    before_commit(partial(crashpoint, f"{operation.kind}.before_commit"))
+    operation.noted_at = operation.concluded_at = at
+    operation.ask_at = operation.lease_until = None
+    operation.save(update_fields=_OUTCOME_FIELDS)
+
+
+def note(operation: ProviderOperation, outcome: Outcome, at: datetime) -> None:
+    """Keep an outcome that is not final on a locked operation, and say when to ask again.
+
+    A mismatch is not asked again: the money stays held, and an audit record calls a person.
+    """
+    require_phase()
+    match outcome:
+        case Pending(reference=reference):
+            operation.outcome, operation.provider_reference = OutcomeKind.PENDING, reference or ""
+            wait = ASK_PENDING_SECONDS[min(operation.asks, len(ASK_PENDING_SECONDS) - 1)]
+            operation.asks += 1
+        case RequiresAction():
+            operation.outcome = OutcomeKind.REQUIRES_ACTION
+            wait = ASK_PENDING_SECONDS[min(operation.asks, len(ASK_PENDING_SECONDS) - 1)]
+            operation.asks += 1
+        case NotSent(reason=reason, retry_after_seconds=retry_after):
+            operation.outcome, operation.outcome_detail = OutcomeKind.NOT_SENT, {"reason": reason}
+            wait = max(1, round(retry_after or ASK_UNKNOWN_SECONDS))
+        case Unknown(reason=reason):
+            operation.outcome, operation.outcome_detail = OutcomeKind.UNKNOWN, {"reason": reason}
+            wait = ASK_UNKNOWN_SECONDS
+        case Mismatch():
+            _hold(operation, outcome, at)
+            return
+        case _:
+            raise ValueError(f"{type(outcome).__name__} is final: close the operation with its effect")
+    operation.noted_at = at
+    operation.ask_at, operation.lease_until = at + timedelta(seconds=wait), None
+    operation.save(update_fields=_OUTCOME_FIELDS)
+
+
+def postpone(operation: ProviderOperation, until: datetime) -> None:
+    """Ask again at `until`; what is known of the operation does not change, nor does its schedule."""
+    ProviderOperation.objects.filter(pk=operation.pk, concluded_at=None).update(
+        ask_at=until, lease_until=None
+    )
+
+
+def hold(operation: ProviderOperation, why: str, at: datetime) -> None:
+    """Stop asking about a locked open operation and call a person, for a reason of our own."""
+    operation.outcome_detail = {**operation.outcome_detail, "held": why}
+    operation.noted_at, operation.ask_at, operation.lease_until = at, None, None
+    operation.save(update_fields=_OUTCOME_FIELDS)
+    audit.record(actor=SYSTEM, action="operation.held", subject=operation, reason=why, at=at)
+
+
+def release(operation: ProviderOperation, at: datetime) -> None:
+    """Let the recovery ask about a locked held operation again, from the start of its schedule.
+
+    :raises NotHeld: it is concluded, or is being asked about.
+    """
+    if not operation.is_held:
+        raise NotHeld(f"operation {operation.public_id} does not wait for a person")
+    operation.outcome, operation.asks, operation.ask_at = "", 0, at
+    operation.save(update_fields=_OUTCOME_FIELDS)
+
+
+_OUTCOME_FIELDS: Final = [
+    "outcome",
+    "outcome_code",
+    "outcome_detail",
+    "provider_reference",
+    "fee_minor",
+    "asks",
+    "ask_at",
+    "lease_until",
+    "noted_at",
+    "concluded_at",
+]
+
+
+def _hold(operation: ProviderOperation, outcome: Mismatch, at: datetime) -> None:
+    operation.outcome = OutcomeKind.MISMATCH
+    operation.outcome_detail = {
+        "expected": outcome.expected,
+        "got": outcome.got,
+        "reference": outcome.reference,
+    }
+    hold(operation, "the provider's answer is about other money than was asked", at)
+
+
+def _call_seconds() -> float:
+    return (
+        settings.PROVIDER_CONNECT_TIMEOUT_SECONDS
+        + settings.PROVIDER_READ_TIMEOUT_SECONDS
+        + CALL_MARGIN_SECONDS
+    )
+
+
+def _refuse_transaction() -> None:
+    """Refuse a call inside a phase or any other transaction; the one of a test case does not count."""
+    inside = any(not block._from_testcase for block in connection.atomic_blocks)
+    if is_in_phase() or inside:
+        raise CallInTransaction("a provider is called between phases, never inside a transaction")

@@ -1,0 +1,34 @@
+"""From an operation to the provider's request: the only place that knows what each kind keeps in `request`.
+
+The reference is ours and the same at every try; for a transfer the claimer chooses it (it comes back on the
+bank statement), else it is the operation's public id.
+"""
+
+from payments.models import ProviderOperation
+from payments.models.operations import Kind
+from payments.providers.base import (
+    AuthorizeRequest,
+    CaptureRequest,
+    Provider,
+    RefundRequest,
+    TransferRequest,
+    VoidRequest,
+)
+from payments.providers.outcomes import Outcome
+
+
+def send(provider: Provider, operation: ProviderOperation) -> Outcome:
+    """Make the call of an operation; what comes back is an outcome, whatever happens on the way."""
+    kept, key, amount = operation.request, operation.idempotency_key, operation.amount
+    reference = kept.get("reference", operation.public_id)
+    match Kind(operation.kind):
+        case Kind.AUTHORIZE:
+            return provider.authorize(AuthorizeRequest(key, amount, reference, kept["token"]))
+        case Kind.CAPTURE:
+            return provider.capture(CaptureRequest(key, amount, reference, kept["authorization"]))
+        case Kind.VOID:
+            return provider.void(VoidRequest(key, amount, reference, kept["authorization"]))
+        case Kind.REFUND:
+            return provider.refund(RefundRequest(key, amount, reference, kept["authorization"]))
+        case Kind.TRANSFER:
+            return provider.transfer(TransferRequest(key, amount, reference, kept["destination"]))

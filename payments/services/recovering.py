@@ -1,0 +1,93 @@
+"""Learn what became of operations whose outcome is not known, and conclude them like any other.
+
+1. Open operations that are due are leased (SKIP LOCKED), so several workers share one sweep and a killed
+   one gives its lease back by time.
+2. First ask the provider by our key. Not found, and quiet for longer than the provider can take: send again
+   under the same key, as long as the provider remembers keys; after that a person decides.
+3. A provider that cannot be reached is asked again within seconds and for ever: nothing fails by age, and
+   nothing stays unknown for a minute once the network answers.
+"""
+
+import logging
+from datetime import datetime, timedelta
+from typing import Final
+
+from django.conf import settings
+
+from ledger import audit, clock
+from ledger.actors import SYSTEM, Actor
+from ledger.locks import phased
+from payments import locks
+from payments.models import ProviderOperation
+from payments.models.operations import OutcomeKind
+from payments.providers.outcomes import NotFound, NotSent, Outcome, Unknown
+from payments.services import operations
+
+log = logging.getLogger(__name__)
+
+LEASED_AT_ONCE: Final = 4
+SWEEP_SECONDS: Final = 20
+
+
+def sweep(at: datetime) -> int:
+    """Ask about every operation that is due, for at most `SWEEP_SECONDS`; return how many."""
+    asked, started = 0, clock.monotonic()
+    while clock.monotonic() - started < SWEEP_SECONDS:
+        leased = locks.lease_due_operations(at, LEASED_AT_ONCE)
+        if not leased:
+            break
+        for operation in leased:
+            resolve(operation, at=at)
+        asked += len(leased)
+    return asked
+
+
+def resolve(operation: ProviderOperation, *, at: datetime, actor: Actor = SYSTEM) -> None:
+    """Ask about one leased operation and conclude it when the answer is known."""
+    outcome = learn(operation, at)
+    if outcome is not None:
+        operations.conclude(operation, outcome, actor=actor, at=at)
+
+
+def learn(operation: ProviderOperation, at: datetime) -> Outcome | None:
+    """Return what the provider says of a leased operation; None when it is to be asked again later.
+
+    :raises CallInTransaction: a database transaction is open.
+    """
+    if operation.outcome == OutcomeKind.NOT_SENT:
+        return operations.send_again(operation, at)
+    found = operations.find(operation)
+    match found:
+        case NotFound():
+            return _not_found(operation, at)
+        case Unknown() | NotSent():
+            operations.postpone(operation, at + timedelta(seconds=operations.ASK_UNREACHABLE_SECONDS))
+            return None
+    return found
+
+
+@phased
+def ask_again(operation_id, *, actor: Actor, reason: str, at: datetime) -> None:
+    """Take an operation that was held for a person back into the recovery; staff only, with a reason."""
+    operation = locks.operation(operation_id)
+    operations.release(operation, at)
+    audit.record(actor=actor, action="operation.asked_again", subject=operation, reason=reason, at=at)
+
+
+def _not_found(operation: ProviderOperation, at: datetime) -> Outcome | None:
+    sent_at = operation.sent_at or operation.created_at
+    quiet_until = sent_at + timedelta(seconds=settings.PROVIDER_QUIET_SECONDS)
+    if at < quiet_until:
+        operations.postpone(operation, quiet_until)
+        return None
+    if operation.age_seconds(at) > settings.PROVIDER_KEY_RETENTION_HOURS * 3_600:
+        _give_to_a_person(operation, at)
+        return None
+    return operations.send_again(operation, at)
+
+
+@phased
+def _give_to_a_person(operation: ProviderOperation, at: datetime) -> None:
+    locked = locks.operation(operation.pk)
+    if locked.is_awaited:
+        operations.hold(locked, "the provider does not know our key and no longer remembers old ones", at)

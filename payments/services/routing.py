@@ -1,0 +1,27 @@
+"""Choose the provider of a payment by what it must be able to do.
+
+One provider is configured today; choosing by health and cost comes with the second one.
+"""
+
+from ledger.errors import Unavailable
+from payments.models.payments import MethodType
+from payments.providers import registry
+from payments.providers.base import Capability
+
+
+class NoProvider(Unavailable):
+    """No configured provider can carry the payment."""
+
+    code = "no_provider"
+    advice = "Pay with another method, or ask the platform to connect a provider for it."
+
+
+def choose(method_type: str) -> str:
+    """Return the name of the provider for a payment method.
+
+    :raises NoProvider: none can.
+    """
+    able = registry.able(Capability(MethodType(method_type).value), Capability.AUTHORIZE, Capability.CAPTURE)
+    if not able:
+        raise NoProvider(f"no provider takes {method_type}", param="payment_method")
+    return registry.DEFAULT if registry.DEFAULT in able else able[0]

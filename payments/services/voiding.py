@@ -1,0 +1,198 @@
+"""Cancel a payment before any money was captured: at once when nothing is reserved, else by a void.
+
+A cancelled payment whose authorization answers late with success is voided by an operation of its own
+(`void_late`); the payment stays cancelled and its history says both.
+"""
+
+from datetime import datetime
+from functools import partial
+from typing import Final
+from uuid import UUID, uuid5
+
+from ledger import audit
+from ledger.actors import SYSTEM, Actor
+from ledger.events import Cause
+from ledger.locks import phased
+from ledger.recording import no_answer, record
+from ledger.states import StateConflict
+from payments import locks, news, selectors, states
+from payments.models import Payment, ProviderOperation
+from payments.models.operations import Kind
+from payments.providers.outcomes import Approved, Declined, Outcome, Rejected
+from payments.services import operations, performing
+from payments.services.authorizing import VOID_LATE_JOB
+from payments.services.operations import Answer, Intent, OperationOpen
+
+LEG: Final = "void"
+_NOTHING_RESERVED: Final = (states.CREATED, states.UNDER_REVIEW)
+
+
+def cancel(
+    *,
+    merchant_id: UUID,
+    payment_id: UUID,
+    operation_id: UUID,
+    reason: str,
+    actor: Actor,
+    at: datetime,
+    answer: Answer = no_answer,
+) -> Payment:
+    """Cancel a payment and return it: cancelled, processing, or still authorized when the void was refused.
+
+    :raises PaymentNotFound: :raises StateConflict: it cannot be cancelled (captured: refund it instead).
+    :raises OperationOpen: a capture or another void is under way.
+    """
+    payment = _cancel_at_once(merchant_id, payment_id, operation_id, reason, actor, at, answer)
+    if payment is not None:
+        return payment
+    voided: Payment = performing.perform(
+        partial(_claim, merchant_id, payment_id, operation_id, reason, actor, at),
+        merchant_id=merchant_id,
+        operation_id=operation_id,
+        actor=actor,
+        at=at,
+        answer=answer,
+    )
+    return voided
+
+
+def void_late_by_job(payment_id: UUID, at: datetime) -> None:
+    """Give back an authorization that succeeded after the payment was cancelled; safe to repeat."""
+    payment = selectors.payment(selectors.ALL, payment_id)
+    operation_id = uuid5(payment_id, VOID_LATE_JOB)
+    performing.perform(
+        partial(_claim_late, payment.merchant_id, payment_id, operation_id, at),
+        merchant_id=payment.merchant_id,
+        operation_id=operation_id,
+        actor=SYSTEM,
+        at=at,
+    )
+
+
+@phased
+def _cancel_at_once(
+    merchant_id: UUID,
+    payment_id: UUID,
+    operation_id: UUID,
+    reason: str,
+    actor: Actor,
+    at: datetime,
+    answer: Answer,
+) -> Payment | None:
+    payment = locks.payment(merchant_id, payment_id)
+    if payment.state in _NOTHING_RESERVED:
+        _cancel(payment, reason, actor, at, performing.asked(operation_id))
+    elif payment.state != states.CANCELLED or not performing.has_done(payment, operation_id):
+        return None
+    payment.is_processing = selectors.has_open_operation(payment_id)
+    answer(payment)
+    return payment
+
+
+@phased
+def _claim(
+    merchant_id: UUID, payment_id: UUID, operation_id: UUID, reason: str, actor: Actor, at: datetime
+) -> ProviderOperation:
+    payment = locks.payment(merchant_id, payment_id)
+    if payment.state != states.AUTHORIZED:
+        raise StateConflict(
+            f"a payment that is {payment.state} cannot be cancelled",
+            param="status",
+            advice="What is captured can be refunded.",
+        )
+    if payment.capturing_minor or payment.is_voiding:
+        raise OperationOpen("a capture or a void of this payment is under way")
+    payment.is_voiding = True
+    payment.save(update_fields=["is_voiding"])
+    return _claim_void(payment, operation_id, reason, actor, at)
+
+
+@phased
+def _claim_late(merchant_id: UUID, payment_id: UUID, operation_id: UUID, at: datetime) -> ProviderOperation:
+    payment = locks.payment(merchant_id, payment_id)
+    return _claim_void(payment, operation_id, "authorized after it was cancelled", SYSTEM, at)
+
+
+def _claim_void(
+    payment: Payment, operation_id: UUID, reason: str, actor: Actor, at: datetime
+) -> ProviderOperation:
+    return operations.claim(
+        Intent(
+            operation_id=operation_id,
+            merchant_id=payment.merchant_id,
+            kind=Kind.VOID,
+            subject_type=Payment.SUBJECT,
+            subject_id=payment.pk,
+            leg=LEG,
+            provider=payment.provider,
+            amount=payment.amount,
+            payment_id=payment.pk,
+            request={"authorization": payment.provider_reference, "reason": reason},
+        ),
+        actor=actor,
+        at=at,
+    )
+
+
+@operations.concludes(Kind.VOID)
+@phased
+def conclude(
+    *, operation_id: UUID, outcome: Outcome, actor: Actor, at: datetime, answer: Answer = no_answer
+) -> Payment:
+    """End a void with an outcome, from whoever learns it first; return the payment."""
+    payment, operation = locks.payment_with_operation(operation_id)
+    if operation.is_awaited:
+        _apply(payment, operation, outcome, actor, at)
+    payment.is_processing = operation.is_open
+    answer(payment)
+    return payment
+
+
+def _apply(
+    payment: Payment, operation: ProviderOperation, outcome: Outcome, actor: Actor, at: datetime
+) -> None:
+    is_late = payment.state == states.CANCELLED
+    match outcome:
+        case Approved() if is_late:
+            with record(payment, actor=actor, cause=operations.cause(operation), at=at) as entry:
+                payment.void_late()
+                entry.announce(news.of_payment(payment))
+        case Approved():
+            _cancel(payment, operation.request["reason"], actor, at, operations.cause(operation))
+        case Declined() | Rejected():
+            _refused(payment, operation, outcome, actor, at, is_late=is_late)
+        case _:
+            operations.note(operation, outcome, at)
+            return
+    operations.close(operation, outcome, at)
+
+
+def _cancel(payment: Payment, reason: str, actor: Actor, at: datetime, cause: Cause) -> None:
+    shares = locks.shares(payment.pk)
+    with record(payment, *shares, actor=actor, cause=cause, at=at) as entry:
+        payment.cancel(reason, at)
+        for share in shares:
+            share.cancel(reason, at)
+            entry.announce(news.of_share(share), subject=share)
+        entry.announce(news.of_payment(payment, reason=reason))
+    payment.share_rows = shares
+
+
+def _refused(
+    payment: Payment,
+    operation: ProviderOperation,
+    outcome: Declined | Rejected,
+    actor: Actor,
+    at: datetime,
+    *,
+    is_late: bool,
+) -> None:
+    if is_late:
+        # Nothing is captured, so the reservation lapses by itself; a person is told all the same.
+        reason = f"a late authorization was not given back: {outcome.code}"
+        audit.record(actor=SYSTEM, action="operation.refused", subject=operation, reason=reason, at=at)
+        return
+    payment.note_decline(outcome.code, outcome.message, is_hard=True)
+    with record(payment, actor=actor, cause=operations.cause(operation), at=at) as entry:
+        payment.fail_cancel()
+        entry.announce(news.of_payment(payment, decline_code=outcome.code))

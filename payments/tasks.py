@@ -1,0 +1,50 @@
+"""Background work of this floor: jobs of single payments, and sweeps that the timetable starts.
+
+Everything here is safe to run twice, late and in parallel; a killed run is made up for by the next one.
+"""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from celery import shared_task
+
+from ledger import clock
+from ledger.jobs import runs
+from payments.services import authorizing, capturing, completing, recovering, voiding
+
+
+@runs(authorizing.CAPTURE_JOB, queue="money")
+def capture(reference: str, at: datetime) -> None:
+    """Capture a payment that is to be captured by us."""
+    capturing.capture_by_job(UUID(reference), at)
+
+
+@runs(authorizing.AUTHORIZE_JOB, queue="money")
+def authorize(reference: str, at: datetime) -> None:
+    """Authorize a payment that a reviewer let go on."""
+    authorizing.authorize_by_job(UUID(reference), at)
+
+
+@runs(authorizing.VOID_LATE_JOB, queue="money")
+def void_late(reference: str, at: datetime) -> None:
+    """Give back an authorization that came after the payment was cancelled."""
+    voiding.void_late_by_job(UUID(reference), at)
+
+
+@shared_task
+def recover_operations(**_: Any) -> None:
+    """Ask about every provider operation that is due to be asked about."""
+    recovering.sweep(clock.now())
+
+
+@shared_task
+def expire_payments(**_: Any) -> None:
+    """Let authorizations and unused payments lapse."""
+    completing.expire_due(clock.now())
+
+
+@shared_task
+def complete_payments(**_: Any) -> None:
+    """Complete payments from which nothing more is expected."""
+    completing.complete_due(clock.now())
