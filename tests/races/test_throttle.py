@@ -1,0 +1,87 @@
+"""The limit is exact under many threads; the naive limiter beside it is not."""
+
+import uuid
+
+import pytest
+import redis
+from django.conf import settings
+
+from tests.kit.race import results, together
+from vendors.api.throttle import Limit, LocalBuckets, Throttle
+
+pytestmark = pytest.mark.races
+THREADS, CALLS = 50, 4
+TEN = Limit(per_second=0.001, burst=10)
+
+
+def allowed_of(take):
+    """Let 50 threads call four times each at one instant; count the calls that passed."""
+    bucket = uuid.uuid4().hex
+
+    def caller():
+        return sum(take(bucket) for _ in range(CALLS))
+
+    passed = results(together(*[caller] * THREADS))
+    assert len(passed) == THREADS
+    return sum(passed)
+
+
+class TestExactness:
+    def test_fifty_threads_get_exactly_the_limit(self):
+        throttle = Throttle(settings.REDIS_URL, 1)
+        for _ in range(3):
+            assert allowed_of(lambda bucket: throttle.take(bucket, TEN).is_allowed) == 10
+
+    def test_fifty_threads_get_exactly_the_limit_of_the_process(self):
+        local = LocalBuckets()
+        assert allowed_of(lambda bucket: local.take(bucket, TEN).is_allowed) == 10
+
+    def test_looking_before_counting_lets_too_many_pass(self):
+        """The negative control: the same limit by reading and then writing, as DRF's throttles do."""
+        client = redis.Redis.from_url(settings.REDIS_URL)
+
+        def naive(bucket):
+            if int(client.get(bucket) or 0) >= TEN.burst:
+                return False
+            client.incr(bucket)
+            return True
+
+        assert max(allowed_of(naive) for _ in range(5)) > 10
+
+
+class TestBucket:
+    def test_fills_up_again_at_its_rate(self):
+        throttle = Throttle(settings.REDIS_URL, 1)
+        bucket, limit = uuid.uuid4().hex, Limit(per_second=1000, burst=5)
+        first = [throttle.take(bucket, limit) for _ in range(5)]
+        assert [verdict.limit for verdict in first] == [5] * 5
+        assert first[0].remaining == 4
+        assert all(verdict.is_allowed for verdict in first)
+
+    def test_says_how_long_to_wait(self):
+        throttle = Throttle(settings.REDIS_URL, 1)
+        bucket, limit = uuid.uuid4().hex, Limit(per_second=0.1, burst=2)
+        verdicts = [throttle.take(bucket, limit) for _ in range(3)]
+        assert [verdict.is_allowed for verdict in verdicts] == [True, True, False]
+        assert 9 < verdicts[2].retry_after_seconds <= 10
+        assert 19 < verdicts[2].reset_seconds <= 20
+        assert [verdict.remaining for verdict in verdicts] == [1, 0, 0]
+
+    def test_is_shared_by_all_processes(self):
+        bucket = uuid.uuid4().hex
+        throttles = [Throttle(settings.REDIS_URL, 2), Throttle(settings.REDIS_URL, 2)]
+        passed = [throttles[call % 2].take(bucket, TEN).is_allowed for call in range(20)]
+        assert sum(passed) == 10
+
+
+class TestWithoutValkey:
+    def test_grants_this_processs_share(self):
+        throttle = Throttle("redis://127.0.0.1:1/0", 2)
+        passed = [throttle.take("a", TEN).is_allowed for _ in range(20)]
+        assert sum(passed) == 5
+
+    def test_does_not_wait_for_it_at_each_call(self, monkeypatch):
+        throttle = Throttle("redis://127.0.0.1:1/0", 2)
+        throttle.take("a", TEN)
+        monkeypatch.setattr(throttle, "_script", None)  # a call to Valkey would fail now
+        throttle.take("a", TEN)
