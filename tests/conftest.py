@@ -8,6 +8,8 @@ from tests.factories import vendors as factory
 from tests.kit.api_client import MerchantClient
 from tests.kit.network import network as network
 from tests.kit.network import network_process as network_process
+from tests.kit.settling import own_network as own_network
+from tests.kit.settling import own_network_process as own_network_process
 from vendors.models import Merchant, Vendor
 
 # Tests with real commits leave their rows: the books refuse to be truncated. Each makes its own merchant.

@@ -1,0 +1,65 @@
+"""A provider's report on what it pays us, fetched and turned into records to compare."""
+
+import logging
+from dataclasses import dataclass
+
+from ledger.money import Money
+from payments.models.operations import Kind
+from payments.providers import registry
+from payments.providers.errors import ProviderRefused, ProviderUnavailable
+from settlements.reconciliation.matching import Record
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ReportItem:
+    """One operation behind a funding line; amounts are positive, `kind` gives the direction."""
+
+    key: str
+    kind: str
+    amount: Money
+    fee: Money
+
+    @property
+    def net(self) -> Money:
+        signed = self.amount if self.kind == Kind.CAPTURE else -self.amount
+        return signed - self.fee
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A provider's report: what it says it paid, and for what."""
+
+    provider: str
+    id: str
+    net: Money
+    items: tuple[ReportItem, ...]
+
+    @property
+    def total(self) -> Money:
+        """What the items come to; it should be the line that names the report."""
+        return sum((item.net for item in self.items), Money.zero(self.net.currency))
+
+    def records(self) -> list[Record]:
+        """Return the items as records; their place in the report is their row."""
+        return [
+            Record(
+                f"{number:09}",
+                item.key,
+                item.amount if item.kind == Kind.CAPTURE else -item.amount,
+                item.fee.minor,
+            )
+            for number, item in enumerate(self.items, start=1)
+        ]
+
+
+def fetch(provider: str, report_id: str) -> Report | None:
+    """Return a provider's report, or None when it cannot be had now: the line stays a break until it can."""
+    try:
+        found = registry.provider(provider).settlement_report(report_id)
+    except (ProviderRefused, ProviderUnavailable) as error:
+        log.warning("a provider's report cannot be had", extra={"report": report_id, "error": str(error)})
+        return None
+    items = tuple(ReportItem(line.idempotency_key, line.kind, line.amount, line.fee) for line in found.lines)
+    return Report(provider, found.id, found.net, items)
