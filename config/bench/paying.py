@@ -1,0 +1,168 @@
+"""How many payments a second the REST API takes from creation to capture, beside the bare baseline.
+
+One payment is three calls: create (which screens and splits it over two vendors), authorize and capture,
+each with its own answer from the sandbox network at zero added latency. The baseline is
+`config.bench.bare`, served the same way on the same database and called by the same client.
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+from django.db import connection
+from django.test import Client as Browser
+from django.test.utils import CaptureQueriesContext
+
+from config import house, servers
+from config.bench.load import Client, Figures, Refused, measure
+from ledger import clock, ids
+from ledger.actors import SYSTEM
+from vendors.services import keys, onboarding
+from vendors.services.onboarding import CommissionTerms, NewVendor
+
+CARD = {"number": "4242424242424242", "exp_month": 12, "exp_year": 2035, "cvc": "123"}
+IBAN = {"holder": "Ada Lovelace", "iban": "DE89370400440532013000", "country": "DE"}
+START_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Shop:
+    """A merchant made for the measurement: its key, two vendors, and a card's token at the network."""
+
+    key: str
+    vendors: tuple[str, str]
+    token: str
+
+    def body(self, order: str) -> dict[str, Any]:
+        """Return a payment of 19.99 USD, split over both vendors; each order has a customer of its own."""
+        return {
+            "amount": {"amount": 1999, "currency": "USD"},
+            "order_id": order,
+            "customer_id": f"customer-{order}",
+            "payment_method": {"type": "card", "token": self.token},
+            "capture_method": "manual",
+            "vendor_split": [
+                {"vendor_id": self.vendors[0], "amount": 1200},
+                {"vendor_id": self.vendors[1], "amount": 799},
+            ],
+        }
+
+
+def open_shop(network: str) -> Shop:
+    """Make the merchant, its vendors and key through the house's own services, and a card's token."""
+    at = clock.now()
+    merchant = onboarding.create_merchant(name="Benchmark", actor=SYSTEM, at=at)
+    vendors = []
+    for name in ("Ada", "Bruno"):
+        new = NewVendor(
+            external_id=f"bench-{name}", name=name, category="books", payout_destination=IBAN,
+            commission=CommissionTerms(1000, 0, ""),
+        )  # fmt: skip
+        vendor = onboarding.create_vendor(merchant_id=merchant.pk, new=new, actor=SYSTEM, at=at)
+        vendors.append(vendor.public_id)
+    _, key = keys.issue(merchant, actor=SYSTEM, at=at, label="benchmark")
+    answer = httpx.post(f"{network}/v1/tokens", json=CARD, timeout=10).raise_for_status().json()
+    return Shop(key, (vendors[0], vendors[1]), answer["token"])
+
+
+def count_queries(shop: Shop) -> dict[str, int]:
+    """Return the number of statements of each hot endpoint, in this process, once everything is warm."""
+    browser = Browser(headers={"authorization": f"Bearer {shop.key}"})
+    counts: dict[str, int] = {}
+    for _ in range(3):
+        order = f"queries-{ids.uuid7()}"
+        payment = _counted(browser, counts, "create", "post", "/api/v1/payments/core/", shop.body(order), 201)
+        path = f"/api/v1/payments/core/{payment['id']}"
+        _counted(browser, counts, "authorize", "put", f"{path}/authorize", {}, 200)
+        _counted(browser, counts, "capture", "put", f"{path}/capture", {}, 200)
+        _counted(browser, counts, "get", "get", path, None, 200)
+    return counts
+
+
+def pay(url: str, shop: Shop, clients: int, seconds: float) -> Figures:
+    """Measure create, authorize and capture of one payment after another on each connection."""
+
+    def make(number: int) -> Callable[[], None]:
+        client = Client(url, {"Authorization": f"Bearer {shop.key}"})
+
+        def work() -> None:
+            order = f"bench-{number}-{ids.uuid7()}"
+            key = {"Idempotency-Key": order}
+            payment = client.send("POST", "/api/v1/payments/core/", shop.body(order), 201, key)
+            path = f"/api/v1/payments/core/{payment['id']}"
+            client.send("PUT", f"{path}/authorize", {}, 200, {"Idempotency-Key": f"{order}-a"})
+            client.send("PUT", f"{path}/capture", {}, 200, {"Idempotency-Key": f"{order}-c"})
+
+        return work
+
+    return measure(make, clients, seconds)
+
+
+def insert(url: str, clients: int, seconds: float) -> Figures:
+    """Measure the baseline: one POST, one INSERT."""
+
+    def make(number: int) -> Callable[[], None]:
+        client = Client(url, {})
+
+        def work() -> None:
+            body = {"order_id": f"bench-{number}", "amount": 1999, "currency": "USD"}
+            client.send("POST", "/insert", body, 201)
+
+        return work
+
+    return measure(make, clients, seconds)
+
+
+@contextmanager
+def bare_server() -> Iterator[str]:
+    """Serve the baseline as the house serves itself; its table is there for the length of the block."""
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TABLE IF EXISTS bench_bare")
+        cursor.execute(
+            """CREATE TABLE bench_bare (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+                order_id text NOT NULL, amount bigint NOT NULL, currency char(3) NOT NULL)"""
+        )
+    port = servers.free_port(None)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "granian", "--interface", "wsgi", "--factory", "config.bench.bare:application",
+         "--host", "127.0.0.1", "--port", str(port), "--workers", str(house.WEB_WORKERS),
+         "--blocking-threads", str(house.WEB_THREADS), "--no-access-log", "--log-level", "warning"],
+        env={name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"},
+    )  # fmt: skip
+    try:
+        _await_answer(f"http://127.0.0.1:{port}")
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(30)
+        with connection.cursor() as cursor:
+            cursor.execute("DROP TABLE IF EXISTS bench_bare")
+
+
+def _counted(
+    browser: Browser, counts: dict[str, int], name: str, method: str, path: str, body: Any, expected: int
+) -> Any:
+    extra = {"content_type": "application/json"} if body is not None else {}
+    headers = {"idempotency-key": f"count-{ids.uuid7()}"}
+    with CaptureQueriesContext(connection) as captured:
+        answer = getattr(browser, method)(path, data=body, headers=headers, **extra)
+    if answer.status_code != expected:
+        raise Refused(f"{method} {path} answered {answer.status_code}: {answer.content[:300]!r}")
+    counts[name] = len([query for query in captured if not query["sql"].startswith(("BEGIN", "COMMIT"))])
+    return answer.json()
+
+
+def _await_answer(url: str) -> None:
+    deadline = clock.monotonic() + START_SECONDS
+    while clock.monotonic() < deadline:
+        try:
+            httpx.get(url, timeout=1)
+        except httpx.TransportError:
+            continue
+        return
+    raise Refused(f"the baseline server did not answer on {url}")

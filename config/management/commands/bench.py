@@ -1,0 +1,72 @@
+"""Measure the API and the journal, each beside a baseline in the same run (`make bench` starts the house)."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from config.bench import paying, posting
+from config.bench.load import Figures, Refused
+from config.env import env
+
+
+class Command(BaseCommand):
+    """Print rates, latencies and ratios; on noisy machines only the ratios mean something."""
+
+    help = "Measure payments and postings a second beside their baselines."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--seconds", type=float, default=8.0, help="length of each measurement")
+        parser.add_argument("--clients", type=int, default=8, help="connections of the HTTP client")
+        parser.add_argument("--rounds", type=int, default=3, help="rounds; the median one is printed")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            self._payments(options["clients"], options["seconds"], options["rounds"])
+        except Refused as error:
+            raise CommandError(f"bench failed: {error}") from error
+        self._postings(options["seconds"] / 2, options["rounds"])
+
+    def _payments(self, clients: int, seconds: float, rounds: int) -> None:
+        shop = paying.open_shop(settings.VELOCITYPAY_URL)
+        self.stdout.write("Statements of each hot endpoint, BEGIN and COMMIT not counted")
+        for name, count in paying.count_queries(shop).items():
+            self.stdout.write(f"  {name:<10} {count:>3}")
+        self.stdout.write(
+            f"\nREST API, {clients} connections, {rounds} rounds of {seconds:g} s, the median round"
+        )
+        with paying.bare_server() as bare:
+            pairs = [
+                (
+                    paying.insert(bare, clients, seconds),
+                    paying.pay(env.str("EVERYCENT_URL"), shop, clients, seconds),
+                )
+                for _ in range(rounds)
+            ]
+        baseline = sorted((pair[0] for pair in pairs), key=lambda figures: figures.rate)[rounds // 2]
+        ours = sorted((pair[1] for pair in pairs), key=lambda figures: figures.rate)[rounds // 2]
+        self._line("bare DRF, one INSERT", baseline)
+        self._line("create + authorize + capture", ours)
+        ratios = sorted(pair[1].rate / pair[0].rate for pair in pairs)
+        self.stdout.write(f"  payments for each bare INSERT: {ratios[rounds // 2]:.2f}")
+
+    def _postings(self, seconds: float, rounds: int) -> None:
+        self.stdout.write(
+            f"\nTwo-line entries, durable commits, {rounds} rounds of {seconds:g} s, the median round"
+        )
+        merchant = posting.prepare()
+        try:
+            for clients in (1, 4):
+                found = posting.compare(merchant, clients, seconds, rounds)
+                for name, figures in found.items():
+                    self._line(f"{name}, {clients} clients", figures)
+                ratio = found["ledger.journal"].rate / found["raw SQL"].rate
+                self.stdout.write(f"  ledger.journal beside raw SQL: {ratio:.2f}")
+        finally:
+            posting.clear()
+
+    def _line(self, name: str, figures: Figures) -> None:
+        self.stdout.write(
+            f"  {name:<30} {figures.rate:>8.0f}/s   p50 {figures.percentile(0.5):>7.2f} ms"
+            f"   p99 {figures.percentile(0.99):>7.2f} ms"
+        )
