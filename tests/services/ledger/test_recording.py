@@ -35,7 +35,7 @@ class Parcel(Recorded):
     state = StateField(PARCEL)
 
     class Meta:
-        app_label = "ledger"
+        app_label = "kit"
         managed = False
         db_table = "test_parcel"
 
