@@ -14,7 +14,7 @@ from uuid import UUID
 
 from django.db import InterfaceError, OperationalError
 from django.http import HttpResponse
-from rest_framework.exceptions import APIException, NotAuthenticated, ParseError, PermissionDenied
+from rest_framework.exceptions import NotAuthenticated, ParseError, PermissionDenied
 from rest_framework.request import Request
 from rest_framework.serializers import Serializer
 from rest_framework.viewsets import ViewSet
@@ -197,15 +197,15 @@ class MerchantViewSet(ViewSet):
 
     # --- the way out --------------------------------------------------------------------------------------
 
-    def handle_exception(self, exc: Exception) -> HttpResponse:
+    def handle_exception(self, exc: Exception) -> Any:
         """Turn a failure into its problem document; a definite refusal after the claim is kept."""
         if isinstance(exc, Replay):
             return desk.response_of(exc.stored, is_replay=True)
-        if isinstance(exc, APIException) and exc.status_code == 401:
-            exc.auth_header = self.get_authenticate_header(self.request)
         problem = problem_of(exc)
-        facts = getattr(self.request._request, "log_facts", {})
-        self.request._request.log_facts = {**facts, "code": problem.code}
+        if problem.status == 401:
+            problem.headers["WWW-Authenticate"] = self.get_authenticate_header(self.request)
+        raw: Any = self.request._request
+        raw.log_facts = {**getattr(raw, "log_facts", {}), "code": problem.code}
         if self._claim is not None and not isinstance(exc, LeaseLost):
             if not problem.is_final:
                 self._let_go()

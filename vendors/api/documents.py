@@ -2,8 +2,11 @@
 
 from typing import Any, Final
 
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, inline_serializer
 from rest_framework import serializers
+
+from vendors.api.paging import LIMIT_DEFAULT, LIMIT_MAX
 
 ALWAYS: Final = {
     "invalid_request": 400,
@@ -36,20 +39,50 @@ class FieldError(serializers.Serializer):
     detail = serializers.CharField()
 
 
-class ProblemDocument(serializers.Serializer):
-    """A failure (RFC 9457)."""
+ProblemDocument = inline_serializer(
+    "ProblemDocument",
+    {
+        "type": serializers.CharField(),
+        "title": serializers.CharField(),
+        "status": serializers.IntegerField(),
+        "detail": serializers.CharField(),
+        "code": serializers.CharField(),
+        "param": serializers.CharField(allow_null=True),
+        "advice": serializers.CharField(),
+        "retryable": serializers.BooleanField(),
+        "request_id": serializers.CharField(),
+        "doc_url": serializers.CharField(),
+        "errors": FieldError(many=True, required=False),
+    },
+)
+PAGE_PARAMETERS: Final = [
+    OpenApiParameter("limit", int, description=f"1 to {LIMIT_MAX}; {LIMIT_DEFAULT} unless told."),
+    OpenApiParameter("starting_after", str, description="The id of the last object of the page before."),
+]
 
-    type = serializers.CharField()
-    title = serializers.CharField()
-    status = serializers.IntegerField()
-    detail = serializers.CharField()
-    code = serializers.CharField()
-    param = serializers.CharField(allow_null=True)
-    advice = serializers.CharField()
-    retryable = serializers.BooleanField()
-    request_id = serializers.CharField()
-    doc_url = serializers.CharField()
-    errors = FieldError(many=True, required=False)
+
+class ApiKeyScheme(OpenApiAuthenticationExtension):
+    """How the document names an API key; found by drf-spectacular because it is defined."""
+
+    target_class = "vendors.api.auth.ApiKeyAuthentication"
+    name = "apiKey"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
+        """Return the security scheme."""
+        return {"type": "http", "scheme": "bearer", "description": "An API key: sk_test_… or sk_live_…"}
+
+
+def page_of(item: type[serializers.Serializer]) -> Any:
+    """Return the serializer of a page of such items, for the document."""
+    return inline_serializer(
+        f"{item.__name__.removesuffix('Out')}Page",
+        {
+            "object": serializers.CharField(),
+            "data": item(many=True),
+            "has_more": serializers.BooleanField(),
+            "next": serializers.CharField(allow_null=True),
+        },
+    )
 
 
 def failures(codes: dict[str, int]) -> dict[tuple[int, str], OpenApiResponse]:

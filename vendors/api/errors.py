@@ -155,8 +155,6 @@ def _of_fields(error: exceptions.ValidationError) -> Problem:
 def _of_framework(error: exceptions.APIException) -> Problem:
     codes = error.get_codes()
     headers = dict(getattr(error, "headers", {}))
-    if challenge := getattr(error, "auth_header", None):
-        headers["WWW-Authenticate"] = challenge
     if (wait := getattr(error, "wait", None)) is not None:
         headers["Retry-After"] = str(max(1, -int(-wait // 1)))
     return Problem(

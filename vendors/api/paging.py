@@ -15,6 +15,7 @@ from rest_framework.serializers import ErrorDetail
 
 from ledger import ids
 from ledger.errors import NotFound
+from vendors.api.auth import principal_of
 
 LIMIT_DEFAULT: Final = 20
 LIMIT_MAX: Final = 100
@@ -79,7 +80,7 @@ def _cursor(request: Request, queryset: QuerySet[Any], prefix: str, text: str) -
         key = ids.parse(prefix, text)
     except NotFound as error:
         raise _bad("starting_after", f"must be an id that begins with {prefix}_") from error
-    own = queryset.model._default_manager.filter(pk=key, merchant_id=request.user.merchant.pk)
+    own = queryset.model._default_manager.filter(pk=key, merchant_id=principal_of(request).merchant.pk)
     if not own.exists():
         raise _bad("starting_after", "must be the id of an object of an earlier page")
     return key

@@ -67,6 +67,10 @@ class TooManyRequests(Throttled):
     default_detail = "too many requests with this key"
     retryable = True
 
+    def __init__(self, verdict: Verdict) -> None:
+        super().__init__(wait=max(1, math.ceil(verdict.retry_after_seconds)))
+        self.headers = verdict.headers()
+
 
 class LocalBuckets:
     """The same algorithm in this process, for the time in which Valkey is away."""
@@ -138,7 +142,5 @@ def admit(bucket: str, route_class: str) -> Verdict:
     """
     verdict = shared().take(f"{bucket}:{route_class}", limit_of(route_class))
     if not verdict.is_allowed:
-        error = TooManyRequests(wait=max(1, math.ceil(verdict.retry_after_seconds)))
-        error.headers = verdict.headers()
-        raise error
+        raise TooManyRequests(verdict)
     return verdict

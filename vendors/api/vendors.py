@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from django.http import HttpResponse
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 
@@ -13,7 +13,7 @@ from ledger.errors import NotFound
 from ledger.money import AMOUNT_MAX, BPS_WHOLE
 from vendors import selectors
 from vendors.api.base import MerchantViewSet
-from vendors.api.documents import failures, writes
+from vendors.api.documents import PAGE_PARAMETERS, failures, page_of, writes
 from vendors.api.fields import (
     CurrencyField,
     IbanField,
@@ -88,15 +88,6 @@ class VendorOut(serializers.Serializer):
     created_at = serializers.DateTimeField()
 
 
-class VendorPage(serializers.Serializer):
-    """One page of vendors."""
-
-    object = serializers.CharField()
-    data = VendorOut(many=True)
-    has_more = serializers.BooleanField()
-    next = serializers.CharField(allow_null=True)
-
-
 class CurrencyBalance(serializers.Serializer):
     """What a vendor is owed in one currency, in minor units."""
 
@@ -156,8 +147,8 @@ class VendorViewSet(MerchantViewSet):
         operation_id="vendors_list",
         summary="List vendors, newest first",
         tags=["Vendors"],
-        parameters=[OpenApiParameter("limit", int), OpenApiParameter("starting_after", str)],
-        responses={200: VendorPage, **failures({})},
+        parameters=PAGE_PARAMETERS,
+        responses={200: page_of(VendorOut), **failures({})},
     )
     def list(self, request: Request) -> HttpResponse:
         return self.page(selectors.vendors(self.merchant.pk), prefix=Vendor.PREFIX, render=shown)

@@ -106,8 +106,8 @@ class Migration(migrations.Migration):
                 ('occurred_at', models.DateTimeField()),
                 ('finished_at', models.DateTimeField(blank=True, null=True)),
                 ('expires_at', models.DateTimeField()),
-                ('api_key', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='vendors.apikey')),
-                ('merchant', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='vendors.merchant')),
+                ('api_key', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='vendors.apikey')),
+                ('merchant', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='vendors.merchant')),
             ],
             options={
                 'indexes': [models.Index(condition=models.Q(('finished_at__isnull', True)), fields=['resume_at'], name='vendors_idempotency_unfinished'), models.Index(fields=['expires_at'], name='vendors_idempotency_expiry')],

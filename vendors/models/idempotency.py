@@ -20,8 +20,14 @@ class IdempotencyKey(models.Model):
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    merchant = models.ForeignKey(Merchant, on_delete=models.PROTECT, related_name="+", db_index=False)
-    api_key = models.ForeignKey(ApiKey, on_delete=models.PROTECT, related_name="+", db_index=False)
+    # Both were read a moment before and are never deleted: a check by the database would lock the same two
+    # rows for each request of a merchant.
+    merchant = models.ForeignKey(
+        Merchant, on_delete=models.PROTECT, related_name="+", db_index=False, db_constraint=False
+    )
+    api_key = models.ForeignKey(
+        ApiKey, on_delete=models.PROTECT, related_name="+", db_index=False, db_constraint=False
+    )
     mode = models.CharField(max_length=8, choices=Mode)
     key = models.CharField(max_length=255)
     method = models.CharField(max_length=8)

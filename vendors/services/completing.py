@@ -19,6 +19,14 @@ from vendors.services import idempotency
 from vendors.services.idempotency import Claim
 
 AT_ONCE: Final = 20
+
+
+class ResumedRequest(WSGIRequest):
+    """A request that we drive on; the front desk knows it by its claim."""
+
+    resumed_claim: Claim
+
+
 _log = logging.getLogger("everycent.api")
 
 
@@ -48,7 +56,7 @@ def _serve(row: IdempotencyKey, claimed: Claim) -> int:
         _log.error("an unfinished request has no route any more", extra={"route": row.route})
         return 404
     body = bytes(row.request_body or b"")
-    request = WSGIRequest(
+    request = ResumedRequest(
         {
             "REQUEST_METHOD": row.method,
             "PATH_INFO": row.path.encode().decode("latin-1"),  # as WSGI carries it (PEP 3333)
