@@ -51,6 +51,9 @@ def environment(folder: Path) -> dict[str, str]:
     found = dict(os.environ)
     for name, make in _GENERATED.items():
         found.setdefault(name, kept.get(name) or make())
+    # The sandbox answers late after 6 s, which must be later than we wait; and it has no limit of calls.
+    found.setdefault("PROVIDER_READ_TIMEOUT_SECONDS", "3")
+    found.setdefault("PROVIDER_CALLS_PER_SECOND", "1000")
     found.update(
         DJANGO_SETTINGS_MODULE="config.settings.dev",
         DATA_DIR=str(folder),

@@ -114,14 +114,15 @@ class Transport:
         finally:
             seconds = time.monotonic() - started
             CALL_SECONDS.labels(self._provider, operation, result).observe(seconds)
-            log.info(
+            # What went well is counted, not told: the operation's row tells it.
+            tell = log.debug if result == "http_200" else log.warning
+            tell(
                 "provider_call",
                 provider=self._provider,
                 operation=operation,
-                path=scrub(path),
-                idempotency_key=idempotency_key,
-                result=result,
-                milliseconds=round(seconds * 1000),
+                reference=idempotency_key,
+                outcome=result,
+                ms=round(seconds * 1000),
             )
 
     def close(self) -> None:

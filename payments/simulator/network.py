@@ -183,7 +183,8 @@ class Network:
         return dict(zip(names, fields, strict=False))
 
     def _insert(self, connection: sqlite3.Connection, call: Call, effect: _Effect, plan: Plan) -> sqlite3.Row:
-        status, code, due = _good(call.kind), None, (None, None, None)
+        status, code = _good(call.kind), None
+        due: tuple[float | None, str | None, str | None] = (None, None, None)
         if effect.refused_with or plan.result == "decline":
             status, code = BAD.get(call.kind, "declined"), effect.refused_with or plan.code
         elif plan.result == "pending_then_ok":
