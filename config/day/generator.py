@@ -148,7 +148,6 @@ def currency_of(country: str) -> str:
 
 
 def _order(draw: Random, day: int, number: int, kind: Kind, buyers: Iterator[Customer]) -> Order:
-    ref = f"D{day}-{number:05d}"
     if kind is Kind.CARD_TESTER:
         return _tester_order(draw, day, number)
     customer = next(buyers)
@@ -159,7 +158,7 @@ def _order(draw: Random, day: int, number: int, kind: Kind, buyers: Iterator[Cus
         lines = _worth_at_least(lines, _price(over, currency))
     twice = kind in (Kind.PAID_TWICE, Kind.PAID_TWICE_AT_ONCE)
     return Order(
-        ref=ref,
+        ref=f"D{day}-{number:05d}",
         kind=kind,
         customer=customer,
         currency=currency,

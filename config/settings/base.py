@@ -17,6 +17,7 @@ USE_TZ = True
 TIME_ZONE = "UTC"
 APPEND_SLASH = False
 INSTANCE = env.str("EVERYCENT_INSTANCE", default="")  # tells one running house from another on this machine
+EVERYCENT_URL = env.str("EVERYCENT_URL", default="http://127.0.0.1:8000")  # where our own API is reached
 CRASHPOINT_DIR = env.str("CRASHPOINT_DIR", default="") or None  # tests only: where a crash is asked for
 LANGUAGE_CODE = "en"
 USE_I18N = True

@@ -1,0 +1,254 @@
+"""The day itself, in steps, as the marketplace and its customers live it: over HTTP only.
+
+Every act has its own Idempotency-Key, so the whole day may be repeated from the start after a kill: what was
+done is replayed, what was not is done. What the day learns here is what a merchant can see.
+"""
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+from config.day.client import Answer, Api, Network, Refused, wait_until
+from config.day.lanes import Lanes
+from config.day.means import account_of, german_iban
+from config.day.plan import RunPlan
+from config.day.shapes import Means, Order, VendorPlan
+
+LANES = 8
+PAYMENT_REQUIRED = 402
+# Long enough for every schedule of the recovery; a healthy day needs seconds.
+SETTLE_DOWN_SECONDS = 240.0
+PAYMENTS_IN_MOTION = ("pending", "processing", "authorized", "partly_captured")
+REFUNDS_IN_MOTION = ("approved", "processing")
+NOTHING_TO_SETTLE = "nothing_to_settle"
+PAYABLE = "closed"
+NAME_MAX_CHARACTERS, CATEGORY_MAX_CHARACTERS, HOLDER_MAX_CHARACTERS = 120, 60, 70
+SETTLEMENTS_IN_MOTION = ("paying",)
+# Accounts whose transfers the sandbox answers otherwise than at once (its table of test accounts).
+SPECIAL_ACCOUNTS = {
+    "sencha-house": german_iban("370400440000001075"),
+    "oak-and-ash": german_iban("370400440000001018"),
+    "dune-tents": german_iban("370400440000001042"),
+}
+
+Say = Callable[[str], None]
+
+
+@dataclass(slots=True)
+class Seen:
+    """What the merchant saw of the day."""
+
+    payments: dict[str, str] = field(default_factory=dict)
+    """Order to payment id."""
+    vendors: dict[str, str] = field(default_factory=dict)
+    """External id to vendor id."""
+    refunds: list[str] = field(default_factory=list)
+    settlements: list[str] = field(default_factory=list)
+    statements: list[str] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+    """What the merchant would complain about; each fails the proof."""
+
+
+class Day:
+    """One run of a plan against the house at the other end of `api`."""
+
+    def __init__(self, plan: RunPlan, api: Api, network: Network, say: Say) -> None:
+        self._plan = plan
+        self._api = api
+        self._network = network
+        self._say = say
+        self._lock = threading.Lock()
+        self._tokens: dict[Means, str] = {}
+        self._outcomes: Counter[str] = Counter()
+        self.seen = Seen()
+        self.pairs: set[tuple[str, str]] = set()
+
+    def open(self) -> None:
+        """Register the vendors that are not registered yet."""
+        self.seen.vendors = {row["external_id"]: row["id"] for row in self._api.pages("/api/v1/vendors/")}
+        fresh = [vendor for vendor in self._plan.vendors if vendor.external_id not in self.seen.vendors]
+        with Lanes(self._register, lanes=LANES) as lanes:
+            for vendor in fresh:
+                lanes.put(vendor, vendor.external_id)
+        self._say(f"{len(self._plan.vendors)} vendors, {len(fresh)} of them new")
+
+    def take_orders(self) -> None:
+        """Let all customers pay, some at the same time, each customer in sequence."""
+        with Lanes(self._pay, lanes=LANES) as lanes:
+            for order in self._plan.orders():
+                lanes.put(order, order.customer.ref)
+        told = ", ".join(f"{count} {status}" for status, count in sorted(self._outcomes.items()))
+        self._say(f"{self._plan.order_count} orders taken: {told}")
+        self._wait_for("payments", (f"/api/v1/payments/core/status/{s}" for s in PAYMENTS_IN_MOTION))
+        self._say("captures done; no payment is in motion")
+
+    def give_refunds(self) -> None:
+        """Give back what customers send back, whole or in part."""
+        wanted = (order for order in self._plan.orders() if order.refund and order.ref in self.seen.payments)
+        with Lanes(self._refund, lanes=LANES) as lanes:
+            for order in wanted:
+                lanes.put(order, order.customer.ref)
+        self._wait_for("refunds", (f"/api/v1/refunds/status/{s}" for s in REFUNDS_IN_MOTION))
+        self._say(f"{len(self.seen.refunds)} refunds given")
+
+    def settle(self) -> None:
+        """Reckon with every vendor in every currency and pay what is owed."""
+        with Lanes(self._settle_with, lanes=LANES) as lanes:
+            for vendor, currency in sorted(self.pairs):
+                lanes.put((vendor, currency), vendor)
+        self.seen.settlements.sort()
+        vendors = sorted({vendor for vendor, _ in self.pairs})
+        wait_until(
+            lambda: not any(self._is_paying(vendor) for vendor in vendors),
+            seconds=SETTLE_DOWN_SECONDS,
+            what="payouts to be concluded",
+        )
+        self._say(f"{len(self.seen.settlements)} settlements reckoned and paid out")
+
+    def close_bank(self) -> None:
+        """The bank ends its day; its statements are fetched, imported and reconciled."""
+        date = self._plan.business_date
+        self._network.close_bank_day(date)
+        fetched = self._api.make(
+            "/api/v1/bank-statements/fetch", {"date": date}, self._plan.key("statements", date)
+        )
+        self.seen.statements = sorted(row["id"] for row in fetched["data"])
+        self._say(f"the bank closed {date}: {len(self.seen.statements)} statements imported")
+
+    # --- one vendor, one order, one settlement ------------------------------------------------------------
+    def _register(self, vendor: VendorPlan) -> None:
+        iban = SPECIAL_ACCOUNTS.get(vendor.external_id) or account_of(vendor.external_id)
+        body = {
+            "external_id": vendor.external_id,
+            "name": vendor.name[:NAME_MAX_CHARACTERS],
+            "category": vendor.category[:CATEGORY_MAX_CHARACTERS],
+            "payout_destination": {
+                "holder": vendor.name[:HOLDER_MAX_CHARACTERS],
+                "iban": iban,
+                "country": iban[:2],
+            },
+        }
+        made = self._api.make(
+            "/api/v1/vendors/", body, f"vendor-{self._plan.key('vendor', vendor.external_id)}"
+        )
+        self.seen.vendors[vendor.external_id] = made["id"]
+
+    def _pay(self, order: Order) -> None:
+        body = self._payment_body(order)
+        key = self._plan.key("pay", order.ref)
+        try:
+            answers = self._submit(order, body, key)
+        except Refused as refusal:
+            self._complain(f"order {order.ref} was refused: {refusal}")
+            return
+        ids = {_payment_of(answer)["id"] for answer in answers}
+        if len(ids) != 1:
+            self._complain(
+                f"order {order.ref} was submitted {order.submissions} times and made {len(ids)} payments"
+            )
+        payment = _payment_of(answers[0])
+        with self._lock:
+            self.seen.payments[order.ref] = payment["id"]
+            self.pairs |= {(self.seen.vendors[vendor], order.currency) for vendor in order.shares}
+            self._outcomes[payment["status"]] += 1
+            done = len(self.seen.payments)
+        if done % max(50, self._plan.order_count // 10) == 0:
+            self._say(f"{done} of {self._plan.order_count} orders")
+
+    def _submit(self, order: Order, body: dict[str, Any], key: str) -> list[Answer]:
+        def once(_: int) -> Answer:
+            answer = self._api.post("/api/v1/payments/core/", body, key)
+            if answer.status >= 400 and answer.status != PAYMENT_REQUIRED:
+                raise Refused(f"payment of order {order.ref}", answer)
+            return answer
+
+        if not order.at_once:
+            return [once(number) for number in range(order.submissions)]
+        with ThreadPoolExecutor(order.submissions) as both:
+            return list(both.map(once, range(order.submissions)))
+
+    def _payment_body(self, order: Order) -> dict[str, Any]:
+        customer = {"email": order.customer.email, "ip": order.customer.ip, "country": order.customer.country}
+        known = {name: value for name, value in customer.items() if value}
+        split = [
+            {"vendor_id": self.seen.vendors[vendor], "amount": amount}
+            for vendor, amount in order.shares.items()
+        ]
+        return {
+            "amount": {"amount": order.amount_minor, "currency": order.currency},
+            "order_id": order.ref,
+            "customer_id": order.customer.ref,
+            "payment_method": {"type": order.means.type, "token": self._token(order.means)},
+            "capture_method": "automatic",
+            "confirm": True,
+            "vendor_split": split,
+            "description": f"{len(order.lines)} lines from {len(split)} vendors",
+            "metadata": {"run": self._plan.name, **order.metadata},
+            **({"customer": known} if known else {}),
+        }
+
+    def _token(self, means: Means) -> str:
+        token = self._tokens.get(means)
+        if token is None:
+            token = self._tokens[means] = self._network.token(means.as_network_body())
+        return token
+
+    def _refund(self, order: Order) -> None:
+        assert order.refund is not None
+        payment_id = self.seen.payments[order.ref]
+        payment = self._api.get(f"/api/v1/payments/core/{payment_id}").body
+        share_of = {row["vendor_id"]: row["id"] for row in payment["vendor_split"]}
+        body: dict[str, Any] = {"payment_id": payment_id, "reason": order.refund.reason}
+        if order.refund.shares:
+            split = [
+                {"transaction_id": share_of[self.seen.vendors[vendor]], "amount": amount}
+                for vendor, amount in order.refund.shares
+            ]
+            body |= {"vendor_split": split, "amount": sum(line["amount"] for line in split)}
+        made = self._api.make("/api/v1/refunds/", body, self._plan.key("refund", order.ref))
+        self._api.make(
+            f"/api/v1/refunds/{made['id']}/process", {}, self._plan.key("refund-process", order.ref)
+        )
+        with self._lock:
+            self.seen.refunds.append(made["id"])
+
+    def _settle_with(self, pair: tuple[str, str]) -> None:
+        vendor_id, currency = pair
+        body = {"vendor_id": vendor_id, "currency": currency, "business_date": self._plan.business_date}
+        answer = self._api.post("/api/v1/settlements/", body, self._plan.key("settle", vendor_id, currency))
+        if answer.code == NOTHING_TO_SETTLE:
+            return
+        if answer.status >= 400:
+            raise Refused("POST /api/v1/settlements/", answer)
+        settlement = answer.body
+        with self._lock:
+            self.seen.settlements.append(settlement["id"])
+        if settlement["status"] == PAYABLE:
+            path = f"/api/v1/settlements/{settlement['id']}/process"
+            self._api.make(path, {}, self._plan.key("payout", vendor_id, currency))
+
+    # --- waiting --------------------------------------------------------------------------------------------
+    def _wait_for(self, what: str, paths: Iterable[str]) -> None:
+        lists = tuple(paths)
+        wait_until(
+            lambda: all(self._api.is_empty(path) for path in lists),
+            seconds=SETTLE_DOWN_SECONDS,
+            what=f"{what} to come to rest",
+        )
+
+    def _is_paying(self, vendor_id: str) -> bool:
+        rows = self._api.pages(f"/api/v1/settlements/vendor/{vendor_id}")
+        return any(row["status"] in SETTLEMENTS_IN_MOTION for row in rows)
+
+    def _complain(self, text: str) -> None:
+        with self._lock:
+            self.seen.complaints.append(text)
+
+
+def _payment_of(answer: Answer) -> dict[str, Any]:
+    """Return the payment in an answer: its body, or what a decline's problem carries."""
+    payment: dict[str, Any] = answer.body["payment"] if answer.status == PAYMENT_REQUIRED else answer.body
+    return payment

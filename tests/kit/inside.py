@@ -1,0 +1,96 @@
+"""What a test asks from inside a house: run as `python -m tests.kit.inside FUNCTION ARGUMENTS`, prints JSON.
+
+A test process is bound to the suite's own database; the books of a house are read in a process of that house.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import django
+
+PAUSE_SECONDS = 0.25
+
+
+def audit() -> list[dict[str, Any]]:
+    """Hold books, invariants, seals and the network's truth against each other."""
+    from django.conf import settings
+
+    from config.day import proof
+    from config.day.client import Network
+
+    network = Network(settings.VELOCITYPAY_URL, settings.VELOCITYPAY_API_KEY, connections=1)
+    try:
+        lines = proof.audit(network)
+    finally:
+        network.close()
+    return [
+        {"sentence": line.sentence, "looked_at": line.looked_at, "differences": list(line.differences)}
+        for line in lines
+    ]
+
+
+def rest(seconds: str) -> dict[str, int]:
+    """Wait until the house owes nothing; return what it owes after so many seconds, if anything."""
+    from config.day import proof
+
+    deadline = time.monotonic() + int(float(seconds))
+    while True:
+        left = {name: count for name, debt in proof.DEBTS if (count := debt())}
+        if not left or time.monotonic() > deadline:
+            return left
+        time.sleep(PAUSE_SECONDS)
+
+
+def points() -> list[str]:
+    """Name every crash point that the house registers."""
+    from ledger import crashpoints
+
+    return sorted(crashpoints.registry)
+
+
+def newcomer(name: str, vendors: str) -> dict[str, Any]:
+    """Make a merchant with a key of all scopes and some vendors; return the key and the public ids."""
+    from config.day.means import account_of
+    from ledger import clock
+    from ledger.actors import SYSTEM
+    from vendors.services import keys, onboarding
+
+    at = clock.now()
+    merchant = onboarding.create_merchant(name=name, actor=SYSTEM, at=at)
+    _, plaintext = keys.issue(merchant, None, actor=SYSTEM, at=at)
+    made = [
+        onboarding.create_vendor(
+            merchant_id=merchant.id,
+            new=onboarding.NewVendor(
+                external_id=vendor,
+                name=vendor,
+                category="books",
+                payout_destination={"holder": vendor, "iban": account_of(vendor), "country": "DE"},
+            ),
+            actor=SYSTEM,
+            at=at,
+        ).public_id
+        for vendor in vendors.split(",")
+    ]
+    return {"key": plaintext, "merchant": merchant.public_id, "vendors": made}
+
+
+FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "audit": audit,
+    "rest": rest,
+    "points": points,
+    "newcomer": newcomer,
+}
+
+
+def main() -> None:
+    """Run the function that is named and print its answer."""
+    django.setup()
+    json.dump(FUNCTIONS[sys.argv[1]](*sys.argv[2:]), sys.stdout)
+
+
+if __name__ == "__main__":
+    main()
