@@ -1,0 +1,41 @@
+"""The hot path's statements, counted exactly: each one more is a decision, not an accident.
+
+Opening and closing transactions is not counted (tests/kit/queries.py); there are two such pairs in create
+(screening, writing), two in authorize and two in capture.
+"""
+
+import pytest
+
+from ledger.ids import uuid7
+from tests.kit.queries import statement_budget
+from tests.services.payments.cast import authorized, captured, created, wish
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+CREATE, AUTHORIZE, CAPTURE = 9, 8, 12
+
+
+@pytest.fixture
+def warm(northwind, ada, bruno, network):
+    """A first payment of the day has been made: accounts are known, a block of numbers is taken."""
+    split = [(ada, 6_000), (bruno, 3_000)]
+    captured(authorized(created(northwind, wish(network.card()["token"], shares=split))))
+    return split
+
+
+def test_a_two_share_payment_takes_this_many_statements(northwind, warm, network):
+    wanted = wish(network.card()["token"], shares=warm, capture_method="automatic")
+    with statement_budget(exactly=CREATE):
+        payment = created(northwind, wanted)
+    with statement_budget(exactly=AUTHORIZE):
+        authorized(payment)
+    with statement_budget(exactly=CAPTURE):
+        captured(payment)
+
+
+def test_a_repeated_request_costs_little(northwind, warm, network):
+    payment = created(northwind, wish(network.card()["token"], shares=warm))
+    operation_id = uuid7()
+    authorized(payment, operation_id)
+    with statement_budget(exactly=4):
+        authorized(payment, operation_id)
