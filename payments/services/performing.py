@@ -30,7 +30,7 @@ crashpoints.register(
 
 
 def perform(
-    claim: Callable[[], ProviderOperation],
+    claim: Callable[[], Any],
     *,
     merchant_id: UUID,
     operation_id: UUID,
@@ -40,7 +40,8 @@ def perform(
 ) -> Any:
     """Run an operation and return its subject, as its kind's `conclude` leaves it.
 
-    `claim` is a whole phase that ends in `operations.claim`.
+    `claim` is a whole phase that ends in `operations.claim` and returns the operation; when it finds that no
+    provider is needed, it answers and returns the subject instead.
 
     :raises DomainError: what `claim` raises, unless the operation exists already.
     """
@@ -51,6 +52,8 @@ def perform(
         if found is None:
             raise
         return _resume(found, actor=actor, at=at, answer=answer)
+    if not isinstance(operation, ProviderOperation):
+        return operation
     crashpoint(f"{operation.kind}.after_claim")
     outcome = operations.call(operation)
     crashpoint(f"{operation.kind}.after_call")

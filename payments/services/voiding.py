@@ -42,18 +42,15 @@ def cancel(
     :raises PaymentNotFound: :raises StateConflict: it cannot be cancelled (captured: refund it instead).
     :raises OperationOpen: a capture or another void is under way.
     """
-    payment = _cancel_at_once(merchant_id, payment_id, operation_id, reason, actor, at, answer)
-    if payment is not None:
-        return payment
-    voided: Payment = performing.perform(
-        partial(_claim, merchant_id, payment_id, operation_id, reason, actor, at),
+    payment: Payment = performing.perform(
+        partial(_claim, merchant_id, payment_id, operation_id, reason, actor, at, answer),
         merchant_id=merchant_id,
         operation_id=operation_id,
         actor=actor,
         at=at,
         answer=answer,
     )
-    return voided
+    return payment
 
 
 def void_late_by_job(payment_id: UUID, at: datetime) -> None:
@@ -70,7 +67,7 @@ def void_late_by_job(payment_id: UUID, at: datetime) -> None:
 
 
 @phased
-def _cancel_at_once(
+def _claim(
     merchant_id: UUID,
     payment_id: UUID,
     operation_id: UUID,
@@ -78,22 +75,16 @@ def _cancel_at_once(
     actor: Actor,
     at: datetime,
     answer: Answer,
-) -> Payment | None:
+) -> ProviderOperation | Payment:
+    """Cancel at once where nothing is reserved, and return the payment; else claim the void."""
     payment = locks.payment(merchant_id, payment_id)
-    if payment.state in _NOTHING_RESERVED:
-        _cancel(payment, reason, actor, at, performing.asked(operation_id))
-    elif payment.state != states.CANCELLED or not performing.has_done(payment, operation_id):
-        return None
-    payment.is_processing = selectors.has_open_operation(payment_id)
-    answer(payment)
-    return payment
-
-
-@phased
-def _claim(
-    merchant_id: UUID, payment_id: UUID, operation_id: UUID, reason: str, actor: Actor, at: datetime
-) -> ProviderOperation:
-    payment = locks.payment(merchant_id, payment_id)
+    is_done = payment.state == states.CANCELLED and performing.has_done(payment, operation_id)
+    if payment.state in _NOTHING_RESERVED or is_done:
+        if not is_done:
+            _cancel(payment, reason, actor, at, performing.asked(operation_id))
+        payment.is_processing = selectors.has_open_operation(payment_id)
+        answer(payment)
+        return payment
     if payment.state != states.AUTHORIZED:
         raise StateConflict(
             f"a payment that is {payment.state} cannot be cancelled",
