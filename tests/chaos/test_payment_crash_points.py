@@ -1,0 +1,96 @@
+"""kill -9 at every crash point of create, authorize, capture and void: nothing is lost, nothing is doubled.
+
+A process of its own does the step and kills itself at the armed point; the file that armed it is gone
+afterwards, which proves that it fired. Then the merchant repeats the request, and the recovery works.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+from django.conf import settings as django_settings
+from django.db import connection
+
+from ledger.crashpoints import registry
+from ledger.ids import uuid7
+from ledger.models import JournalEntry
+from payments.models import Payment
+from payments.services import recovering
+from tests.chaos import payment_steps
+from tests.kit.books import assert_all_invariants_hold
+from tests.kit.network import API_KEY
+from tests.kit.shared import ROOT
+from tests.services.payments.cast import now_plus
+
+pytestmark = [pytest.mark.chaos, pytest.mark.django_db(transaction=True)]
+
+STEPS = ("create", "authorize", "capture", "void")
+ENDS = {"create": "created", "authorize": "authorized", "capture": "captured", "void": "cancelled"}
+BEFORE = {
+    "create": (),
+    "authorize": ("create",),
+    "capture": ("create", "authorize"),
+    "void": ("create", "authorize"),
+}
+POINTS = sorted(point for point in registry if point.partition(".")[0] in STEPS)
+
+
+@pytest.fixture
+def killed(tmp_path, network):
+    """Run a step in another process with a crash point armed; it must die of it."""
+
+    def run(point: str, asked: dict) -> None:
+        armed = tmp_path / point
+        armed.touch()
+        database = connection.settings_dict
+        url = f"postgresql://{database['USER']}:{database['PASSWORD']}@{database['HOST']}:{database['PORT']}"
+        environment = os.environ | {
+            "DJANGO_SETTINGS_MODULE": "config.settings.test",
+            "DATABASE_URL": f"{url}/{database['NAME']}",
+            "VELOCITYPAY_URL": network.url,
+            "VELOCITYPAY_API_KEY": API_KEY,
+            "CRASHPOINT_DIR": str(tmp_path),
+        }
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.chaos.payment_steps", json.dumps(asked)],
+            cwd=ROOT, env=environment, capture_output=True, timeout=60, check=False,
+        )  # fmt: skip
+        assert done.returncode == -signal.SIGKILL, done.stderr.decode()[-2000:]
+        assert not armed.exists()
+
+    return run
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_nothing_is_lost_or_doubled(point, northwind, ada, network, killed):
+    assert django_settings.CRASHPOINT_DIR is None
+    step = point.partition(".")[0]
+    payment_id, operation_id = uuid7(), uuid7()
+    wanted = {"token": network.card()["token"], "vendor": str(ada.pk)}
+    for earlier in BEFORE[step]:
+        payment_steps.run(earlier, northwind.pk, payment_id, uuid7(), wanted)
+    asked = {
+        "step": step, "merchant": str(northwind.pk), "payment": str(payment_id),
+        "operation": str(operation_id), "wanted": wanted,
+    }  # fmt: skip
+
+    killed(point, asked)
+    payment_steps.run(step, northwind.pk, payment_id, operation_id, wanted)
+    recovering.sweep(now_plus(20))
+    recovering.sweep(now_plus(60))
+
+    payment = Payment.objects.get(pk=payment_id)
+    assert payment.state == ENDS[step]
+    assert Payment.objects.filter(merchant=northwind).count() == 1
+    assert payment.operations.filter(concluded_at=None).count() == 0
+    assert JournalEntry.objects.filter(source_id=payment_id).count() == (1 if step == "capture" else 0)
+    for operation in payment.operations.all():
+        assert len(network.truth(idempotency_key=operation.idempotency_key)) == 1
+    assert_all_invariants_hold()
+
+
+def test_the_sweep_knows_every_point():
+    assert len(POINTS) == 3 + 3 * 4
