@@ -14,6 +14,9 @@ from typing import Any
 from django.urls import URLPattern, path
 from rest_framework.viewsets import ViewSetMixin
 
+from payments.api.payments import PaymentViewSet
+from payments.api.refunds import RefundViewSet
+from payments.api.transactions import PaymentTransactionViewSet
 from vendors.api.vendors import VendorViewSet
 
 PREFIX = "/api/v1/"
@@ -34,6 +37,39 @@ class Route:
 
 
 ROUTES: tuple[Route, ...] = (
+    # no. 1
+    Route("payments/core/", PaymentViewSet, {"post": "create"}),
+    Route("payments/core/number/{payment_number}", PaymentViewSet, {"get": "by_number"}),
+    Route("payments/core/transaction/{transaction_id}", PaymentViewSet, {"get": "by_reference"}),
+    Route("payments/core/order/{order_id}", PaymentViewSet, {"get": "of_order"}),
+    Route("payments/core/customer/{customer_id}", PaymentViewSet, {"get": "of_customer"}),
+    Route("payments/core/status/{status}", PaymentViewSet, {"get": "with_status"}),
+    Route("payments/core/{id}", PaymentViewSet, {"get": "retrieve"}),
+    Route("payments/core/{id}/authorize", PaymentViewSet, {"put": "authorize"}),
+    Route("payments/core/{id}/capture", PaymentViewSet, {"put": "capture"}),
+    Route("payments/core/{id}/complete", PaymentViewSet, {"put": "complete"}),
+    Route("payments/core/{id}/fail", PaymentViewSet, {"put": "fail"}),
+    Route("payments/core/{id}/cancel", PaymentViewSet, {"put": "cancel"}),
+    # no. 3
+    Route("payments/", PaymentTransactionViewSet, {"post": "create"}),
+    Route("payments/transaction/{transaction_id}", PaymentTransactionViewSet, {"get": "by_reference"}),
+    Route("payments/order/{order_id}", PaymentTransactionViewSet, {"get": "of_order"}),
+    Route("payments/customer/{customer_id}", PaymentTransactionViewSet, {"get": "of_customer"}),
+    Route("payments/vendor/{vendor_id}", PaymentTransactionViewSet, {"get": "of_vendor"}),
+    Route("payments/{id}", PaymentTransactionViewSet, {"get": "retrieve"}),
+    Route("payments/{id}/complete", PaymentTransactionViewSet, {"put": "complete"}),
+    Route("payments/{id}/fail", PaymentTransactionViewSet, {"put": "fail"}),
+    Route("payments/{id}/refund", PaymentTransactionViewSet, {"post": "refund"}),
+    # no. 4
+    Route("refunds/", RefundViewSet, {"post": "create"}),
+    Route("refunds/refund-number/{refund_number}", RefundViewSet, {"get": "by_number"}),
+    Route("refunds/payment/{payment_id}", RefundViewSet, {"get": "of_payment"}),
+    Route("refunds/order/{order_id}", RefundViewSet, {"get": "of_order"}),
+    Route("refunds/status/{status}", RefundViewSet, {"get": "with_status"}),
+    Route("refunds/{id}", RefundViewSet, {"get": "retrieve"}),
+    Route("refunds/{id}/process", RefundViewSet, {"post": "process"}),
+    Route("refunds/{id}/complete", RefundViewSet, {"post": "complete"}),
+    Route("refunds/{id}/fail", RefundViewSet, {"post": "fail"}),
     # ours: vendors
     Route("vendors/", VendorViewSet, {"get": "list", "post": "create"}),
     Route("vendors/{id}", VendorViewSet, {"get": "retrieve"}),

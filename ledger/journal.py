@@ -107,6 +107,16 @@ def post(drafts: Sequence[EntryDraft]) -> list[UUID]:
     return [draft.id for draft in drafts]
 
 
+def entry_id_of(source_type: str, source_id: UUID, step: str) -> UUID:
+    """Return the id of the entry in which a business fact was posted.
+
+    :raises DoesNotExist: the fact was not posted (a defect: the caller knows that it was).
+    """
+    entry = JournalEntry.objects.only("pk").get(source_type=source_type, source_id=source_id, step=step)
+    key: UUID = entry.pk
+    return key
+
+
 def reversal(entry: JournalEntry, *, step: str, at: datetime, kind: str = "reversal") -> EntryDraft:
     """Return the opposite of a written entry, linked to it; it can be posted once."""
     legs = [

@@ -72,13 +72,20 @@ class Entry:
         self.legs: Sequence[Leg] = ()
         self.step = ""
         self.kind = ""
+        self.reverses_id: UUID | None = None
         self.entry_id: UUID | None = None
 
-    def post(self, legs: Sequence[Leg], *, step: str, kind: str = "") -> UUID:
-        """Post these legs with the step; `step` is unique for the first subject. Returns the entry's id."""
+    def post(
+        self, legs: Sequence[Leg], *, step: str, kind: str = "", reverses_id: UUID | None = None
+    ) -> UUID:
+        """Post these legs with the step; `step` is unique for the first subject. Returns the entry's id.
+
+        `reverses_id` names the entry that this one takes back; an entry is taken back once.
+        """
         if self.entry_id is not None:
             raise NotRecorded("a step posts once")
         self.legs, self.step, self.kind = legs, step, kind or step.partition(":")[0]
+        self.reverses_id = reverses_id
         self.entry_id = ids.uuid7()
         return self.entry_id
 
@@ -157,7 +164,7 @@ def _post(subject: Any, entry: Entry, at: datetime) -> None:
             EntryDraft(
                 id=entry.entry_id, merchant_id=subject.merchant_id, kind=entry.kind,
                 source_type=subject.SUBJECT, source_id=subject.pk, step=entry.step, occurred_at=at,
-                legs=entry.legs,
+                legs=entry.legs, reverses_id=entry.reverses_id,
             )
         ]
     )  # fmt: skip

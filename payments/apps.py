@@ -11,3 +11,4 @@ class PaymentsConfig(AppConfig):
 
     def ready(self) -> None:
         from payments import handlers, invariants, tasks  # noqa: F401  (they register themselves)
+        from payments.services import refunding  # noqa: F401  (it concludes refunds)

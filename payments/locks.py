@@ -11,11 +11,12 @@ from uuid import UUID
 from django.db import transaction
 
 from ledger import locks
-from payments.models import Payment, PaymentTransaction, ProviderOperation, Refund
+from payments.models import Payment, PaymentTransaction, ProviderOperation, ProviderWebhook, Refund
 from payments.models.operations import OperationNotFound
 from payments.models.payments import PaymentNotFound
 from payments.models.refunds import RefundNotFound
 from payments.models.transactions import PaymentTransactionNotFound
+from payments.models.webhooks import ProviderWebhookNotFound
 
 LEASE_SECONDS: Final = 40  # longer than one question and one new call together (11 s each), and under 60 s
 
@@ -60,6 +61,14 @@ def refund(merchant_id: UUID, refund_id: UUID) -> tuple[Payment, Refund]:
     )
 
 
+def refund_of(operation: ProviderOperation) -> Refund:
+    """Lock and return the refund that an operation carries out; its payment must be locked already.
+
+    :raises RefundNotFound: the operation is not a refund's.
+    """
+    return locks.lock_one(Refund.objects.filter(pk=operation.subject_id), missing=RefundNotFound)
+
+
 def shares(payment_id: UUID) -> list[PaymentTransaction]:
     """Lock and return all shares of a locked payment, in the merchant's order."""
     rows = locks.lock(PaymentTransaction.objects.filter(payment_id=payment_id))
@@ -78,6 +87,14 @@ def share(merchant_id: UUID, transaction_id: UUID) -> tuple[Payment, PaymentTran
     return paid, locks.lock_one(
         PaymentTransaction.objects.filter(pk=transaction_id), missing=PaymentTransactionNotFound
     )
+
+
+def webhook(webhook_id: UUID) -> ProviderWebhook:
+    """Lock and return an incoming webhook.
+
+    :raises ProviderWebhookNotFound: there is none.
+    """
+    return locks.lock_one(ProviderWebhook.objects.filter(pk=webhook_id), missing=ProviderWebhookNotFound)
 
 
 def lease_due_operations(at: datetime, limit: int) -> list[ProviderOperation]:

@@ -6,7 +6,7 @@ Amounts are minor units beside one `currency`. No token, no card data beyond bra
 from typing import Any
 
 from ledger.ids import show
-from payments.models import Payment, PaymentTransaction
+from payments.models import Payment, PaymentTransaction, Refund
 
 
 def of_payment(payment: Payment, **more: Any) -> dict[str, Any]:
@@ -47,5 +47,25 @@ def of_share(share: PaymentTransaction, **more: Any) -> dict[str, Any]:
         "refunded_minor": share.refunded_minor,
         "commission_minor": share.commission_minor,
         "commission_captured_minor": share.commission_captured_minor,
+        **more,
+    }
+
+
+def of_refund(refund: Refund, payment: Payment, **more: Any) -> dict[str, Any]:
+    """Return what an event says of a refund."""
+    return {
+        "id": refund.public_id,
+        "number": refund.number,
+        "state": refund.state,
+        "payment_id": payment.public_id,
+        "order_id": payment.order_ref,
+        "customer_id": payment.customer_ref,
+        "merchant_reference": refund.merchant_reference,
+        "currency": refund.currency,
+        "amount_minor": refund.amount_minor,
+        "reason": refund.reason,
+        "failure_code": refund.failure_code,
+        "provider": refund.provider,
+        "provider_reference": refund.provider_reference,
         **more,
     }

@@ -67,6 +67,14 @@ def refunded(payment: Payment, refunds: Sequence[ShareRefund], own: Money) -> li
     return legs + _signed(_account(payment, Code.MERCHANT_BALANCE), own, "refund")
 
 
+def refund_returned(payment: Payment, refunds: Sequence[ShareRefund], own: Money) -> list[Leg]:
+    """Return the legs of a completed refund that the provider then reported as failed: all goes back.
+
+    `from_pending` is here what goes back to the vendor's pending balance; the rest settles what it owes.
+    """
+    return [Leg(leg.account, -leg.amount, leg.purpose) for leg in refunded(payment, refunds, own)]
+
+
 def vendor_account(code: Code, share: PaymentTransaction) -> AccountRef:
     """Return a vendor's account in the currency of one of its shares."""
     return chart.account(code, share.merchant_id, share.currency, str(share.vendor_id))

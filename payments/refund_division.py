@@ -1,9 +1,8 @@
-"""Pure: which vendor's share a refund comes out of, and how much commission goes back with it.
+"""Pure: which vendors' shares a refund comes out of.
 
 Without a wish of the merchant a refund is divided in proportion to what is still refundable of each share
-and of the merchant's own part, by largest remainder. Commission goes back at the rate that the capture
-froze, counted over all refunds of the share, so that refunding a share whole gives back its whole
-commission, whatever the parts were.
+and of the merchant's own part, by largest remainder. With one, the shares named give what is wished and the
+merchant's own part gives the rest.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +10,8 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from ledger.errors import Invalid
-from ledger.money import Money, Rounding, allocate, divide
+from ledger.money import Money
+from payments.capture_division import divide_over
 
 
 class RefundTooLarge(Invalid):
@@ -68,23 +68,9 @@ def divide_refund(
         )
     if wish is not None:
         return _as_wished(amount, shares, own, wish)
-    parts = allocate(amount, [share.amount.minor for share in shares] + [own.minor])
-    by_share = {
-        share.transaction_id: part for share, part in zip(shares, parts, strict=False) if part.is_positive
-    }
-    return Division(by_share, parts[-1])
-
-
-def commission_back(*, captured: Money, commission: Money, refunded_before: Money, amount: Money) -> Money:
-    """Return the commission that goes back with `amount` of a share.
-
-    `captured` and `commission` are the share's whole figures, `refunded_before` what earlier refunds gave
-    back of it. Rounded half to even on the running total, so that the parts sum to the whole commission.
-    """
-    total = (refunded_before + amount).minor
-    after = divide(commission.minor * total, captured.minor, Rounding.HALF_EVEN)
-    before = divide(commission.minor * refunded_before.minor, captured.minor, Rounding.HALF_EVEN)
-    return Money(after - before, amount.currency)
+    parts, own_part = divide_over(amount, [share.amount.minor for share in shares], own.minor)
+    by_share = zip(shares, parts, strict=True)
+    return Division({share.transaction_id: part for share, part in by_share if part.is_positive}, own_part)
 
 
 def _as_wished(

@@ -11,8 +11,15 @@ from uuid import UUID
 from django.db.models import Exists, Model, OuterRef, Prefetch, Q, QuerySet
 
 from payments import states
-from payments.models import Payment, PaymentTransaction, ProviderOperation, ProviderWebhook, Refund
-from payments.models.operations import OperationNotFound
+from payments.models import (
+    Payment,
+    PaymentTransaction,
+    ProviderOperation,
+    ProviderWebhook,
+    Refund,
+    RefundShare,
+)
+from payments.models.operations import OperationNotFound, OutcomeKind
 from payments.models.payments import PaymentNotFound
 from payments.models.refunds import RefundNotFound
 from payments.models.transactions import PaymentTransactionNotFound
@@ -44,6 +51,15 @@ def payment(merchant_id: Whose, payment_id: UUID) -> Payment:
     :raises PaymentNotFound: the merchant has none with this id.
     """
     return _one(payments(merchant_id).filter(pk=payment_id), PaymentNotFound)
+
+
+def payment_id(merchant_id: Whose, payment_id: UUID) -> UUID:
+    """Return the id when it is a payment of the merchant: one small query before a key is claimed.
+
+    :raises PaymentNotFound: the merchant has none with this id.
+    """
+    _one(_of(merchant_id, Payment.objects.only("pk")).filter(pk=payment_id), PaymentNotFound)
+    return payment_id
 
 
 def payment_by_number(merchant_id: Whose, number: str) -> Payment:
@@ -109,6 +125,12 @@ def shares_of(payment: Payment) -> list[PaymentTransaction]:
     return loaded
 
 
+def is_processing(payment: Payment) -> bool:
+    """Say whether an operation decides what comes next, from memory when it was loaded with the payment."""
+    loaded: bool | None = payment.__dict__.get("is_processing")
+    return has_open_operation(payment.pk, *_OF_THE_PAYMENT) if loaded is None else loaded
+
+
 def has_open_operation(payment_id: UUID, *kinds: str) -> bool:
     """Say whether an operation of a payment is open (of the kinds named, or of any)."""
     rows = ProviderOperation.objects.filter(payment_id=payment_id, concluded_at=None)
@@ -130,8 +152,9 @@ def transaction(merchant_id: Whose, transaction_id: UUID) -> PaymentTransaction:
 
 
 def refunds(merchant_id: Whose) -> QuerySet[Refund]:
-    """Return a merchant's refunds with payment and shares, unordered."""
-    return _of(merchant_id, Refund.objects.select_related("payment")).prefetch_related("shares")
+    """Return a merchant's refunds with payment and `share_rows`, unordered."""
+    shares = Prefetch("shares", _refund_shares(), to_attr="share_rows")
+    return _of(merchant_id, Refund.objects.select_related("payment")).prefetch_related(shares)
 
 
 def refund(merchant_id: Whose, refund_id: UUID) -> Refund:
@@ -140,6 +163,32 @@ def refund(merchant_id: Whose, refund_id: UUID) -> Refund:
     :raises RefundNotFound: the merchant has none with this id.
     """
     return _one(refunds(merchant_id).filter(pk=refund_id), RefundNotFound)
+
+
+def refund_by_number(merchant_id: Whose, number: str) -> Refund:
+    """Return the refund with a human number.
+
+    :raises RefundNotFound: the merchant has none with this number.
+    """
+    return _one(refunds(merchant_id).filter(number=number), RefundNotFound)
+
+
+def refund_id(merchant_id: Whose, refund_id: UUID) -> UUID:
+    """Return the id when it is a refund of the merchant: one small query before a key is claimed.
+
+    :raises RefundNotFound: the merchant has none with this id.
+    """
+    _one(_of(merchant_id, Refund.objects.only("pk")).filter(pk=refund_id), RefundNotFound)
+    return refund_id
+
+
+def refund_shares_of(refund: Refund) -> list[RefundShare]:
+    """Return a refund's shares with their payment transactions, from memory when they were loaded with it."""
+    loaded: list[RefundShare] | None = refund.__dict__.get("share_rows")
+    if loaded is None:
+        loaded = list(_refund_shares().filter(refund=refund))
+        refund.share_rows = loaded
+    return loaded
 
 
 # --- operations, webhooks -----------------------------------------------------------------------------------
@@ -159,6 +208,13 @@ def operation(merchant_id: Whose, operation_id: UUID) -> ProviderOperation:
 def operation_by_key(provider: str, idempotency_key: str) -> ProviderOperation | None:
     """Return the operation that a provider's notice speaks of, when it is ours."""
     return ProviderOperation.objects.filter(provider=provider, idempotency_key=idempotency_key).first()
+
+
+def provider_references(payment: Payment) -> set[str]:
+    """Return every reference that the provider gave for a payment and its successful operations."""
+    rows = ProviderOperation.objects.filter(payment=payment, outcome=OutcomeKind.APPROVED)
+    found = {payment.provider_reference, *rows.values_list("provider_reference", flat=True)}
+    return found - {""}
 
 
 def operations_of(subject_type: str, subject_id: UUID) -> QuerySet[ProviderOperation]:
@@ -188,6 +244,10 @@ def webhook(merchant_id: Whose, webhook_id: UUID) -> ProviderWebhook:
 # --- private ------------------------------------------------------------------------------------------------
 # An open refund does not make a payment `processing`: the refund has a status of its own.
 _OF_THE_PAYMENT: Final = ("authorize", "capture", "void")
+
+
+def _refund_shares() -> QuerySet[RefundShare]:
+    return RefundShare.objects.select_related("transaction").order_by("transaction__position")
 
 
 def _has_open() -> Exists:

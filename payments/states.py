@@ -103,6 +103,8 @@ REFUND: Final = Machine(
         Edge("start", {APPROVED}, PROCESSING, "refund.processing"),
         Edge("complete", {PROCESSING}, COMPLETED, "refund.completed", True),
         Edge("fail", {REQUESTED, APPROVED, PROCESSING}, FAILED, "refund.failed"),
+        # A provider may report a refund as done and days later as failed: the money is with us again.
+        Edge("fail_late", {COMPLETED}, FAILED, "refund.failed", True),
     ],
 )
 REFUND_STATUSES: Final = (REQUESTED, APPROVED, PROCESSING, COMPLETED, FAILED, REJECTED)

@@ -11,7 +11,7 @@ from celery import shared_task
 
 from ledger import clock
 from ledger.jobs import runs
-from payments.services import authorizing, capturing, completing, recovering, voiding
+from payments.services import authorizing, capturing, completing, recovering, voiding, webhook_intake
 
 
 @runs(authorizing.CAPTURE_JOB, queue="money")
@@ -30,6 +30,12 @@ def authorize(reference: str, at: datetime) -> None:
 def void_late(reference: str, at: datetime) -> None:
     """Give back an authorization that came after the payment was cancelled."""
     voiding.void_late_by_job(UUID(reference), at)
+
+
+@runs(webhook_intake.JOB, queue="webhook_in")
+def provider_webhook(reference: str, at: datetime) -> None:
+    """Apply a message that a provider sent."""
+    webhook_intake.apply(UUID(reference), at)
 
 
 @shared_task

@@ -6,10 +6,12 @@ from django.test import TransactionTestCase
 import tests.kit.books  # noqa: F401  its machine must be known before the database is made
 from tests.factories import vendors as factory
 from tests.kit.api_client import MerchantClient
+from tests.kit.network import Network
 from tests.kit.network import network as network
 from tests.kit.network import network_process as network_process
 from tests.kit.settling import own_network as own_network
 from tests.kit.settling import own_network_process as own_network_process
+from tests.kit.shop import Shop
 from vendors.models import Merchant, Vendor
 
 # Tests with real commits leave their rows: the books refuse to be truncated. Each makes its own merchant.
@@ -38,3 +40,9 @@ def bruno(northwind: Merchant) -> Vendor:
 def merchant_client(northwind: Merchant) -> MerchantClient:
     """Northwind's server: a key with all scopes."""
     return MerchantClient(factory.create_api_key(northwind)[1])
+
+
+@pytest.fixture
+def shop(merchant_client: MerchantClient, network: Network) -> Shop:
+    """Northwind's shop on the sandbox network."""
+    return Shop(merchant_client, network)

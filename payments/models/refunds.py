@@ -114,6 +114,11 @@ class Refund(Recorded):
         """The money stays where it is."""
         self.failure_code, self.failure_message, self.closed_at = code, message[:300], at
 
+    @REFUND.edge("fail_late")
+    def fail_late(self, code: str, message: str, at: datetime) -> None:
+        """The provider took its word back: the customer did not get the money."""
+        self.failure_code, self.failure_message, self.closed_at = code, message[:300], at
+
 
 class RefundShare(models.Model):
     """What one vendor gives back of a refund, and the commission returned to that vendor."""

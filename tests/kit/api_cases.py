@@ -20,6 +20,13 @@ def code_of(response: HttpResponse) -> tuple[int, str]:
     return response.status_code, response.json()["code"]
 
 
+def problem(response: HttpResponse, status: int, code: str) -> dict[str, Any]:
+    """Return a problem's body, which must have this status and code."""
+    assert code_of(response) == (status, code), response.content[:300]
+    body: dict[str, Any] = response.json()
+    return body
+
+
 class _Case:
     def request_of(self, client: MerchantClient, **options: Any) -> HttpResponse:
         """Send the request that the case is about; `options` (key=…) go to the client."""

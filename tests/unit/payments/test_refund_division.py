@@ -1,4 +1,4 @@
-"""Dividing a refund loses nothing, takes no share beyond what it holds, and returns whole commissions."""
+"""Dividing a refund loses nothing and takes no share beyond what it holds."""
 
 from uuid import UUID
 
@@ -11,7 +11,6 @@ from payments.refund_division import (
     BadRefundSplit,
     Refundable,
     RefundTooLarge,
-    commission_back,
     divide_refund,
 )
 
@@ -79,19 +78,3 @@ class TestDivideRefund:
         assert division.own.minor <= own
         held_by = {share.transaction_id: share.amount for share in shares}
         assert all(usd(0) < part <= held_by[key] for key, part in division.parts.items())
-
-
-class TestCommissionBack:
-    @given(st.lists(st.integers(1, 10**6), min_size=1, max_size=12), st.integers(0, 10_000))
-    def test_parts_sum_to_the_whole_commission(self, parts, rate_bps):
-        captured = usd(sum(parts))
-        commission = captured.bps(rate_bps)
-        before, back = usd(0), usd(0)
-        for part in parts:
-            step = commission_back(
-                captured=captured, commission=commission, refunded_before=before, amount=usd(part)
-            )
-            assert usd(0) <= step <= usd(part)
-            back += step
-            before += usd(part)
-        assert back == commission

@@ -1,0 +1,249 @@
+"""What controller 1 reads and writes: input serializers, shapes for the API document, and examples."""
+
+from ipaddress import ip_address
+from typing import Any, Final
+
+from rest_framework import serializers
+
+from payments.models.payments import CaptureMethod, MethodType
+from payments.states import PAYMENT_STATUSES, PAYMENT_TRANSACTION_STATUSES
+from vendors.api.fields import (
+    AmountField,
+    FlagField,
+    MetadataField,
+    MoneyField,
+    PublicIdField,
+    StrictSerializer,
+    TextField,
+)
+from vendors.api.openapi import page_of
+
+SPLIT_MAX: Final = 100
+
+
+class IpField(TextField):
+    """An IPv4 or IPv6 address."""
+
+    default_error_messages = {"address": "must be an IP address"}
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(45, **options)
+
+    def to_internal_value(self, data: Any) -> str:
+        try:
+            return str(ip_address(super().to_internal_value(data)))
+        except ValueError:
+            self.fail("address")
+            raise
+
+
+class SplitInput(StrictSerializer):
+    """One vendor's share of a new payment."""
+
+    vendor_id = PublicIdField("vnd")
+    amount = AmountField(help_text="Minor units of the payment's currency.")
+
+
+class MethodInput(StrictSerializer):
+    """What the customer pays with: a token made by the network's own form, never a card number."""
+
+    type = serializers.ChoiceField(MethodType.values)
+    token = TextField(max_length=100)
+
+
+class CustomerInput(StrictSerializer):
+    """What is known of the customer at this moment; it helps the fraud screening."""
+
+    email = TextField(max_length=254, required=False)
+    ip = IpField(required=False)
+    country = TextField(2, pattern="[A-Z]{2}", required=False)
+
+
+class CreatePayment(StrictSerializer):
+    """A new payment."""
+
+    amount = MoneyField()
+    order_id = TextField(max_length=100)
+    customer_id = TextField(max_length=100)
+    payment_method = MethodInput()
+    capture_method = serializers.ChoiceField(CaptureMethod.values, required=False)
+    vendor_split = SplitInput(many=True, required=False, max_length=SPLIT_MAX)
+    merchant_reference = TextField(max_length=100, required=False)
+    description = TextField(max_length=500, required=False)
+    metadata = MetadataField(required=False)
+    customer = CustomerInput(required=False)
+    confirm = FlagField(required=False, help_text="Authorize in the same request.")
+
+
+class CapturePayment(StrictSerializer):
+    """How much to take."""
+
+    amount = AmountField(required=False, help_text="All that is left when absent.")
+    final = FlagField(required=False, help_text="Give the rest up; nothing more is captured.")
+
+
+class Reason(StrictSerializer):
+    """Why."""
+
+    reason = TextField(max_length=300)
+
+
+class OptionalReason(StrictSerializer):
+    """Why, if you like."""
+
+    reason = TextField(max_length=300, required=False)
+
+
+class Nothing(StrictSerializer):
+    """An empty object, or no body."""
+
+
+# --- shapes of answers ----------------------------------------------------------------------------------
+class MoneyShape(serializers.Serializer):
+    """An amount in whole minor units with its ISO 4217 currency."""
+
+    amount = serializers.IntegerField()
+    currency = serializers.CharField()
+
+
+class PaymentMethodShape(serializers.Serializer):
+    """What the customer pays with, as far as it may be shown."""
+
+    type = serializers.ChoiceField(MethodType.values)
+    brand = serializers.CharField(allow_null=True)
+    last4 = serializers.CharField(allow_null=True)
+
+
+class SplitLineShape(serializers.Serializer):
+    """One vendor's share of a payment."""
+
+    id = serializers.CharField()
+    vendor_id = serializers.CharField()
+    amount = MoneyShape()
+    commission = MoneyShape()
+    captured = MoneyShape()
+    refunded = MoneyShape()
+    status = serializers.ChoiceField(PAYMENT_TRANSACTION_STATUSES)
+
+
+class DeclineShape(serializers.Serializer):
+    """Why the provider said no."""
+
+    code = serializers.CharField()
+    message = serializers.CharField()
+    advice = serializers.CharField()
+    retry_later = serializers.BooleanField()
+
+
+class FraudShape(serializers.Serializer):
+    """What the screening said."""
+
+    decision = serializers.CharField(allow_null=True)
+    level = serializers.CharField(allow_null=True)
+    reasons = serializers.ListField(child=serializers.JSONField())
+
+
+class PaymentShape(serializers.Serializer):
+    """A payment."""
+
+    id = serializers.CharField()
+    object = serializers.ChoiceField(["payment"])
+    number = serializers.CharField()
+    status = serializers.ChoiceField(PAYMENT_STATUSES)
+    amount = MoneyShape()
+    authorized = MoneyShape()
+    captured = MoneyShape()
+    refunded = MoneyShape()
+    refundable = MoneyShape()
+    order_id = serializers.CharField()
+    customer_id = serializers.CharField()
+    payment_method = PaymentMethodShape()
+    capture_method = serializers.ChoiceField(CaptureMethod.values)
+    vendor_split = SplitLineShape(many=True)
+    decline = DeclineShape(allow_null=True)
+    reason = serializers.CharField(allow_null=True)
+    fraud = FraudShape()
+    provider = serializers.CharField()
+    provider_reference = serializers.CharField(allow_null=True)
+    merchant_reference = serializers.CharField(allow_null=True)
+    description = serializers.CharField(allow_null=True)
+    metadata = serializers.DictField(child=serializers.CharField())
+    created_at = serializers.DateTimeField()
+    authorized_at = serializers.DateTimeField(allow_null=True)
+    captured_at = serializers.DateTimeField(allow_null=True)
+    expires_at = serializers.DateTimeField(allow_null=True)
+
+
+PaymentPage = page_of(PaymentShape, "PaymentPage")
+
+
+# --- examples -------------------------------------------------------------------------------------------
+def usd(minor: int) -> dict[str, Any]:
+    """Return an example amount."""
+    return {"amount": minor, "currency": "USD"}
+
+
+CREATE_EXAMPLE: Final = {
+    "amount": usd(4999),
+    "order_id": "order-1001",
+    "customer_id": "carla",
+    "payment_method": {"type": "card", "token": "vpt_4242424242424242"},
+    "capture_method": "manual",
+    "vendor_split": [
+        {"vendor_id": "vnd_01kagm0xj7f0w9r7s5m3d2k8ha", "amount": 3000},
+        {"vendor_id": "vnd_01kagm0xj7f0w9r7s5m3d2k8hb", "amount": 1500},
+    ],
+    "metadata": {"basket": "7"},
+}
+
+PAYMENT_EXAMPLE: Final = {
+    "id": "pay_01kagm3c8qf3p8w0t5y5r4d2ne",
+    "object": "payment",
+    "number": "PAY-2026-000123",
+    "status": "authorized",
+    "amount": usd(4999),
+    "authorized": usd(4999),
+    "captured": usd(0),
+    "refunded": usd(0),
+    "refundable": usd(0),
+    "order_id": "order-1001",
+    "customer_id": "carla",
+    "payment_method": {"type": "card", "brand": "visa", "last4": "4242"},
+    "capture_method": "manual",
+    "vendor_split": [
+        {
+            "id": "ptx_01kagm3c8qf3p8w0t5y5r4d2nf",
+            "vendor_id": "vnd_01kagm0xj7f0w9r7s5m3d2k8ha",
+            "amount": usd(3000),
+            "commission": usd(300),
+            "captured": usd(0),
+            "refunded": usd(0),
+            "status": "pending",
+        }
+    ],
+    "decline": None,
+    "reason": None,
+    "fraud": {"decision": "approve", "level": "LOW", "reasons": []},
+    "provider": "velocitypay",
+    "provider_reference": "auth_9f2c",
+    "merchant_reference": None,
+    "description": None,
+    "metadata": {"basket": "7"},
+    "created_at": "2026-11-21T09:00:00.000Z",
+    "authorized_at": "2026-11-21T09:00:01.000Z",
+    "captured_at": None,
+    "expires_at": "2026-11-28T09:00:01.000Z",
+}
+
+
+def payment_example(**changes: Any) -> dict[str, Any]:
+    """Return the example payment with some fields changed."""
+    return {**PAYMENT_EXAMPLE, **changes}
+
+
+DECLINE_EXAMPLE: Final = {
+    "code": "insufficient_funds",
+    "message": "There is not enough money on the account.",
+    "advice": "Tell the customer; try again in some days.",
+    "retry_later": True,
+}

@@ -1,0 +1,397 @@
+"""Controller 1: payments. Create, authorize, capture, complete, fail, cancel, and read."""
+
+from typing import Any, Final
+from uuid import UUID, uuid5
+
+from django.http import HttpResponse
+from rest_framework.request import Request
+
+from ledger import clock, ids
+from ledger.money import Money
+from ledger.states import StateConflict
+from payments import selectors, states
+from payments.api import outcome_answers as answers
+from payments.api import payment_shapes as shapes
+from payments.api import renderings
+from payments.api.paths import public_status, text
+from payments.models import Payment
+from payments.models.payments import CaptureTooLarge, PaymentNotFound
+from payments.services import authorizing, capturing, completing, creating, voiding
+from payments.services.creating import Customer, NewPayment, WantedShare
+from payments.services.operations import OperationOpen
+from vendors.api.base import MerchantViewSet
+from vendors.api.openapi import (
+    PAGE_PARAMETERS,
+    Answer,
+    Body,
+    Refusal,
+    documented,
+    page_example,
+    path_id,
+    path_text,
+)
+from vendors.models.vendors import VendorNotFound
+
+TAG: Final = "payments"
+ID: Final = path_id("id", "pay", "The payment")
+DECLINED: Final = Refusal(
+    402,
+    answers.PAYMENT_DECLINED,
+    "The payment was declined; `decline_code` says why, `payment` is the payment.",
+    more={
+        "decline_code": "insufficient_funds",
+        "payment": shapes.payment_example(status="failed", decline=shapes.DECLINE_EXAMPLE),
+    },
+)
+BAD_STATUS: Final = Refusal(400, "invalid_parameter", "There is no such status.", param="status")
+UNKNOWN: Final = Answer(
+    shapes.PaymentShape, shapes.payment_example(status="processing"), "Not known yet: we find out and tell."
+)
+ONE: Final = {200: Answer(shapes.PaymentShape, shapes.PAYMENT_EXAMPLE, "The payment.")}
+PAGE: Final = {
+    200: Answer(shapes.PaymentPage, page_example(shapes.PAYMENT_EXAMPLE), "One page, newest first.")
+}
+WRITE: Final = "payments:write"
+READ: Final = "payments:read"
+
+
+class PaymentViewSet(MerchantViewSet):
+    """Payments of the calling merchant."""
+
+    scopes = {
+        "create": WRITE,
+        "authorize": WRITE,
+        "capture": WRITE,
+        "complete": WRITE,
+        "fail": WRITE,
+        "cancel": WRITE,
+        "retrieve": READ,
+        "by_number": READ,
+        "by_reference": READ,
+        "of_order": READ,
+        "of_customer": READ,
+        "with_status": READ,
+    }
+
+    @documented(
+        operation_id="payments_create",
+        tag=TAG,
+        summary="Create a payment",
+        description="Checks the split over vendors, freezes its commission, and screens the payment for "
+        "fraud. With `confirm` it is authorized in the same request; a decline is then 402.",
+        body=Body(shapes.CreatePayment, shapes.CREATE_EXAMPLE),
+        answers={
+            201: Answer(
+                shapes.PaymentShape, shapes.payment_example(status="pending", authorized=shapes.usd(0))
+            ),
+            202: UNKNOWN,
+        },
+        errors=(
+            DECLINED,
+            VendorNotFound,
+            creating.SplitTooLarge,
+            creating.SplitInvalid,
+            creating.VendorNotActive,
+            creating.MerchantReferenceTaken,
+        ),
+        key="required",
+    )
+    def create(self, request: Request) -> HttpResponse:
+        """Create a payment, and authorize it when asked to."""
+        asked = self.read(shapes.CreatePayment)
+        wanted = _wanted(asked, self.merchant.capture_method)
+        answer = self.answer(answers.created if not wanted.is_confirmed else answers.confirmed, 201)
+
+        def answer_first(payment: Payment) -> None:
+            """A payment that goes on to be authorized is answered then."""
+            if not (wanted.is_confirmed and payment.state == states.CREATED):
+                answer(payment)
+
+        at = clock.now()
+        payment = creating.create(
+            merchant_id=self.merchant.pk,
+            payment_id=self.effect_id,
+            wanted=wanted,
+            actor=self.actor,
+            at=at,
+            answer=answer_first,
+        )
+        if wanted.is_confirmed and payment.state == states.CREATED:
+            payment = authorizing.authorize(
+                merchant_id=self.merchant.pk,
+                payment_id=payment.pk,
+                operation_id=uuid5(payment.pk, authorizing.AUTHORIZE_JOB),
+                actor=self.actor,
+                at=at,
+                answer=answer,
+            )
+        return self.finish(payment)
+
+    @documented(
+        operation_id="payments_retrieve",
+        tag=TAG,
+        summary="Get a payment",
+        description="One payment by its id.",
+        parameters=[ID],
+        answers=ONE,
+        errors=(PaymentNotFound,),
+    )
+    def retrieve(self, request: Request, id: str) -> HttpResponse:
+        """Show a payment."""
+        return self.reply(renderings.payment(selectors.payment(self.merchant.pk, _payment_id(id))))
+
+    @documented(
+        operation_id="payments_by_number",
+        tag=TAG,
+        summary="Get a payment by its number",
+        description="One payment by the number that people read, such as PAY-2026-000123.",
+        parameters=[path_text("payment_number", "The payment's number.")],
+        answers=ONE,
+        errors=(PaymentNotFound,),
+    )
+    def by_number(self, request: Request, payment_number: str) -> HttpResponse:
+        """Show a payment by its number."""
+        number = text("payment_number", payment_number)
+        return self.reply(renderings.payment(selectors.payment_by_number(self.merchant.pk, number)))
+
+    @documented(
+        operation_id="payments_by_reference",
+        tag=TAG,
+        summary="Get a payment by the provider's reference",
+        description="One payment by the reference that the provider knows it under.",
+        parameters=[path_text("transaction_id", "The provider's reference.")],
+        answers=ONE,
+        errors=(PaymentNotFound,),
+    )
+    def by_reference(self, request: Request, transaction_id: str) -> HttpResponse:
+        """Show a payment by the provider's reference."""
+        reference = text("transaction_id", transaction_id)
+        payment = selectors.payment_by_provider_reference(self.merchant.pk, reference)
+        return self.reply(renderings.payment(payment))
+
+    @documented(
+        operation_id="payments_of_order",
+        tag=TAG,
+        summary="List an order's payments",
+        description="All payments of one order; empty when the order has none.",
+        parameters=[path_text("order_id", "The merchant's own order id."), *PAGE_PARAMETERS],
+        answers=PAGE,
+    )
+    def of_order(self, request: Request, order_id: str) -> HttpResponse:
+        """List the payments of an order."""
+        return self._page(selectors.payments(self.merchant.pk).filter(order_ref=text("order_id", order_id)))
+
+    @documented(
+        operation_id="payments_of_customer",
+        tag=TAG,
+        summary="List a customer's payments",
+        description="All payments of one customer; empty when the customer has none.",
+        parameters=[path_text("customer_id", "The merchant's own customer id."), *PAGE_PARAMETERS],
+        answers=PAGE,
+    )
+    def of_customer(self, request: Request, customer_id: str) -> HttpResponse:
+        """List the payments of a customer."""
+        customer = text("customer_id", customer_id)
+        return self._page(selectors.payments(self.merchant.pk).filter(customer_ref=customer))
+
+    @documented(
+        operation_id="payments_with_status",
+        tag=TAG,
+        summary="List payments by status",
+        description="All payments that have a status now.",
+        parameters=[path_text("status", "The status.", states.PAYMENT_STATUSES), *PAGE_PARAMETERS],
+        answers=PAGE,
+        errors=(BAD_STATUS,),
+    )
+    def with_status(self, request: Request, status: str) -> HttpResponse:
+        """List the payments with a status."""
+        word = public_status(status, states.PAYMENT_STATUSES)
+        return self._page(selectors.payments_with_status(self.merchant.pk, word))
+
+    @documented(
+        operation_id="payments_authorize",
+        tag=TAG,
+        summary="Authorize a payment",
+        description="Has the customer's bank reserve the amount; no money moves. With automatic capture the "
+        "capture follows by itself.",
+        parameters=[ID],
+        body=Body(shapes.Nothing, {}),
+        answers={200: Answer(shapes.PaymentShape, shapes.PAYMENT_EXAMPLE, "Authorized."), 202: UNKNOWN},
+        errors=(DECLINED, PaymentNotFound, StateConflict, OperationOpen),
+        key="accepted",
+    )
+    def authorize(self, request: Request, id: str) -> HttpResponse:
+        """Reserve the amount."""
+        self.read(shapes.Nothing)
+        payment = authorizing.authorize(
+            merchant_id=self.merchant.pk,
+            payment_id=self._known(id),
+            operation_id=self.effect_id,
+            actor=self.actor,
+            at=clock.now(),
+            answer=self.answer(answers.asked),
+        )
+        return self.finish(payment)
+
+    @documented(
+        operation_id="payments_capture",
+        tag=TAG,
+        summary="Capture a payment",
+        description="Takes the amount, or all that is left. Several captures may follow one authorization; "
+        "with `final` the rest is given up.",
+        parameters=[ID],
+        body=Body(shapes.CapturePayment, {"amount": 4999}),
+        answers={
+            200: Answer(
+                shapes.PaymentShape,
+                shapes.payment_example(status="captured", captured=shapes.usd(4999)),
+                "Captured.",
+            ),
+            202: UNKNOWN,
+        },
+        errors=(
+            DECLINED,
+            PaymentNotFound,
+            StateConflict,
+            OperationOpen,
+            CaptureTooLarge,
+            capturing.CaptureAmountInvalid,
+            capturing.AuthorizationExpired,
+        ),
+        key="accepted",
+    )
+    def capture(self, request: Request, id: str) -> HttpResponse:
+        """Take the money."""
+        asked = self.read(shapes.CapturePayment)
+        known = selectors.payment(self.merchant.pk, _payment_id(id))
+        payment = capturing.capture(
+            merchant_id=self.merchant.pk,
+            payment_id=known.pk,
+            operation_id=self.effect_id,
+            amount=Money(asked["amount"], known.currency) if "amount" in asked else None,
+            final=asked.get("final", False),
+            actor=self.actor,
+            at=clock.now(),
+            answer=self.answer(answers.CaptureAnswer(known)),
+        )
+        return self.finish(payment)
+
+    @documented(
+        operation_id="payments_complete",
+        tag=TAG,
+        summary="Complete a payment",
+        description="Says that nothing more is expected of a captured payment. What a partly captured "
+        "payment did not take is given up first.",
+        parameters=[ID],
+        body=Body(shapes.Nothing, {}),
+        answers={200: Answer(shapes.PaymentShape, shapes.payment_example(status="completed"), "Completed.")},
+        errors=(PaymentNotFound, StateConflict, OperationOpen),
+        key="accepted",
+    )
+    def complete(self, request: Request, id: str) -> HttpResponse:
+        """Complete a captured payment."""
+        self.read(shapes.Nothing)
+        payment = completing.complete(
+            merchant_id=self.merchant.pk,
+            payment_id=self._known(id),
+            operation_id=self.effect_id,
+            actor=self.actor,
+            at=clock.now(),
+            answer=self.answer(renderings.payment),
+        )
+        return self.finish(payment)
+
+    @documented(
+        operation_id="payments_fail",
+        tag=TAG,
+        summary="Mark a payment as failed",
+        description="Only while nothing was asked of the provider; use cancel for an authorized payment.",
+        parameters=[ID],
+        body=Body(shapes.Reason, {"reason": "The customer left the checkout."}),
+        answers={
+            200: Answer(
+                shapes.PaymentShape,
+                shapes.payment_example(status="failed", reason="The customer left the checkout."),
+                "Failed.",
+            )
+        },
+        errors=(PaymentNotFound, StateConflict, OperationOpen),
+        key="accepted",
+    )
+    def fail(self, request: Request, id: str) -> HttpResponse:
+        """Give a payment up."""
+        asked = self.read(shapes.Reason)
+        payment = completing.fail(
+            merchant_id=self.merchant.pk,
+            payment_id=self._known(id),
+            operation_id=self.effect_id,
+            reason=asked["reason"],
+            actor=self.actor,
+            at=clock.now(),
+            answer=self.answer(renderings.payment),
+        )
+        return self.finish(payment)
+
+    @documented(
+        operation_id="payments_cancel",
+        tag=TAG,
+        summary="Cancel a payment",
+        description="Before anything is captured: an authorization is given back to the customer's bank.",
+        parameters=[ID],
+        body=Body(shapes.OptionalReason, {"reason": "Out of stock."}),
+        answers={
+            200: Answer(
+                shapes.PaymentShape,
+                shapes.payment_example(status="cancelled", reason="Out of stock."),
+                "Cancelled.",
+            ),
+            202: UNKNOWN,
+        },
+        errors=(DECLINED, PaymentNotFound, StateConflict, OperationOpen),
+        key="accepted",
+    )
+    def cancel(self, request: Request, id: str) -> HttpResponse:
+        """Cancel a payment that is not captured."""
+        asked = self.read(shapes.OptionalReason)
+        payment = voiding.cancel(
+            merchant_id=self.merchant.pk,
+            payment_id=self._known(id),
+            operation_id=self.effect_id,
+            reason=asked.get("reason", ""),
+            actor=self.actor,
+            at=clock.now(),
+            answer=self.answer(answers.asked),
+        )
+        return self.finish(payment)
+
+    def _known(self, text_form: str) -> UUID:
+        """Return the id of a payment that is this merchant's, before a key is claimed for it."""
+        return selectors.payment_id(self.merchant.pk, _payment_id(text_form))
+
+    def _page(self, rows: Any) -> HttpResponse:
+        return self.page(rows, prefix=Payment.PREFIX, render=renderings.payment)
+
+
+def _payment_id(text_form: str) -> UUID:
+    return ids.parse(Payment.PREFIX, text_form)
+
+
+def _wanted(asked: dict[str, Any], capture_method: str) -> NewPayment:
+    amount: Money = asked["amount"]
+    return NewPayment(
+        amount=amount,
+        order_ref=asked["order_id"],
+        customer_ref=asked["customer_id"],
+        method_type=asked["payment_method"]["type"],
+        method_token=asked["payment_method"]["token"],
+        capture_method=asked.get("capture_method", capture_method),
+        shares=[
+            WantedShare(line["vendor_id"], Money(line["amount"], amount.currency))
+            for line in asked.get("vendor_split", ())
+        ],
+        merchant_reference=asked.get("merchant_reference"),
+        description=asked.get("description", ""),
+        metadata=asked.get("metadata", {}),
+        customer=Customer(**asked.get("customer", {})),
+        is_confirmed=asked.get("confirm", False),
+    )

@@ -1,0 +1,156 @@
+"""How payments, their vendors' shares and refunds look to merchants: plain dictionaries, built by hand.
+
+Serializers describe these shapes in the OpenAPI document; rendering through them would cost a millisecond
+a request. The rows come from selectors (or are locked in the phase) with what is read here loaded.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from ledger.ids import show
+from ledger.money import Money
+from payments import selectors, states
+from payments.models import Payment, PaymentTransaction, Refund
+from payments.providers.declines import DECLINES, RetryLater
+
+
+def payment(row: Payment) -> dict[str, Any]:
+    """Return a payment as merchants see it, with its shares and why it was declined."""
+    return {
+        "id": row.public_id,
+        "object": "payment",
+        "number": row.number,
+        "status": states.payment_status(row.state, is_processing=selectors.is_processing(row)),
+        "amount": row.amount.as_json(),
+        "authorized": row.money(row.authorized_minor).as_json(),
+        "captured": row.money(row.captured_minor).as_json(),
+        "refunded": row.money(row.refunded_minor).as_json(),
+        "refundable": row.refundable.as_json(),
+        "order_id": row.order_ref,
+        "customer_id": row.customer_ref,
+        "payment_method": {
+            "type": row.method_type,
+            "brand": row.method_brand or None,
+            "last4": row.method_last4 or None,
+        },
+        "capture_method": row.capture_method,
+        "vendor_split": [_split_line(share) for share in selectors.shares_of(row)],
+        "decline": decline(row),
+        "reason": row.reason or None,
+        "fraud": {
+            "decision": row.fraud_decision or None,
+            "level": row.fraud_level or None,
+            "reasons": row.fraud_reasons,
+        },
+        "provider": row.provider,
+        "provider_reference": row.provider_reference or None,
+        "merchant_reference": row.merchant_reference,
+        "description": row.description or None,
+        "metadata": row.metadata,
+        "created_at": instant(row.created_at),
+        "authorized_at": instant(row.authorized_at),
+        "captured_at": instant(row.captured_at),
+        "expires_at": instant(row.expires_at),
+    }
+
+
+def decline(row: Payment) -> dict[str, Any] | None:
+    """Return why the provider said no, and what the merchant may do, or nothing."""
+    if not row.decline_code:
+        return None
+    known = DECLINES.get(row.decline_code)
+    may_retry = known is not None and known.retry_later not in (RetryLater.NO, RetryLater.NEVER)
+    return {
+        "code": row.decline_code,
+        "message": row.decline_message or "The payment was declined.",
+        "advice": known.advice if known is not None else "Please use another payment method.",
+        "retry_later": may_retry and not row.decline_is_hard,
+    }
+
+
+def transaction(row: PaymentTransaction) -> dict[str, Any]:
+    """Return one vendor's share as merchants see it; its payment is loaded."""
+    return {
+        "id": row.public_id,
+        "object": "payment_transaction",
+        "status": row.state,
+        "payment_id": row.payment.public_id,
+        "payment_number": row.payment.number,
+        "order_id": row.payment.order_ref,
+        "customer_id": row.payment.customer_ref,
+        "vendor_id": show("vnd", row.vendor_id),
+        "amount": row.amount.as_json(),
+        "captured": row.money(row.captured_minor).as_json(),
+        "refunded": row.money(row.refunded_minor).as_json(),
+        "refundable": row.money(row.refundable_minor).as_json(),
+        "commission": {
+            "rate_bps": row.commission_rate_bps,
+            "fixed": row.money(row.commission_fixed_minor).as_json(),
+            "total": row.commission.as_json(),
+            "captured": row.money(row.commission_captured_minor).as_json(),
+            "given_back": row.money(row.commission_refunded_minor).as_json(),
+        },
+        "gateway_reference": row.payment.provider_reference or None,
+        "reason": row.reason or None,
+        "created_at": instant(row.created_at),
+        "captured_at": instant(row.captured_at),
+    }
+
+
+def refund(row: Refund) -> dict[str, Any]:
+    """Return a refund as merchants see it; its payment and its shares are loaded."""
+    return {
+        "id": row.public_id,
+        "object": "refund",
+        "number": row.number,
+        "status": row.state,
+        "amount": row.amount.as_json(),
+        "payment_id": row.payment.public_id,
+        "payment_number": row.payment.number,
+        "order_id": row.payment.order_ref,
+        "customer_id": row.payment.customer_ref,
+        "reason": row.reason or None,
+        "vendor_split": [
+            {
+                "transaction_id": show("ptx", share.transaction_id),
+                "vendor_id": show("vnd", share.transaction.vendor_id),
+                "amount": share.amount.as_json(),
+                "commission_back": share.commission_back.as_json(),
+            }
+            for share in selectors.refund_shares_of(row)
+        ],
+        "failure": _failure(row),
+        "decision_reason": row.decision_reason or None,
+        "provider": row.provider,
+        "provider_reference": row.provider_reference or None,
+        "merchant_reference": row.merchant_reference,
+        "metadata": row.metadata,
+        "created_at": instant(row.created_at),
+        "approved_at": instant(row.decided_at),
+        "closed_at": instant(row.closed_at),
+    }
+
+
+def instant(at: datetime | None) -> str | None:
+    """Return an instant as RFC 3339 in UTC, to the millisecond."""
+    if at is None:
+        return None
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _split_line(share: PaymentTransaction) -> dict[str, Any]:
+    return {
+        "id": share.public_id,
+        "vendor_id": show("vnd", share.vendor_id),
+        "amount": share.amount.as_json(),
+        "commission": share.commission.as_json(),
+        "captured": Money(share.captured_minor, share.currency).as_json(),
+        "refunded": Money(share.refunded_minor, share.currency).as_json(),
+        "status": share.state,
+    }
+
+
+def _failure(row: Refund) -> dict[str, str] | None:
+    if not row.failure_code:
+        return None
+    return {"code": row.failure_code, "message": row.failure_message}

@@ -1,0 +1,212 @@
+"""Asking for money back, and the second person's word on it.
+
+A refund is reserved when it is asked for: the payment's `refunding_minor` is raised by one conditional
+statement under the payment's lock, so that refunds asked for at once never exceed what was captured (I-20);
+the check constraint says it a third time. Up to the merchant's limit of the currency nobody needs to look;
+above it a person other than the one who asked approves or rejects.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db.models import F
+
+from ledger import audit
+from ledger.actors import Actor
+from ledger.errors import Conflict, Forbidden
+from ledger.locks import phased
+from ledger.money import Money
+from ledger.recording import no_answer, record
+from payments import locks, news, numbers, selectors
+from payments.models import Payment, PaymentTransaction, Refund, RefundShare
+from payments.refund_division import Division, Refundable, RefundTooLarge, divide_refund
+from payments.services.operations import Answer
+from payments.states import REQUESTED
+from vendors import selectors as vendor_selectors
+
+
+class PaymentNotRefundable(Conflict):
+    """Nothing of the payment was captured, so nothing can be given back."""
+
+    code = "payment_not_refundable"
+    advice = "Cancel a payment that is not captured; refund one that is."
+
+
+class FourEyes(Forbidden):
+    """The person who asked for a refund may not decide on it."""
+
+    code = "four_eyes_required"
+    advice = "Ask somebody else to approve or reject it."
+
+
+@dataclass(frozen=True, slots=True)
+class RefundWish:
+    """What is asked for, in minor units of the payment's currency.
+
+    `split` says how much each share gives; None divides in proportion. Without an amount it is the sum of the
+    split, or all that is left.
+    """
+
+    refund_id: UUID
+    payment_id: UUID
+    amount_minor: int | None = None
+    split: Mapping[UUID, int] | None = None
+    reason: str = ""
+    merchant_reference: str | None = None
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+
+def request(
+    *, merchant_id: UUID, wish: RefundWish, actor: Actor, at: datetime, answer: Answer = no_answer
+) -> Refund:
+    """Reserve a refund and begin it: approved when it is within the merchant's limit, else requested.
+
+    Run again with the same `refund_id` it finds what it made.
+
+    :raises PaymentNotFound: the merchant has no such payment.
+    :raises PaymentNotRefundable: nothing was captured.
+    :raises RefundTooLarge: more than is captured, not refunded and not spoken for by other refunds.
+    :raises BadRefundSplit: the split does not add up.
+    """
+    number = numbers.take(merchant_id, numbers.REFUND, at)
+    return _request(merchant_id, wish, number, actor, at, answer)
+
+
+def approve(*, merchant_id: UUID, refund_id: UUID, reason: str, actor: Actor, at: datetime) -> Refund:
+    """Let a refund above the limit go on.
+
+    :raises RefundNotFound: no such refund. :raises FourEyes: the actor asked for it.
+    :raises StateConflict: it does not wait for approval.
+    """
+    return _decide(merchant_id, refund_id, reason, actor, at, is_approved=True)
+
+
+def reject(*, merchant_id: UUID, refund_id: UUID, reason: str, actor: Actor, at: datetime) -> Refund:
+    """Refuse a refund above the limit; what was reserved for it is free again.
+
+    :raises RefundNotFound: no such refund. :raises FourEyes: the actor asked for it.
+    :raises StateConflict: it does not wait for approval.
+    """
+    return _decide(merchant_id, refund_id, reason, actor, at, is_approved=False)
+
+
+def release(payment: Payment, refund: Refund, shares: list[PaymentTransaction]) -> None:
+    """Free what a refund that will not happen had reserved; all rows are locked in this phase."""
+    by_id = {share.pk: share for share in shares}
+    for part in selectors.refund_shares_of(refund):
+        by_id[part.transaction_id].refunding_minor -= part.amount_minor
+    payment.refunding_minor -= refund.amount_minor
+    PaymentTransaction.objects.bulk_update(shares, ["refunding_minor"])
+    payment.save(update_fields=["refunding_minor"])
+
+
+@phased
+def _request(
+    merchant_id: UUID, wish: RefundWish, number: str, actor: Actor, at: datetime, answer: Answer
+) -> Refund:
+    payment = locks.payment(merchant_id, wish.payment_id)
+    made = Refund.objects.filter(merchant_id=merchant_id, pk=wish.refund_id).first()
+    if made is not None:
+        answer(made)
+        return made
+    if not payment.captured_minor:
+        raise PaymentNotRefundable(f"payment {payment.number} has nothing captured", param="payment_id")
+    shares = locks.shares(payment.pk)
+    amount = _amount(payment, wish)
+    division = _divide(payment, shares, amount, wish.split)
+    _reserve(payment, shares, amount, division)
+    refund = Refund(
+        id=wish.refund_id,
+        merchant_id=merchant_id,
+        payment=payment,
+        number=number,
+        merchant_reference=wish.merchant_reference,
+        currency=payment.currency,
+        amount_minor=amount.minor,
+        reason=wish.reason,
+        metadata=wish.metadata,
+        requested_by=actor.as_json(),
+        provider=payment.provider,
+        created_at=at,
+    )
+    with record(refund, actor=actor, at=at) as entry:
+        if _needs_approval(merchant_id, amount):
+            refund.request()
+        else:
+            refund.request_approved(at)
+        entry.announce(news.of_refund(refund, payment))
+    RefundShare.objects.bulk_create(
+        RefundShare(refund=refund, transaction_id=key, currency=part.currency, amount_minor=part.minor)
+        for key, part in division.parts.items()
+    )
+    answer(refund)
+    return refund
+
+
+def _amount(payment: Payment, wish: RefundWish) -> Money:
+    if wish.amount_minor is not None:
+        return payment.money(wish.amount_minor)
+    return payment.refundable if wish.split is None else payment.money(sum(wish.split.values()))
+
+
+def _divide(
+    payment: Payment, shares: list[PaymentTransaction], amount: Money, split: Mapping[UUID, int] | None
+) -> Division:
+    refundable = [Refundable(share.pk, share.money(share.refundable_minor)) for share in shares]
+    own = payment.refundable - sum((one.amount for one in refundable), Money.zero(payment.currency))
+    if not amount.is_positive:
+        raise RefundTooLarge(f"nothing of payment {payment.number} is left to refund", param="amount")
+    wished = None if split is None else {key: payment.money(minor) for key, minor in split.items()}
+    return divide_refund(amount, refundable, own, wished)
+
+
+def _reserve(payment: Payment, shares: list[PaymentTransaction], amount: Money, division: Division) -> None:
+    """Set the amount aside on the payment and on the shares; all rows are locked in this phase."""
+    reserved = Payment.objects.filter(
+        pk=payment.pk, captured_minor__gte=F("refunded_minor") + F("refunding_minor") + amount.minor
+    ).update(refunding_minor=F("refunding_minor") + amount.minor)
+    if not reserved:
+        raise RefundTooLarge(f"{amount.display()} is no longer left to refund", param="amount")
+    payment.refunding_minor += amount.minor
+    for share in shares:
+        if share.pk in division.parts:
+            share.refunding_minor += division.parts[share.pk].minor
+    PaymentTransaction.objects.bulk_update(shares, ["refunding_minor"])
+
+
+def _needs_approval(merchant_id: UUID, amount: Money) -> bool:
+    limit = vendor_selectors.merchant(merchant_id).refund_approval_above.get(amount.currency)
+    return limit is not None and amount.minor > limit
+
+
+@phased
+def _decide(
+    merchant_id: UUID, refund_id: UUID, reason: str, actor: Actor, at: datetime, *, is_approved: bool
+) -> Refund:
+    payment, refund = locks.refund(merchant_id, refund_id)
+    if refund.state == REQUESTED and (refund.requested_by["kind"], refund.requested_by["id"]) == (
+        actor.kind,
+        actor.id,
+    ):
+        raise FourEyes("who asked for a refund may not decide on it")
+    with record(refund, actor=actor, at=at) as entry:
+        if is_approved:
+            refund.approve(actor.as_json(), reason, at)
+        else:
+            refund.reject(actor.as_json(), reason, at)
+        entry.announce(news.of_refund(refund, payment))
+    if not is_approved:
+        release(payment, refund, locks.shares(payment.pk))
+    audit.record(
+        actor=actor,
+        action="refund.approved" if is_approved else "refund.rejected",
+        subject=refund,
+        at=at,
+        reason=reason,
+        before={"status": REQUESTED},
+        after={"status": refund.state},
+    )
+    return refund
