@@ -25,6 +25,7 @@ WEB_THREADS = 4
 
 _GENERATED: dict[str, Callable[[], str]] = {
     "SECRET_KEY": lambda: secrets.token_urlsafe(48),
+    "FRAUD_PEPPER": lambda: secrets.token_urlsafe(48),
     "EVENT_SIGNING_KEY": lambda: secrets.token_urlsafe(48),
     "VELOCITYPAY_API_KEY": lambda: f"vp_test_{secrets.token_hex(16)}",
     "VELOCITYPAY_WEBHOOK_SECRET": lambda: f"whsec_{secrets.token_hex(16)}",
