@@ -192,6 +192,7 @@ def _reachable_data(data: Path, identity: dict[str, Any]) -> Path:
         parent.chmod(parent.stat().st_mode | 0o011)  # our own folder; nothing above it is touched
         return data
     outside = _owned_folder(f"data-{_name_of(data)}") / "postgres"
+    shutil.rmtree(outside, ignore_errors=True)  # of a data folder that stood here before and was removed
     data.symlink_to(outside)
     return outside
 
@@ -204,15 +205,19 @@ def _postgres_binaries(identity: dict[str, Any]) -> Path:
     home = Path(spec.origin).parent / "pginstall"
     if not identity or _runs(home, identity):
         return home / "bin"
-    copy = _owned_folder(f"binaries-{_name_of(home)}")
-    ready = copy / f"pginstall-{home.stat().st_mtime_ns}"
-    if not ready.exists():
-        partial = Path(tempfile.mkdtemp(dir=copy))
-        shutil.copytree(home, partial / "pginstall", symlinks=True)
+    place = _owned_folder(f"binaries-{_name_of(home)}")
+    copy = place / str(home.stat().st_mtime_ns)
+    if not copy.exists():
+        partial = Path(tempfile.mkdtemp(dir=place))
+        for folder in (home, home.parent.parent / f"{home.parent.name}.libs"):  # found by their relative place
+            if folder.exists():
+                target = partial / folder.relative_to(home.parent.parent)
+                shutil.copytree(folder, target, symlinks=True)
+        partial.chmod(0o755)
         with contextlib.suppress(OSError):  # another start may have been first
-            (partial / "pginstall").rename(ready)
-        shutil.rmtree(partial)
-    return ready / "bin"
+            partial.rename(copy)
+        shutil.rmtree(partial, ignore_errors=True)
+    return copy / home.relative_to(home.parent.parent) / "bin"
 
 
 def _runs(home: Path, identity: dict[str, Any]) -> bool:
