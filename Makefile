@@ -34,7 +34,7 @@ define install
 	  $(PYTHON) -m venv --clear $(VENV) || { \
 	    echo "setup failed: python3 cannot make a virtual environment; install its venv package (Debian: python3-venv)"; exit 1; }; \
 	fi; \
-	PIP_USER=0 $(PY) -m pip install --quiet --require-hashes -r $(1) || { \
+	PIP_USER=0 $(PY) -m pip install -qq --require-hashes -r $(1) || { \
 	  echo "setup failed: a package could not be installed; check the network or the pip settings and run make setup again"; exit 1; }; \
 	echo "$$sum" > $(VENV)/$(2); \
 	echo "setup: done"

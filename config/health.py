@@ -11,10 +11,12 @@ from dataclasses import dataclass
 import redis
 from django.conf import settings
 from django.db import DatabaseError, connection
+from django.db.models import Count, Min, Q
 from django.http import HttpRequest, JsonResponse
 
 from ledger import clock
 from ledger import outbox as ledger_outbox
+from payments import selectors
 
 BROKER_TIMEOUT_SECONDS = 1.0
 
@@ -82,4 +84,28 @@ def outbox() -> Verdict:
     return Verdict(seconds <= limit, {"oldest_seconds": round(seconds, 1), "limit_seconds": limit})
 
 
-PROBES: dict[str, Callable[[], Verdict]] = {"database": database, "broker": broker, "outbox": outbox}
+def operations() -> Verdict:
+    """Say whether open provider operations are asked about in time, and how many wait for a person.
+
+    A network that is away is no fault of ours: its operations are asked about all the same.
+    """
+    now = clock.now()
+    rows = selectors.operations(selectors.ALL).filter(concluded_at=None).select_related(None)
+    try:
+        found = rows.aggregate(
+            open=Count("pk"), held=Count("pk", filter=Q(ask_at=None)), oldest=Min("ask_at")
+        )
+    except DatabaseError as error:
+        return Verdict(False, {"error": type(error).__name__})
+    late = max(0.0, (now - found["oldest"]).total_seconds()) if found["oldest"] else 0.0
+    limit = settings.READY_OPERATION_LATE_SECONDS_MAX
+    figures = {"open": found["open"], "held": found["held"], "late_seconds": round(late, 1)}
+    return Verdict(late <= limit, {**figures, "limit_seconds": limit})
+
+
+PROBES: dict[str, Callable[[], Verdict]] = {
+    "database": database,
+    "broker": broker,
+    "outbox": outbox,
+    "operations": operations,
+}

@@ -13,6 +13,7 @@ import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from config import servers
 from config.processes import Child
@@ -20,6 +21,8 @@ from config.processes import Child
 ROOT = Path(__file__).resolve().parent.parent
 PREFERRED_PORTS = {"web": 8000, "network": 8090, "postgres": 54320, "valkey": 63790}
 FILE = "house.env"
+PORTS = "ports.json"
+CREDENTIALS = "credentials.json"
 WEB_WORKERS = 2
 WEB_THREADS = 4
 
@@ -80,14 +83,25 @@ def port(folder: Path, name: str, *, is_fresh: bool = False) -> int:
     """Return the port of one program: that of the last start when free, else the preferred one, else any."""
     chosen = _chosen.get(name)
     if chosen is None or is_fresh:
-        file = folder / "ports.json"
-        ports: dict[str, int] = json.loads(file.read_text()) if file.exists() else {}
+        ports = read_ports(folder)
         wanted = None if is_fresh else ports.get(name, PREFERRED_PORTS[name])
         chosen = servers.free_port(wanted)
         _chosen[name] = ports[name] = chosen
-        folder.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(ports))
+        write_ports(folder, ports)
     return chosen
+
+
+def read_ports(folder: Path) -> dict[str, int]:
+    """Return the ports of the last start, by program."""
+    file = folder / PORTS
+    ports: dict[str, int] = json.loads(file.read_text()) if file.exists() else {}
+    return ports
+
+
+def write_ports(folder: Path, ports: dict[str, int]) -> None:
+    """Keep the ports for the next start."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / PORTS).write_text(json.dumps(ports))
 
 
 def write(folder: Path, found: dict[str, str]) -> None:
@@ -176,8 +190,9 @@ def answers(at_port: int, path: str, expected: str = "") -> bool:
 
 
 def greet(folder: Path, found: dict[str, str], seconds: float) -> None:
-    """Print where everything is and how to get in."""
-    url = found["EVERYCENT_URL"]
+    """Print where everything is, how to get in, and a request that works when pasted."""
+    url, network = found["EVERYCENT_URL"], port(folder, "network")
+    known = credentials(folder)
     lines = [
         f"ready after {seconds:.0f} s",
         f"  dashboard, admin  {url}/admin/",
@@ -185,9 +200,52 @@ def greet(folder: Path, found: dict[str, str], seconds: float) -> None:
         f"  health            {url}/readyz",
         f"  payment network   {found['VELOCITYPAY_URL']}",
         f"  logs              {folder / 'logs'}",
+        *(f"  user              {name:8} password {word}" for name, word in known.get("staff", {}).items()),
     ]
+    if known.get("api_key"):
+        lines += [
+            f"  sandbox API key   {known['api_key']}",
+            "  try it:",
+            _curl(url, known["api_key"], _token(network)),
+        ]
     sys.stdout.write("\n".join(lines) + "\n")
     sys.stdout.flush()
+
+
+def credentials(folder: Path) -> dict[str, Any]:
+    """Return the demo credentials that the seed has kept."""
+    file = folder / CREDENTIALS
+    kept: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
+    return kept
+
+
+def _token(network: int) -> str:
+    """Ask the network, as the payer's browser would, for a token of a test card that is always approved."""
+    body = json.dumps({"number": "4242424242424242", "exp_month": 12, "exp_year": 2034, "cvc": "123"})
+    headers = {"Authorization": "Bearer vp_pub_development_key", "Content-Type": "application/json"}
+    connection = http.client.HTTPConnection("127.0.0.1", network, timeout=5)
+    try:
+        connection.request("POST", "/v1/tokens", body, headers)
+        return str(json.loads(connection.getresponse().read())["token"])
+    except (OSError, http.client.HTTPException, ValueError, KeyError):
+        return "vpt_ask_the_network"  # the line is an example; the house runs all the same
+    finally:
+        connection.close()
+
+
+def _curl(url: str, key: str, token: str) -> str:
+    body = {
+        "amount": {"amount": 1999, "currency": "USD"},
+        "order_id": "demo-1",
+        "customer_id": "carla",
+        "payment_method": {"type": "card", "token": token},
+        "confirm": True,
+    }
+    return (
+        f"curl -s --noproxy '*' {url}/api/v1/payments/core/ -H 'Authorization: Bearer {key}' "
+        f"-H 'Content-Type: application/json' -H \"Idempotency-Key: demo-$(date +%s)\" "
+        f"-d '{json.dumps(body)}'"
+    )
 
 
 _chosen: dict[str, int] = {}

@@ -128,7 +128,7 @@ def temporary_servers() -> Iterator[tuple[Child, Child]]:
         folder = Path(
             stack.enter_context(
                 tempfile.TemporaryDirectory(
-                    prefix="everycent-", dir=_open_folder(), ignore_cleanup_errors=True
+                    prefix="everycent-", dir=open_folder(), ignore_cleanup_errors=True
                 )
             )
         )
@@ -209,7 +209,10 @@ def _postgres_binaries(identity: dict[str, Any]) -> Path:
     copy = place / str(home.stat().st_mtime_ns)
     if not copy.exists():
         partial = Path(tempfile.mkdtemp(dir=place))
-        for folder in (home, home.parent.parent / f"{home.parent.name}.libs"):  # found by their relative place
+        for folder in (
+            home,
+            home.parent.parent / f"{home.parent.name}.libs",
+        ):  # found by their relative place
             if folder.exists():
                 target = partial / folder.relative_to(home.parent.parent)
                 shutil.copytree(folder, target, symlinks=True)
@@ -248,7 +251,7 @@ def _name_of(path: Path) -> str:
     return hashlib.sha256(str(path.absolute()).encode()).hexdigest()[:12]
 
 
-def _open_folder() -> str | None:
+def open_folder() -> str | None:
     """Return where temporary data may lie so that `nobody` reaches it: TMPDIR unless it is private."""
     chosen = Path(tempfile.gettempdir()).resolve()
     is_open = all(folder.stat().st_mode & 0o001 for folder in (chosen, *chosen.parents))

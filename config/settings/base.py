@@ -107,7 +107,7 @@ AUTH_PASSWORD_VALIDATORS = [
 
 # --- health -----------------------------------------------------------------------------------------------
 READY_OUTBOX_LAG_SECONDS_MAX = seconds("READY_OUTBOX_LAG_SECONDS_MAX", 60.0)
-READY_OPERATION_SECONDS_MAX = seconds("READY_OPERATION_SECONDS_MAX", 300.0)
+READY_OPERATION_LATE_SECONDS_MAX = seconds("READY_OPERATION_LATE_SECONDS_MAX", 60.0)
 
 # --- the API ----------------------------------------------------------------------------------------------
 REST_FRAMEWORK = {

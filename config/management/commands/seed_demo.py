@@ -1,8 +1,28 @@
-"""`manage.py seed_demo`: the demo merchant, its API key and the staff of the three roles, made once."""
+"""`manage.py seed_demo`: the demo merchant, its API key and the staff of each role, made once.
 
+What is secret is made by chance at the first start and kept in the data folder, readable by its owner only.
+When the database is another one than last time, the missing part is made again. Refuses in production.
+"""
+
+import json
+import os
+import secrets
+from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.core.management.base import BaseCommand, CommandError
+
+from config import house, roles
+from ledger import clock
+from ledger.actors import SYSTEM
+from vendors.models import Merchant
+from vendors.services import keys, onboarding
+
+MERCHANT_NAME = "Everycent Marketplace"
+KEY_LABEL = "demo"
+ADMIN = "admin"
 
 
 class Command(BaseCommand):
@@ -11,5 +31,44 @@ class Command(BaseCommand):
     help = "make the demo merchant, its API key and the staff, when missing"
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Make what is missing."""
-        self.stdout.write("nothing to make yet")
+        """Make what is missing and keep the credentials."""
+        if settings.SETTINGS_MODULE == "config.settings.prod":
+            raise CommandError("seed_demo makes demo users: it does not run in production")
+        kept = house.credentials(settings.DATA_DIR)
+        found = {"api_key": _api_key(kept.get("api_key", "")), "staff": _staff(kept.get("staff", {}))}
+        if found != kept:
+            _keep(settings.DATA_DIR / house.CREDENTIALS, found)
+        self.stdout.write(f"demo: merchant {MERCHANT_NAME}, staff {', '.join(found['staff'])}")
+
+
+def _api_key(kept: str) -> str:
+    known = keys.find(kept) if kept else None
+    if known is not None and known.revoked_at is None:
+        return kept
+    found = Merchant.objects.filter(name=MERCHANT_NAME).order_by("pk").first()
+    merchant = found or onboarding.create_merchant(name=MERCHANT_NAME, actor=SYSTEM, at=clock.now())
+    _, plaintext = keys.issue(merchant, actor=SYSTEM, at=clock.now(), label=KEY_LABEL)
+    return plaintext
+
+
+def _staff(kept: dict[str, str]) -> dict[str, str]:
+    """Make the users that are missing; give a new password to those whose password is not known here."""
+    groups = roles.sync()
+    passwords = {}
+    for name in (ADMIN, *groups):
+        user, is_new = User.objects.get_or_create(username=name, defaults={"is_staff": True})
+        passwords[name] = kept.get(name) or secrets.token_urlsafe(12)
+        if is_new or name not in kept:
+            user.is_staff, user.is_superuser = True, name == ADMIN
+            user.set_password(passwords[name])
+            user.save(update_fields=["is_staff", "is_superuser", "password"])
+            user.groups.set([groups[name]] if name in groups else [])
+    return passwords
+
+
+def _keep(file: Path, found: dict[str, Any]) -> None:
+    partial = file.with_suffix(".new")
+    partial.unlink(missing_ok=True)
+    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as handle:
+        json.dump(found, handle, indent=2)
+    partial.replace(file)
