@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
 
 from ledger import balances
 from ledger.chart import Code
@@ -93,11 +93,143 @@ def swept_until(batch: SettlementBatch) -> UUID:
     return UUID(int=max(0, milliseconds) << _MILLISECONDS_AT)
 
 
-def open_reckoning(merchant_id: UUID, vendor_id: UUID, currency: str) -> Reckoning:
-    """Return what a batch of this vendor would say if it were closed now; nothing is locked."""
-    found = unbatched(merchant_id, vendor_id, currency, EVER)
-    owed = _vendor_balance(merchant_id, Code.VENDOR_RECEIVABLE, vendor_id, currency)
-    return reckon(found.sums, owed=owed)
+@dataclass(frozen=True, slots=True)
+class VendorInfo:
+    """Where a vendor's money of one currency is; amounts from the vendor's side."""
+
+    currency: str
+    open: Reckoning
+    available: Money
+    in_transit: Money
+    paid: Money
+    receivable: Money
+    last: SettlementBatch | None
+
+
+def vendor_info(merchant_id: UUID, vendor_id: UUID) -> list[VendorInfo]:
+    """Return a vendor's figures in every currency that it has had, by currency; four queries in all."""
+    items = _unbatched_by_currency(merchant_id, vendor_id)
+    held = {
+        (row.ref.code, row.balance.currency): row.balance.minor
+        for row in balances.balances(merchant_id, owner=str(vendor_id))
+    }
+    payouts = Payout.objects.filter(merchant_id=merchant_id, batch__vendor_id=vendor_id)
+    sent = {
+        (row["currency"], row["is_seen"]): row["total"]
+        for row in payouts.exclude(state=PayoutState.FAILED)
+        .values("currency", is_seen=Q(state=PayoutState.RECONCILED))
+        .annotate(total=Sum("amount_minor"))
+    }
+    batches = SettlementBatch.objects.filter(merchant_id=merchant_id, vendor_id=vendor_id)
+    last = {
+        row.currency: row
+        for row in batches.order_by("currency", "-occurred_at", "-business_date", "-sequence").distinct(
+            "currency"
+        )
+    }
+    found = []
+    for currency in sorted({currency for _, currency in held} | last.keys()):
+        owed = Money(held.get((Code.VENDOR_RECEIVABLE, currency), 0), currency)
+        found.append(
+            VendorInfo(
+                currency=currency,
+                open=reckon(items.get(currency, {}), owed=owed),
+                available=Money(-held.get((Code.VENDOR_AVAILABLE, currency), 0), currency),
+                in_transit=Money(sent.get((currency, False), 0), currency),
+                paid=Money(sent.get((currency, True), 0), currency),
+                receivable=owed,
+                last=last.get(currency),
+            )
+        )
+    return found
+
+
+def _unbatched_by_currency(merchant_id: UUID, vendor_id: UUID) -> dict[str, dict[str, tuple[int, int]]]:
+    found: dict[str, dict[str, tuple[int, int]]] = {}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """SELECT a.currency, p.purpose, sum(p.amount)::bigint, count(*)
+               FROM ledger_account a JOIN ledger_posting p ON p.account_id = a.id
+               WHERE a.merchant_id = %s AND a.code = 'vendor_pending' AND a.owner = %s AND p.purpose <> %s
+                 AND NOT EXISTS (SELECT 1 FROM settlements_batchline l
+                                 WHERE l.entry_id = p.entry_id AND l.line = p.line)
+               GROUP BY 1, 2""",
+            [merchant_id, str(vendor_id), SETTLED],
+        )
+        for currency, purpose, total, count in cursor.fetchall():
+            found.setdefault(currency, {})[purpose] = (total, count)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class DayFigures:
+    """A business day in one currency: of one vendor, or (`vendor_id` None) of the merchant with all vendors.
+
+    Over time and for each vendor: gross - refunds - commission - paid_out = pending - receivable.
+    `pending` and `receivable` are what is owed now; the others are what the day moved. Fees are the
+    merchant's only.
+    """
+
+    currency: str
+    vendor_id: UUID | None
+    gross: Money
+    refunds: Money
+    commission: Money
+    fees: Money
+    paid_out: Money
+    pending: Money
+    receivable: Money
+
+
+_OWNED: Final = ("vendor_pending", "vendor_available", "vendor_receivable")
+_DAY_SQL: Final = """
+    WITH moved AS (
+        SELECT a.code, a.owner, a.currency, p.purpose, sum(p.amount)::bigint AS amount
+        FROM ledger_entry e
+        JOIN ledger_posting p ON p.entry_id = e.id JOIN ledger_account a ON a.id = p.account_id
+        WHERE e.merchant_id = %(merchant)s AND e.occurred_at >= %(begin)s AND e.occurred_at < %(end)s
+        GROUP BY 1, 2, 3, 4
+    ), figure AS (
+        SELECT currency, CASE WHEN code LIKE 'vendor%%' THEN owner ELSE '' END AS owner,
+               CASE WHEN purpose = 'sale' THEN -amount ELSE 0 END AS gross,
+               CASE WHEN purpose = 'refund' AND code <> 'provider_clearing' THEN amount ELSE 0 END AS refunds,
+               CASE WHEN purpose IN ('commission', 'commission_back') AND code = 'vendor_pending'
+                    THEN amount ELSE 0 END AS commission,
+               CASE WHEN code = 'provider_fees' THEN amount ELSE 0 END AS fees,
+               CASE WHEN purpose = 'payout' AND code = 'vendor_available' THEN amount ELSE 0 END AS paid_out,
+               0 AS pending, 0 AS receivable
+        FROM moved
+        UNION ALL
+        SELECT currency, owner, 0, 0, 0, 0, 0,
+               CASE WHEN code <> 'vendor_receivable' THEN -balance ELSE 0 END,
+               CASE WHEN code = 'vendor_receivable' THEN balance ELSE 0 END
+        FROM ledger_balance WHERE merchant_id = %(merchant)s AND code = ANY (%(owned)s)
+    )
+    SELECT currency, owner, sum(gross)::bigint, sum(refunds)::bigint, sum(commission)::bigint,
+           sum(fees)::bigint, sum(paid_out)::bigint, sum(pending)::bigint, sum(receivable)::bigint
+    FROM figure GROUP BY GROUPING SETS ((currency, owner), (currency)) ORDER BY currency, owner NULLS FIRST
+"""
+
+
+def day_figures(merchant_id: UUID, business_date: date) -> list[DayFigures]:
+    """Return the figures of a day (UTC): per currency the whole, then each vendor; one query."""
+    begin = datetime.combine(business_date, time(), tzinfo=UTC)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _DAY_SQL,
+            {
+                "merchant": merchant_id,
+                "begin": begin,
+                "end": begin + timedelta(days=1),
+                "owned": list(_OWNED),
+            },
+        )
+        rows = cursor.fetchall()
+    return [
+        DayFigures(row[0], UUID(row[1]) if row[1] else None, *(Money(minor, row[0]) for minor in row[2:]))
+        for row in rows
+        if row[1] != ""  # what is not a vendor's is in the whole only
+    ]
 
 
 def settlement(merchant_id: UUID, batch_id: UUID) -> SettlementBatch:
@@ -243,12 +375,3 @@ def operations_not_funded(merchant_id: UUID, currency: str, until: date) -> "Que
         outcome=OutcomeKind.APPROVED,
         concluded_at__date__lte=until,
     )
-
-
-def _vendor_balance(merchant_id: UUID, code: Code, vendor_id: UUID, currency: str) -> Money:
-    found = [
-        row.balance
-        for row in balances.balances(merchant_id, code=code, owner=str(vendor_id))
-        if row.balance.currency == currency
-    ]
-    return found[0] if found else Money.zero(currency)

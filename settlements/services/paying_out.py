@@ -8,6 +8,7 @@
 """
 
 from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -24,7 +25,7 @@ from payments import locks as payment_locks
 from payments.models import ProviderOperation
 from payments.models.operations import Kind
 from payments.providers.outcomes import Approved, Declined, Outcome, Pending, Rejected
-from payments.services import operations
+from payments.services import operations, performing
 from payments.services.operations import Intent
 from settlements import locks, posting_rules
 from settlements.models import Payout, SettlementBatch
@@ -33,7 +34,7 @@ from settlements.states import PayoutState
 from vendors import locks as vendor_locks
 from vendors.models import Vendor
 
-crashpoints.register("payout.after_claim", "payout.after_call", "payout.before_commit", "payout.after_commit")
+crashpoints.register("payout.before_commit", "payout.after_commit")  # the others are performing's transfer.*
 
 SUBJECT = "payout"
 LEG = "transfer"
@@ -61,18 +62,14 @@ def process(
     :raises SettlementNotFound: the merchant has no such batch. :raises StateConflict: it is not payable
         (paid, being paid, or carried). :raises VendorNotPayable: the vendor is not active.
     """
-    begun = ProviderOperation.objects.filter(merchant_id=merchant_id, pk=operation_id).first()
-    if begun is None:
-        operation = _claim(merchant_id, batch_id, operation_id, actor, at)
-        crashpoint("payout.after_claim")
-        outcome = operations.call(operation)
-    elif begun.is_open:
-        operation = begun
-        outcome = operations.send_again(operation, at)
-    else:
-        return _answered(merchant_id, batch_id, answer)
-    crashpoint("payout.after_call")
-    batch: SettlementBatch = operations.conclude(operation, outcome, actor=actor, at=at, answer=answer)
+    batch: SettlementBatch = performing.perform(
+        partial(_claim, merchant_id, batch_id, operation_id, actor, at),
+        merchant_id=merchant_id,
+        operation_id=operation_id,
+        actor=actor,
+        at=at,
+        answer=answer,
+    )
     return batch
 
 
@@ -138,7 +135,7 @@ def _conclude(
 ) -> SettlementBatch:
     operation = payment_locks.operation(operation_id)
     payout, batch = locks.payout_with_batch(operation.subject_id)
-    if operation.is_open:
+    if operation.is_awaited:
         cause = {"actor": actor, "at": at, "cause": Cause("operation", str(operation_id))}
         match operations.checked(operation, outcome):
             case Approved() as approved:
@@ -185,10 +182,3 @@ def _sent(payout: Payout, outcome: Pending, cause: dict[str, Any]) -> None:
     with record(payout, **cause) as entry:
         payout.send(outcome.reference or "")
         entry.announce(payout.as_event())
-
-
-@phased
-def _answered(merchant_id: UUID, batch_id: UUID, answer: Answer) -> SettlementBatch:
-    batch = locks.batch(merchant_id, batch_id)
-    answer(batch)
-    return batch
