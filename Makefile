@@ -70,10 +70,8 @@ lint: setup-dev ## check style, layers, types, migrations, production settings
 	@echo "lint: production settings"; DJANGO_SETTINGS_MODULE=config.settings.lint $(PY) manage.py check --deploy --fail-level WARNING || { \
 	  echo "lint failed: mend config/settings/prod.py as the warnings say"; exit 1; }
 
-bench: setup ## measure the API and the journal against bare Django and raw SQL
-	@$(PY) -c "import sys; from pathlib import Path; sys.exit(not list(Path().glob('*/management/commands/bench.py')))" || { \
-	  echo "bench failed: this checkout has no bench command yet"; exit 1; }
-	@$(PY) manage.py bench $(BENCH_ARGS) || { echo "bench failed: read the lines above; each figure can be asked alone"; exit 1; }
+bench: setup ## measure the API and the journal against bare Django and raw SQL (BENCH_ARGS="--seconds 3")
+	@$(PY) -m config.bench $(BENCH_ARGS)
 
 pins: ## write requirements*.txt anew from requirements*.in (needs uv, or pip-tools in .venv)
 	@echo "pins: resolving requirements.in and requirements-dev.in"

@@ -1,8 +1,8 @@
 """Measure the API and the journal, each beside a baseline in the same run (`make bench` starts the house)."""
 
+import logging
 from typing import Any
 
-from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from config.bench import paying, posting
@@ -21,6 +21,7 @@ class Command(BaseCommand):
         parser.add_argument("--rounds", type=int, default=3, help="rounds; the median one is printed")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        logging.getLogger("everycent.request").setLevel(logging.WARNING)  # our own calls are no news
         try:
             self._payments(options["clients"], options["seconds"], options["rounds"])
         except Refused as error:
@@ -28,7 +29,7 @@ class Command(BaseCommand):
         self._postings(options["seconds"] / 2, options["rounds"])
 
     def _payments(self, clients: int, seconds: float, rounds: int) -> None:
-        shop = paying.open_shop(settings.VELOCITYPAY_URL)
+        shop = paying.open_shop()
         self.stdout.write("Statements of each hot endpoint, BEGIN and COMMIT not counted")
         for name, count in paying.count_queries(shop).items():
             self.stdout.write(f"  {name:<10} {count:>3}")
