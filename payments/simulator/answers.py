@@ -7,10 +7,12 @@ from functools import cache
 
 from payments.simulator.faults import Plan
 
+TRICKLE_SECONDS = 0.1
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An HTTP answer; `cut_after` breaks the connection after that many bytes of the body."""
+    """An HTTP answer; `cut_after` breaks it after that many bytes, `pause_seconds` comes before each byte."""
 
     status: int
     body: dict[str, object] | str | bytes
@@ -18,6 +20,7 @@ class Answer:
     headers: tuple[tuple[str, str], ...] = ()
     delay_seconds: float = 0.0
     cut_after: int | None = None
+    pause_seconds: float = 0.0
 
     def as_bytes(self) -> bytes:
         """The body as it goes over the wire."""
@@ -75,6 +78,10 @@ def after(plan: Plan, answer: dict[str, object], late_seconds: float) -> Answer:
         case "truncated_json":
             whole = Answer(200, answer).as_bytes()
             return Answer(200, whole[: len(whole) // 2])
+        case "trickle":
+            return Answer(200, answer, pause_seconds=TRICKLE_SECONDS)
+        case "many_headers":
+            return Answer(200, answer, headers=tuple((f"x-filler-{n}", "x" * 60) for n in range(10_000)))
         case "html_200":
             return Answer(
                 200, "<html><body>Welcome to our new data centre</body></html>", content_type="text/html"

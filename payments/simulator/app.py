@@ -71,7 +71,7 @@ class Request:
     def integer(self, name: str, default: int) -> int:
         """A whole number of the query."""
         text = self.query.get(name, "")
-        return int(text) if text.isascii() and text.isdigit() else default
+        return int(text) if re.fullmatch(r"[0-9]{1,15}", text) else default
 
 
 Handler = Callable[[Request], Answer]
@@ -145,9 +145,11 @@ class Application:
         body = answer.as_bytes()
         headers = [("content-type", answer.content_type), ("access-control-allow-origin", "*")]
         headers += [("access-control-allow-headers", "authorization, content-type"), *answer.headers]
-        if answer.cut_after is not None:
+        if answer.cut_after is not None or answer.pause_seconds:
             headers.append(("content-length", str(len(body))))
         start_response(f"{answer.status} ", headers)
+        if answer.pause_seconds:
+            return _trickling(body, answer.pause_seconds)
         return [body] if answer.cut_after is None else _broken(body[: answer.cut_after])
 
     def _respond(self, request: Request) -> Answer:
@@ -168,7 +170,8 @@ class Application:
         allowed = {"none": [], "public": [self._options.public_key, self._options.api_key]}.get(
             access, [self._options.api_key]
         )
-        if allowed and not any(hmac.compare_digest(request.credential, key) for key in allowed):
+        given = request.credential.encode("utf-8", "surrogatepass")
+        if allowed and not any(hmac.compare_digest(given, key.encode()) for key in allowed):
             raise Refused(401, "unauthorized", "A valid key is needed: Authorization: Bearer …")
 
     def _health(self, _request: Request) -> Answer:
@@ -267,10 +270,7 @@ def _read(environ: dict[str, Any]) -> Request:
         method=environ["REQUEST_METHOD"],
         path=environ["PATH_INFO"],
         query=dict(parse_qsl(environ.get("QUERY_STRING", ""))),
-        credential=environ.get("HTTP_AUTHORIZATION", "")
-        .removeprefix("Bearer ")
-        .encode()
-        .decode("ascii", "replace"),
+        credential=environ.get("HTTP_AUTHORIZATION", "").removeprefix("Bearer "),
         idempotency_key=environ.get("HTTP_IDEMPOTENCY_KEY", ""),
         raw=environ["wsgi.input"].read(BODY_MAX_BYTES + 1),
     )
@@ -320,9 +320,14 @@ def _destination(body: dict[str, Any]) -> dict[str, str]:
 
 def _text(body: dict[str, Any], name: str) -> str:
     value = body.get(name)
-    if not isinstance(value, str) or not 1 <= len(value) <= 255:
+    if not isinstance(value, str) or not 1 <= len(value) <= 255 or not _is_storable(value):
         raise Refused(422, "bad_field", f"{name} is a text of 1 to 255 characters", param=name)
     return value
+
+
+def _is_storable(text: str) -> bool:
+    # Half of a surrogate pair is JSON, but no character; a NUL would end the text for others.
+    return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _whole(body: dict[str, Any], name: str) -> int:
@@ -330,6 +335,12 @@ def _whole(body: dict[str, Any], name: str) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
         raise Refused(422, "bad_field", f"{name} is a whole number", param=name)
     return value
+
+
+def _trickling(body: bytes, pause_seconds: float) -> Iterator[bytes]:
+    for place in range(len(body)):
+        time.sleep(pause_seconds)
+        yield body[place : place + 1]
 
 
 def _broken(part: bytes) -> Iterator[bytes]:

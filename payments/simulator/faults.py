@@ -37,6 +37,8 @@ AFTER = {
     "wrong_currency": "done, the answer's currency is another",
     "wrong_reference": "done, the answer names another reference",
     "unlisted_status": "done, the answer's status is one that the protocol does not know",
+    "trickle": "done, the answer comes one byte in 0.1 s",
+    "many_headers": "done, the answer has 10,000 headers",
     "html_200": "done, answered with an HTML page and status 200",
     "huge": "done, answered with a body of 8 MB",
     "gzip_bomb": "done, answered with 0.2 MB of gzip that unpacks to 200 MB",

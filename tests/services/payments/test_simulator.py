@@ -113,12 +113,18 @@ class TestItsFace:
             ({"currency": "XAU"}, "currency_not_supported"),
             ({"currency": "usd"}, "currency_not_supported"),
             ({"reference": ""}, "bad_field"),
+            ({"reference": "a\0b"}, "bad_field"),
             ({"token": "vpt_none"}, "token_unknown"),
         ],
     )
     def test_refuses_an_authorization_that_cannot_be(self, network, changes, code):
         answer = authorize(network, **changes)
         assert (answer.status_code, answer.json()["error"]["code"]) == (422, code)
+
+    def test_refuses_half_of_a_character(self, network):
+        raw = b'{"amount":1,"currency":"USD","token":"vpt_x","reference":"\\ud800"}'
+        answer = network.client.post("/v1/authorizations", content=raw, headers={"idempotency-key": key()})
+        assert (answer.status_code, answer.json()["error"]["code"]) == (422, "bad_field")
 
     @pytest.mark.parametrize("bad", ["", "short", "with blank", "x" * 256])
     def test_insists_on_an_idempotency_key(self, network, bad):

@@ -260,6 +260,7 @@ class TestTroubleAfterTheEffect:
             ("truncated_json", "bad_body"),
             ("html_200", "bad_body"),
             ("huge", "body_too_large"),
+            ("many_headers", "remote_protocol_error"),
             ("gzip_bomb", "encoded_body"),
             ("unlisted_status", "unlisted_status:authorization.under_consideration"),
         ],
@@ -310,6 +311,17 @@ class TestTroubleAfterTheEffect:
         assert fires(f"scenario:{scenario}") == 1
         assert isinstance(till.find(), Approved)
         assert len(till.effects()) == 1
+
+    def test_is_unknown_when_the_answer_trickles_for_longer_than_we_wait_in_all(
+        self, till, network, fires, settings
+    ):
+        settings.PROVIDER_TOTAL_TIMEOUT_SECONDS = 0.5
+        registry.reset()
+        till.provider = registry.provider()
+        network.script("trickle", operation="authorize", reference=till.reference)
+        assert till.authorize() == Unknown("total_timeout")
+        assert fires("trickle") == 1
+        assert isinstance(till.find(), Approved)
 
     def test_answers_a_slow_request_within_our_patience(self, till, network, fires):
         network.script("slow:0.2", operation="authorize", reference=till.reference)
