@@ -88,6 +88,8 @@ PAYMENT_TRANSACTION: Final = Machine(
 )
 PAYMENT_TRANSACTION_STATUSES: Final = (PENDING, PARTLY_CAPTURED, CAPTURED, COMPLETED, FAILED, CANCELLED)
 
+PAYMENT_TRANSACTION_STATES_OPEN: Final = frozenset({PENDING, PARTLY_CAPTURED})
+
 # --- refund -------------------------------------------------------------------------------------------------
 REQUESTED: Final = "requested"
 APPROVED: Final = "approved"

@@ -13,7 +13,7 @@ from ledger.errors import NotFound
 from ledger.money import Money
 from ledger.recording import Recorded
 from ledger.states import StateField
-from payments.states import PAYMENT_TRANSACTION
+from payments.states import CANCELLED, FAILED, PAYMENT_TRANSACTION, PAYMENT_TRANSACTION_STATES_OPEN
 
 
 class PaymentTransactionNotFound(NotFound):
@@ -101,9 +101,19 @@ class PaymentTransaction(Recorded):
         return self.money(self.commission_minor)
 
     @property
+    def is_open(self) -> bool:
+        """More may still be captured of it."""
+        return bool(self.state in PAYMENT_TRANSACTION_STATES_OPEN)
+
+    @property
+    def claim_minor(self) -> int:
+        """What it takes of the payment: nothing once it ended without money (the merchant has it then)."""
+        return self.captured_minor if self.state in (FAILED, CANCELLED) else self.amount_minor
+
+    @property
     def capturable_minor(self) -> int:
-        """What was not captured of this share."""
-        return self.amount_minor - self.captured_minor
+        """What may still be captured of this share."""
+        return self.claim_minor - self.captured_minor
 
     @property
     def refundable_minor(self) -> int:

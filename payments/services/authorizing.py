@@ -163,9 +163,10 @@ def _refused(
         payment.note_decline(outcome.code, outcome.message, is_hard=True)
         reason = f"refused as wrong by the provider: {outcome.code}"
         audit.record(actor=SYSTEM, action="operation.rejected", subject=operation, reason=reason, at=at)
-    with record(payment, *shares, actor=actor, cause=operations.cause(operation), at=at) as entry:
+    ending = [share for share in shares if share.is_open]
+    with record(payment, *ending, actor=actor, cause=operations.cause(operation), at=at) as entry:
         payment.fail(reason, at)
-        for share in shares:
+        for share in ending:
             share.fail(reason, at)
             entry.announce(news.of_share(share), subject=share)
         entry.announce(news.of_payment(payment, decline_code=payment.decline_code))

@@ -178,7 +178,7 @@ def _approved(
     moves = [
         (share, part)
         for share, part in zip(shares, parts, strict=True)
-        if part.amount.is_positive or (is_last and share.state in _SHARE_OPEN)
+        if part.amount.is_positive or (is_last and share.is_open)
     ]
     legs = posting_rules.captured(
         payment, [ShareCapture(share, part) for share, part in moves], own, outcome.fee
@@ -205,9 +205,6 @@ def _approved(
     payment.share_rows = shares
 
 
-_SHARE_OPEN = (states.PENDING, states.PARTLY_CAPTURED)
-
-
 def move_share(share: PaymentTransaction, part: Part, at: datetime, *, is_last: bool) -> None:
     """Take the edge that a share's part of a capture means; the last one of the payment ends every share."""
     taken = share.captured_minor + part.amount.minor
@@ -222,7 +219,7 @@ def move_share(share: PaymentTransaction, part: Part, at: datetime, *, is_last: 
 def _divide(
     payment: Payment, shares: Sequence[PaymentTransaction], amount: Money
 ) -> tuple[list[Part], Money]:
-    own_whole = payment.amount_minor - sum(share.amount_minor for share in shares)
+    own_whole = payment.amount_minor - sum(share.claim_minor for share in shares)
     own_taken = payment.captured_minor - sum(share.captured_minor for share in shares)
     amounts, own = capture_division.divide_over(
         amount, [share.capturable_minor for share in shares], own_whole - own_taken

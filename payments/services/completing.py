@@ -69,7 +69,7 @@ def fail(
     if not (payment.state == states.FAILED and performing.has_done(payment, operation_id)):
         if selectors.has_open_operation(payment_id):
             raise OperationOpen("the payment is being authorized")
-        shares = locks.shares(payment_id)
+        shares = [share for share in locks.shares(payment_id) if share.is_open]
         with record(payment, *shares, actor=actor, cause=performing.asked(operation_id), at=at) as entry:
             payment.fail(reason, at)
             for share in shares:
@@ -90,7 +90,7 @@ def follow_review(payment_id: UUID, *, is_approved: bool, reason: str, cause: Ca
     payment = locks.payment(selectors.merchant_of(payment_id), payment_id)
     if payment.state != states.UNDER_REVIEW:
         return
-    shares = [] if is_approved else locks.shares(payment_id)
+    shares = [] if is_approved else [share for share in locks.shares(payment_id) if share.is_open]
     with record(payment, *shares, actor=SYSTEM, cause=cause, at=at) as entry:
         if is_approved:
             payment.approve_review()
@@ -147,7 +147,7 @@ def _expire(merchant_id: UUID, payment_id: UUID, at: datetime) -> bool:
         return False
     if selectors.has_open_operation(payment_id):
         return False
-    shares = [share for share in locks.shares(payment_id) if share.state in _SHARE_OPEN]
+    shares = [share for share in locks.shares(payment_id) if share.is_open]
     with record(payment, *shares, actor=SYSTEM, cause=Cause("sweep", "expiry"), at=at) as entry:
         _end_shares(payment, shares, at)
         if payment.state == states.PARTLY_CAPTURED:
@@ -158,9 +158,6 @@ def _expire(merchant_id: UUID, payment_id: UUID, at: datetime) -> bool:
             entry.announce(news.of_share(share), subject=share)
         entry.announce(news.of_payment(payment, reason=LAPSED))
     return True
-
-
-_SHARE_OPEN: Final = (states.PENDING, states.PARTLY_CAPTURED)
 
 
 def _end_shares(payment: Payment, shares: Sequence[PaymentTransaction], at: datetime) -> None:

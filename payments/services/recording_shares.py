@@ -21,7 +21,7 @@ from payments.services import refunding, requesting_refunds
 from payments.services.creating import SHARES_MAX, VendorNotActive
 from payments.services.operations import Answer
 from payments.services.requesting_refunds import RefundWish
-from payments.states import CANCELLED, COMPLETED, CREATED, FAILED, PENDING, REQUESTED, UNDER_REVIEW
+from payments.states import COMPLETED, CREATED, FAILED, PENDING, REQUESTED, UNDER_REVIEW
 from vendors import selectors as vendor_selectors
 from vendors.services import commissions
 
@@ -207,8 +207,7 @@ def _check_allocation(payment: Payment, shares: list[PaymentTransaction], wish: 
         raise ShareExists(f"vendor {show('vnd', wish.vendor_id)} has a share already", param="vendor_id")
     if len(shares) >= SHARES_MAX:
         raise AllocationTooLarge(f"a payment has at most {SHARES_MAX} shares", param="payment_id")
-    live = [share for share in shares if share.state not in (FAILED, CANCELLED)]
-    left = payment.amount_minor - sum(share.amount_minor for share in live)
+    left = payment.amount_minor - sum(share.claim_minor for share in shares)
     if wish.amount_minor > left:
         raise AllocationTooLarge(
             f"only {payment.money(left).display()} of the payment is not divided", param="amount", left=left

@@ -160,9 +160,10 @@ def _apply(
 
 def _cancel(payment: Payment, reason: str, actor: Actor, at: datetime, cause: Cause) -> None:
     shares = locks.shares(payment.pk)
-    with record(payment, *shares, actor=actor, cause=cause, at=at) as entry:
+    ending = [share for share in shares if share.is_open]
+    with record(payment, *ending, actor=actor, cause=cause, at=at) as entry:
         payment.cancel(reason, at)
-        for share in shares:
+        for share in ending:
             share.cancel(reason, at)
             entry.announce(news.of_share(share), subject=share)
         entry.announce(news.of_payment(payment, reason=reason))
