@@ -21,6 +21,7 @@ from config import logs, metrics
 from ledger import actors
 
 _ACCEPTED_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+_PUBLIC_ID = re.compile(r"[a-z]{2,4}_[0-9a-z]{26}")
 _QUIET_ROUTES = frozenset({"healthz", "readyz", "metrics"})
 _log = structlog.get_logger("everycent.request")
 
@@ -48,7 +49,7 @@ class RequestLog:
         metrics.count_request(request.method or "", route, response.status_code, milliseconds / 1000)
         if route.strip("/") not in _QUIET_ROUTES or response.status_code >= 500:
             write = _log.error if response.status_code >= 500 else _log.info
-            write("request", ip=address, **_facts(request, response, route, milliseconds))
+            write("request", **{"ip": address, **_facts(request, response, route, milliseconds)})
         structlog.contextvars.clear_contextvars()
         actors.set_request(actors.RequestContext())
         return response
@@ -67,6 +68,9 @@ def _facts(request: HttpRequest, response: HttpResponse, route: str, millisecond
     user = getattr(request, "user", None)
     if getattr(user, "is_authenticated", False) and getattr(user, "is_staff", False):
         facts["staff"] = user.pk  # type: ignore[union-attr]
+    subject = (request.resolver_match.kwargs if request.resolver_match else {}).get("id", "")
+    if _PUBLIC_ID.fullmatch(str(subject)):
+        facts["payment" if str(subject).startswith("pay_") else "subject"] = subject
     facts.update(getattr(request, "log_facts", {}))
     return facts
 
