@@ -17,6 +17,8 @@ from rest_framework.viewsets import ViewSetMixin
 from payments.api.payments import PaymentViewSet
 from payments.api.refunds import RefundViewSet
 from payments.api.transactions import PaymentTransactionViewSet
+from settlements.api.bank_statements import BankStatementViewSet
+from settlements.api.settlements import SettlementViewSet
 from vendors.api.vendors import VendorViewSet
 
 PREFIX = "/api/v1/"
@@ -70,6 +72,17 @@ ROUTES: tuple[Route, ...] = (
     Route("refunds/{id}/process", RefundViewSet, {"post": "process"}),
     Route("refunds/{id}/complete", RefundViewSet, {"post": "complete"}),
     Route("refunds/{id}/fail", RefundViewSet, {"post": "fail"}),
+    # 10: settlements; ours: bank statements
+    Route("settlements/", SettlementViewSet, {"post": "create"}),
+    Route("settlements/vendor/{vendor_id}", SettlementViewSet, {"get": "of_vendor"}),
+    Route("settlements/vendor/{vendor_id}/settlement-info", SettlementViewSet, {"get": "vendor_info"}),
+    Route("settlements/due-for-payment", SettlementViewSet, {"get": "due_for_payment"}),
+    Route("settlements/calculate-commission", SettlementViewSet, {"get": "calculate_commission"}),
+    Route("settlements/{id}/process", SettlementViewSet, {"post": "process"}),
+    Route("settlements/{id}", SettlementViewSet, {"get": "retrieve"}),
+    Route("bank-statements/", BankStatementViewSet, {"get": "list", "post": "create"}),
+    Route("bank-statements/fetch", BankStatementViewSet, {"post": "fetch"}),
+    Route("bank-statements/breaks", BankStatementViewSet, {"get": "breaks"}),
     # ours: vendors
     Route("vendors/", VendorViewSet, {"get": "list", "post": "create"}),
     Route("vendors/{id}", VendorViewSet, {"get": "retrieve"}),
