@@ -135,6 +135,28 @@ def children_share_the_merchant() -> Iterable[str]:
     )
 
 
+@invariant("I-18", "A payment that ended without money has no share that still waits.")
+def shares_end_with_their_payment() -> Iterable[str]:
+    return rows(
+        """SELECT t.id, p.state
+           FROM payments_paymenttransaction t JOIN payments_payment p ON p.id = t.payment_id
+           WHERE p.state IN ('rejected', 'failed', 'cancelled', 'expired', 'completed')
+             AND t.state IN ('pending', 'partly_captured')""",
+        "share {0} waits for a payment that is {1}",
+    )
+
+
+@invariant("I-19", "Payments, refunds and shares have the numbers of their merchant, each once.")
+def numbers_are_counted() -> Iterable[str]:
+    return rows(
+        """SELECT p.number FROM payments_payment p LEFT JOIN payments_numbercounter c
+             ON c.merchant_id = p.merchant_id AND c.kind = 'PAY'
+                AND c.year = split_part(p.number, '-', 2)::int
+           WHERE c.last IS NULL OR split_part(p.number, '-', 3)::bigint > c.last""",
+        "number {0} was never handed out",
+    )
+
+
 @invariant("I-29", "A payment is waiting only for operations that are open.")
 def waiting_has_an_operation() -> Iterable[str]:
     return rows(

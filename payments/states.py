@@ -77,6 +77,8 @@ PAYMENT_TRANSACTION: Final = Machine(
     "payment_transaction",
     edges=[
         Edge("create", {NEW}, PENDING, "payment_transaction.created"),
+        # Born with a payment that the screening rejected.
+        Edge("reject", {NEW}, CANCELLED, "payment_transaction.cancelled"),
         Edge(
             "capture_part", {PENDING, PARTLY_CAPTURED}, PARTLY_CAPTURED, "payment_transaction.partly_captured"
         ),

@@ -124,6 +124,11 @@ class PaymentTransaction(Recorded):
     def create(self) -> None:
         """Begin with its payment."""
 
+    @PAYMENT_TRANSACTION.edge("reject")
+    def reject(self, reason: str, at: datetime) -> None:
+        """Begin and end with its payment: the screening declined."""
+        self.reason, self.closed_at = reason, at
+
     @PAYMENT_TRANSACTION.edge("capture_part")
     def capture_part(self, amount: Money, commission: Money, at: datetime) -> None:
         """Take a part of the share; more may follow."""

@@ -12,7 +12,7 @@ from uuid import UUID, uuid5
 
 from django.conf import settings
 
-from ledger import audit, jobs
+from ledger import jobs
 from ledger.actors import SYSTEM, Actor
 from ledger.locks import phased
 from ledger.recording import no_answer, record
@@ -162,7 +162,6 @@ def _refused(
     else:
         payment.note_decline(outcome.code, outcome.message, is_hard=True)
         reason = f"refused as wrong by the provider: {outcome.code}"
-        audit.record(actor=SYSTEM, action="operation.rejected", subject=operation, reason=reason, at=at)
     ending = [share for share in shares if share.is_open]
     with record(payment, *ending, actor=actor, cause=operations.cause(operation), at=at) as entry:
         payment.fail(reason, at)

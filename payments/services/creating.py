@@ -25,7 +25,7 @@ from ledger.locks import phased
 from ledger.money import Money
 from ledger.recording import no_answer, record
 from payments import locks as payment_locks
-from payments import news, numbers, selectors
+from payments import news, numbers, selectors, states
 from payments.models import Payment, PaymentTransaction
 from payments.services import routing
 from payments.services.operations import Answer
@@ -210,7 +210,10 @@ def _write(
             case Decision.DECLINE:
                 payment.reject(REJECTED_BY_SCREENING, at)
         for share in shares:
-            share.create()
+            if payment.state == states.REJECTED:
+                share.reject(REJECTED_BY_SCREENING, at)
+            else:
+                share.create()
             entry.announce(news.of_share(share), subject=share)
         entry.announce(news.of_payment(payment, shares=[news.of_share(share) for share in shares]))
     payment.share_rows, payment.is_processing = shares, False

@@ -203,7 +203,10 @@ def checked(operation: ProviderOperation, outcome: Outcome) -> Outcome:
 
 
 def close(operation: ProviderOperation, outcome: Approved | Declined | Rejected, at: datetime) -> None:
-    """End a locked operation with a final outcome; the caller records the effect in the same phase."""
+    """End a locked operation with a final outcome; the caller records the effect in the same phase.
+
+    A request that was refused as wrong is our fault, so a person is told.
+    """
     require_phase()
     match outcome:
         case Approved():
@@ -218,6 +221,8 @@ def close(operation: ProviderOperation, outcome: Approved | Declined | Rejected,
         case Rejected():
             operation.outcome, operation.outcome_code = OutcomeKind.REJECTED, outcome.code
             operation.outcome_detail = {"message": outcome.message}
+            why = f"the provider refused our request as wrong: {outcome.code}"
+            audit.record(actor=SYSTEM, action="operation.rejected", subject=operation, reason=why, at=at)
     before_commit(partial(crashpoint, f"{operation.kind}.before_commit"))
     operation.noted_at = operation.concluded_at = at
     operation.ask_at = operation.lease_until = None
@@ -315,6 +320,6 @@ def _call_seconds() -> float:
 
 def _refuse_transaction() -> None:
     """Refuse a call inside a phase or any other transaction; the one of a test case does not count."""
-    inside = any(not block._from_testcase for block in connection.atomic_blocks)
+    inside = any(not getattr(block, "_from_testcase", False) for block in connection.atomic_blocks)
     if is_in_phase() or inside:
         raise CallInTransaction("a provider is called between phases, never inside a transaction")

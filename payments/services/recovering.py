@@ -11,6 +11,7 @@
 import logging
 from datetime import datetime, timedelta
 from typing import Final
+from uuid import UUID
 
 from django.conf import settings
 
@@ -27,6 +28,7 @@ log = logging.getLogger(__name__)
 
 LEASED_AT_ONCE: Final = 4
 SWEEP_SECONDS: Final = 20
+TROUBLED_SECONDS: Final = 30
 
 
 def sweep(at: datetime) -> int:
@@ -37,7 +39,7 @@ def sweep(at: datetime) -> int:
         if not leased:
             break
         for operation in leased:
-            resolve(operation, at=at)
+            _resolve_apart(operation, at)
         asked += len(leased)
     return asked
 
@@ -66,8 +68,18 @@ def learn(operation: ProviderOperation, at: datetime) -> Outcome | None:
     return found
 
 
+def _resolve_apart(operation: ProviderOperation, at: datetime) -> None:
+    """Resolve one operation so that its trouble cannot keep the others waiting."""
+    try:
+        resolve(operation, at=at)
+    except Exception:
+        # The border of the sweep: whatever went wrong is told, and the operation is asked about again.
+        log.exception("an operation could not be resolved", extra={"operation_id": operation.public_id})
+        operations.postpone(operation, at + timedelta(seconds=TROUBLED_SECONDS))
+
+
 @phased
-def ask_again(operation_id, *, actor: Actor, reason: str, at: datetime) -> None:
+def ask_again(operation_id: UUID, *, actor: Actor, reason: str, at: datetime) -> None:
     """Take an operation that was held for a person back into the recovery; staff only, with a reason."""
     operation = locks.operation(operation_id)
     operations.release(operation, at)

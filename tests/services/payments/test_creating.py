@@ -4,9 +4,13 @@ from dataclasses import replace
 
 import pytest
 
-from ledger import events
+from fraud.models import FraudReview
+from fraud.services import reviewing
+from ledger import events, jobs, outbox
+from ledger.actors import staff_actor
 from ledger.ids import uuid7
 from ledger.models import Event
+from ledger.states import StateConflict
 from payments.models import Payment, PaymentTransaction
 from payments.services.creating import (
     MerchantReferenceTaken,
@@ -17,7 +21,7 @@ from payments.services.creating import (
 )
 from tests.factories import vendors as people
 from tests.kit.books import assert_all_invariants_hold
-from tests.services.payments.cast import KEY, created, usd, wish
+from tests.services.payments.cast import KEY, authorized, created, now_plus, types_of, usd, wish
 from vendors.models.vendors import VendorNotFound
 from vendors.services import onboarding
 
@@ -101,3 +105,41 @@ class TestCreate:
         with pytest.raises(Exception, match="duplicate key"):
             created(people.create_merchant("Other"), wish(), payment.pk)
         assert PaymentTransaction.objects.filter(payment=payment).count() == 0
+
+
+class TestScreening:
+    """Against the house's own rules: above 10,000 USD a person looks, above 50,000 USD it is declined."""
+
+    def test_a_declined_one_is_born_rejected_with_its_shares(self, northwind, ada):
+        payment = created(northwind, wish(amount=5_000_001, shares=[(ada, 100)], is_confirmed=True))
+        assert (payment.state, payment.reason) == ("rejected", "declined by the fraud screening")
+        assert [share.state for share in payment.share_rows] == ["cancelled"]
+        with pytest.raises(StateConflict):
+            authorized(payment)
+        assert_all_invariants_hold()
+
+    def test_a_suspicious_one_waits_for_a_person(self, northwind, ada):
+        payment = created(northwind, wish(amount=1_000_001, shares=[(ada, 100)]))
+        assert (payment.state, payment.fraud_decision) == ("under_review", "review")
+        assert [share.state for share in payment.share_rows] == ["pending"]
+        with pytest.raises(StateConflict):
+            authorized(payment)
+
+    @pytest.mark.parametrize(
+        ("verb", "history"),
+        [
+            (reviewing.approve, ["review_opened", "review_approved", "authorized"]),
+            (reviewing.decline, ["review_opened", "rejected"]),
+        ],
+    )
+    def test_the_reviewers_word_lets_it_go_on_or_ends_it(
+        self, northwind, network, verb, history
+    ):
+        payment = created(northwind, wish(network.card()["token"], 1_000_001, is_confirmed=True))
+        review = FraudReview.objects.get(payment_ref=payment.public_id)
+        olga = staff_actor(1, "olga")
+        verb(review_id=review.pk, actor=olga, reason="knows the customer well", at=now_plus(1))
+        outbox.relay_all(now_plus(2))
+        jobs.run_due(now_plus(3))
+        assert types_of(payment) == history
+        assert_all_invariants_hold()

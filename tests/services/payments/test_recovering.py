@@ -122,6 +122,22 @@ class TestSweep:
         assert types_of(payment)[-1] == "capture_failed"
         assert_all_invariants_hold()
 
+    def test_one_that_makes_trouble_does_not_keep_the_others_waiting(self, northwind, network, monkeypatch):
+        troubled, healthy = (paid(northwind, network, "lost_answer") for _ in range(2))
+        conclude = operations.conclude
+
+        def breaks(operation, *args, **options):
+            if operation.payment_id == troubled.pk:
+                raise RuntimeError("a defect of ours")
+            return conclude(operation, *args, **options)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(operations, "conclude", breaks)
+            recovering.sweep(now_plus(6))
+        assert (fresh(troubled).state, fresh(healthy).state) == ("created", "authorized")
+        recovering.sweep(now_plus(40))
+        assert fresh(troubled).state == "authorized"
+
 
 class TestLease:
     def test_is_given_to_one_worker_only(self, northwind, network):
