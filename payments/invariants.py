@@ -84,7 +84,8 @@ def operations_and_entries_agree() -> Iterable[str]:
                 WHERE outcome = 'approved' AND kind IN ('capture', 'refund')) o
            FULL JOIN
                (SELECT id, source_type, source_id, step FROM ledger_entry
-                WHERE source_type IN ('payment', 'refund') AND reverses_id IS NULL) e
+                WHERE source_type IN ('payment', 'refund') AND reverses_id IS NULL
+                  AND step <> 'refund_returned') e
              ON (e.source_type, e.source_id, e.step) = (o.subject_type, o.subject_id, o.leg)
            WHERE o.id IS NULL OR e.id IS NULL""",
         "operation {0} and journal entry {1} do not agree",

@@ -137,6 +137,7 @@ ISOLATORS = (
     "ledger/relay.py",
     "ledger/invariants.py",
     "fraud/engine/pipeline.py",
+    "payments/services/recovering.py",
 )
 
 
