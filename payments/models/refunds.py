@@ -30,6 +30,9 @@ class Refund(Recorded):
     SUBJECT = "refund"
     NotFound = RefundNotFound
 
+    # Set by selectors and services, not a column: what each vendor gives back.
+    share_rows: list["RefundShare"]
+
     merchant = models.ForeignKey(
         "vendors.Merchant", on_delete=models.PROTECT, related_name="+", db_index=False
     )

@@ -132,9 +132,7 @@ class TestScreening:
             (reviewing.decline, ["review_opened", "rejected"]),
         ],
     )
-    def test_the_reviewers_word_lets_it_go_on_or_ends_it(
-        self, northwind, network, verb, history
-    ):
+    def test_the_reviewers_word_lets_it_go_on_or_ends_it(self, northwind, network, verb, history):
         payment = created(northwind, wish(network.card()["token"], 1_000_001, is_confirmed=True))
         review = FraudReview.objects.get(payment_ref=payment.public_id)
         olga = staff_actor(1, "olga")
