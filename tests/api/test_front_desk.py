@@ -132,6 +132,14 @@ class TestEveryAnswer:
             "unsupported_media_type",
         )
 
+    def test_a_body_without_a_length_is_411(self, northwind, merchant_client):
+        response = merchant_client.post(PROBES, b"", **{"Transfer-Encoding": "chunked"})
+        problem(response, 411, "length_required")
+        assert not Vendor.objects.filter(merchant=northwind).exists()
+
+    def test_a_large_body_is_413_before_it_is_read_to_its_end(self, merchant_client):
+        problem(merchant_client.post(PROBES, b'{"note":"' + b"x" * 10**6 + b'"}'), 413, "body_too_large")
+
     def test_a_defect_is_500_without_its_inside(self, merchant_client, caplog):
         body = problem(merchant_client.post(PROBES, {"outcome": "broken"}), 500, "internal_error")
         assert "broken" not in str(body)

@@ -5,6 +5,7 @@ import pytest
 from config.api import ROUTES
 from vendors.api.base import MerchantViewSet
 from vendors.api.idempotency import Idempotency
+from vendors.scopes import SCOPES
 
 ACTIONS = sorted(
     {(route.view, action, method) for route in ROUTES for method, action in route.actions.items()},
@@ -18,7 +19,12 @@ ACTIONS = sorted(
 def test_every_action_asks_for_a_scope(view, action):
     """Deny by default: an action without a scope of its own is refused, so it must have one."""
     assert issubclass(view, MerchantViewSet)
-    assert view.scopes.get(action), f"{view.__name__}.scopes has no {action!r}"
+    assert view.scopes.get(action) in SCOPES, f"{view.__name__}.scopes names no scope for {action!r}"
+
+
+@pytest.mark.parametrize(("view", "action", "method"), ACTIONS, ids=lambda v: getattr(v, "__name__", v))
+def test_reads_ask_for_a_scope_to_read_and_writes_for_one_to_write(view, action, method):
+    assert view.scopes[action].endswith(":read" if method == "get" else ":write")
 
 
 def test_every_post_takes_a_key():

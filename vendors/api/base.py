@@ -32,7 +32,7 @@ from vendors.api.idempotency import Answer, Idempotency, Render, Replay
 from vendors.api.negotiation import JsonOnly
 from vendors.api.paging import page
 from vendors.api.rendering import JSON_TYPE, JsonRenderer, to_bytes
-from vendors.api.strict_json import StrictJsonParser
+from vendors.api.strict_json import LengthRequired, StrictJsonParser
 from vendors.models import Merchant
 from vendors.services import idempotency
 from vendors.services.idempotency import Claim, LeaseLost, Stored
@@ -167,6 +167,8 @@ class MerchantViewSet(ViewSet):
         policy = self._policy()
         self._key = desk.read_key(request, policy)
         if request.method in WRITES:
+            if "HTTP_TRANSFER_ENCODING" in request.META and not request.META.get("CONTENT_LENGTH"):
+                raise LengthRequired
             _ = request.data  # parsed now: a malformed body is refused before anything is claimed
 
     def permission_denied(

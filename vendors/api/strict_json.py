@@ -32,6 +32,14 @@ class BodyTooLarge(APIException):
     default_code = "body_too_large"
 
 
+class LengthRequired(APIException):
+    """A body of a length that is not told; it would be taken for an empty one."""
+
+    status_code = status.HTTP_411_LENGTH_REQUIRED
+    default_detail = "send the length of the body in Content-Length"
+    default_code = "length_required"
+
+
 class StrictJsonParser(BaseParser):
     """The only parser of the API."""
 
