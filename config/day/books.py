@@ -11,7 +11,7 @@ from typing import Final
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.db.models import Count, F, QuerySet, Sum
+from django.db.models import Count, QuerySet, Sum
 
 from config.day.scenario import Seen
 from ledger import balances, ids
@@ -127,15 +127,16 @@ def _add_shares(
             Sum("amount_minor"),
             Sum("captured_minor"),
             Sum("refunded_minor"),
-            Sum(F("commission_captured_minor") - F("commission_refunded_minor")),
+            Sum("commission_captured_minor"),
+            Sum("commission_refunded_minor"),
         )
         .order_by("vendor_id", "payment__currency", "payment__state")
     )
-    for vendor_id, currency, state, count, amount, captured, refunded, commission in rows:
+    for vendor_id, currency, state, count, amount, captured, refunded, taken, given_back in rows:
         line = vendors[external[vendor_id]][currency]
         _count(line, state, count, amount, captured, refunded)
-        line.commission += commission
-        currencies[currency].commission += commission
+        line.commission += taken - given_back
+        currencies[currency].commission += taken - given_back
 
 
 def _count(line: Figures, state: str, count: int, amount: int, captured: int, refunded: int) -> None:

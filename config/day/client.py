@@ -175,6 +175,10 @@ class Network(HttpClient):
             raise Refused("POST /bank/v1/close-day", answer)
         return answer.body
 
+    def bank_statements(self, date: str) -> int:
+        """Return how many statements the bank has made of a day."""
+        return len(self.get("/bank/v1/statements", date=date).body["data"])
+
     def bank_accounts(self) -> list[dict[str, Any]]:
         """Return the bank's accounts with their balances, as the bank itself keeps them."""
         rows: list[dict[str, Any]] = self.get("/bank/v1/accounts").body["data"]

@@ -26,6 +26,7 @@ COLUMNS: Final = (
     ("still pending", "pending"),
 )
 COUNTS: Final = frozenset({"orders"})
+NOT_OF_VENDORS: Final = frozenset({"provider_fees"})
 NAME_WIDTH_MAX: Final = 28
 
 
@@ -104,7 +105,9 @@ def table(labels: Sequence[str], rows: Iterable[tuple[tuple[str, ...], dict[str,
 
 def _cells(names: tuple[str, ...], figures: dict[str, int]) -> list[str]:
     labels = [label[:NAME_WIDTH_MAX] for label in names]
-    return [*labels, *(_cell(figures[key], key, names[-1]) for _, key in COLUMNS)]
+    without = NOT_OF_VENDORS if len(names) > 1 else frozenset()
+    cells = ("-" if key in without else _cell(figures[key], key, names[-1]) for _, key in COLUMNS)
+    return [*labels, *cells]
 
 
 def _cell(figure: int, key: str, currency: str) -> str:

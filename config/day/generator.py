@@ -137,7 +137,7 @@ def _customer(day: int, number: int) -> Customer:
     currency = _weighted(draw, CURRENCY_WEIGHTS)
     country = draw.choice(CURRENCIES[currency][0])
     # 198.18.0.0/15 is set aside for trials (RFC 2544): nobody lives there.
-    address = f"198.{18 + day // 125 % 2}.{day % 125 * 2 + number // 250}.{number % 250 + 1}"
+    address = f"198.{18 + day // 125 % 2}.{(day % 125 * 2 + number // 250) % 256}.{number % 250 + 1}"
     name = f"{day}-{number:04d}"
     return Customer(f"cust-{name}", f"customer-{name}@example.com", address, country)
 
@@ -150,7 +150,8 @@ def currency_of(country: str) -> str:
 def _order(draw: Random, day: int, number: int, kind: Kind, buyers: Iterator[Customer]) -> Order:
     if kind is Kind.CARD_TESTER:
         return _tester_order(draw, day, number)
-    customer = next(buyers)
+    # Who orders above the limits orders nothing else: the attempt counts in the sums of the velocity rules.
+    customer = _customer(day, CUSTOMERS + number) if kind is Kind.OVER_LIMIT else next(buyers)
     currency = currency_of(customer.country)
     lines = _lines(draw, currency)
     if kind is Kind.OVER_LIMIT:

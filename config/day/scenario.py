@@ -15,7 +15,7 @@ from config.day.client import Answer, Api, Network, Refused, wait_until
 from config.day.lanes import Lanes
 from config.day.means import account_of, german_iban
 from config.day.plan import RunPlan
-from config.day.shapes import Means, Order, VendorPlan
+from config.day.shapes import Means, Order, Refund, VendorPlan
 
 LANES = 8
 PAYMENT_REQUIRED = 402
@@ -33,6 +33,10 @@ SPECIAL_ACCOUNTS = {
     "oak-and-ash": german_iban("370400440000001018"),
     "dune-tents": german_iban("370400440000001042"),
 }
+
+# What the marketplace keeps of a sale, by the vendor's category.
+COMMISSION_BPS = {"books": 1000, "electronics": 800, "food": 1250, "home": 1150, "outdoor": 950}
+COMMISSION_BPS_ELSE = 1000
 
 Say = Callable[[str], None]
 
@@ -112,10 +116,12 @@ class Day:
         """The bank ends its day; its statements are fetched, imported and reconciled."""
         date = self._plan.business_date
         self._network.close_bank_day(date)
+        # The key names how many statements there are: one that came later is fetched by a request of its own.
+        known = str(self._network.bank_statements(date))
         fetched = self._api.make(
-            "/api/v1/bank-statements/fetch", {"date": date}, self._plan.key("statements", date)
+            "/api/v1/bank-statements/fetch", {"date": date}, self._plan.key("statements", date, known)
         )
-        self.seen.statements = sorted(row["id"] for row in fetched["data"])
+        self.seen.statements = sorted(row["id"] for row in fetched["statements"])
         self._say(f"the bank closed {date}: {len(self.seen.statements)} statements imported")
 
     # --- one vendor, one order, one settlement ------------------------------------------------------------
@@ -130,6 +136,7 @@ class Day:
                 "iban": iban,
                 "country": iban[:2],
             },
+            "commission": {"rate_bps": COMMISSION_BPS.get(vendor.category, COMMISSION_BPS_ELSE)},
         }
         made = self._api.make(
             "/api/v1/vendors/", body, f"vendor-{self._plan.key('vendor', vendor.external_id)}"
@@ -198,22 +205,30 @@ class Day:
 
     def _refund(self, order: Order) -> None:
         assert order.refund is not None
+        try:
+            refund_id = self._refund_of(order, order.refund)
+        except Refused as refusal:
+            self._complain(f"the refund of order {order.ref} was refused: {refusal}")
+            return
+        with self._lock:
+            self.seen.refunds.append(refund_id)
+
+    def _refund_of(self, order: Order, refund: Refund) -> str:
         payment_id = self.seen.payments[order.ref]
-        payment = self._api.get(f"/api/v1/payments/core/{payment_id}").body
-        share_of = {row["vendor_id"]: row["id"] for row in payment["vendor_split"]}
-        body: dict[str, Any] = {"payment_id": payment_id, "reason": order.refund.reason}
-        if order.refund.shares:
+        body: dict[str, Any] = {"payment_id": payment_id, "reason": refund.reason}
+        if refund.shares:
+            payment = self._api.get(f"/api/v1/payments/core/{payment_id}").body
+            share_of = {row["vendor_id"]: row["id"] for row in payment["vendor_split"]}
             split = [
                 {"transaction_id": share_of[self.seen.vendors[vendor]], "amount": amount}
-                for vendor, amount in order.refund.shares
+                for vendor, amount in refund.shares
             ]
             body |= {"vendor_split": split, "amount": sum(line["amount"] for line in split)}
         made = self._api.make("/api/v1/refunds/", body, self._plan.key("refund", order.ref))
         self._api.make(
             f"/api/v1/refunds/{made['id']}/process", {}, self._plan.key("refund-process", order.ref)
         )
-        with self._lock:
-            self.seen.refunds.append(made["id"])
+        return str(made["id"])
 
     def _settle_with(self, pair: tuple[str, str]) -> None:
         vendor_id, currency = pair

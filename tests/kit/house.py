@@ -255,7 +255,7 @@ def running_house(**settings: str) -> Iterator[House]:
     with ExitStack() as stack:
         folder = stack.enter_context(
             tempfile.TemporaryDirectory(
-                prefix="everycent-house-", dir=servers._open_folder(), ignore_cleanup_errors=True
+                prefix="everycent-house-", dir=servers.open_folder(), ignore_cleanup_errors=True
             )
         )
         house = House(Path(folder) / "house", **settings)

@@ -11,13 +11,7 @@ from http import HTTPStatus
 from typing import Any, Final, TypeVar
 
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import (
-    OpenApiExample,
-    OpenApiParameter,
-    OpenApiResponse,
-    extend_schema,
-    extend_schema_serializer,
-)
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import serializers
 
 from ledger.errors import DomainError
@@ -160,7 +154,7 @@ PAGE_PARAMETERS: Final = (
 
 def page_of(shape: type[serializers.Serializer], name: str) -> type[serializers.Serializer]:
     """Return the shape of one page of a list."""
-    page = type(
+    return type(
         name,
         (serializers.Serializer,),
         {
@@ -171,8 +165,6 @@ def page_of(shape: type[serializers.Serializer], name: str) -> type[serializers.
             "next": serializers.CharField(allow_null=True, help_text="The address of the next page."),
         },
     )
-    # Else an action that is called `list` would be described as an array of pages.
-    return extend_schema_serializer(many=False)(page)
 
 
 def page_example(row: Any) -> Schema:

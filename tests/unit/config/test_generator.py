@@ -23,7 +23,8 @@ def test_a_day_is_a_marketplace_of_the_promised_size():
     assert len(plan.orders) == 500
     assert len(plan.vendors) == 12
     assert len({vendor.category for vendor in plan.vendors}) == 5
-    assert len({order.customer.ref for order in plan.orders if order.kind is not Kind.CARD_TESTER}) == 300
+    ordinary = [order for order in plan.orders if order.kind not in (Kind.CARD_TESTER, Kind.OVER_LIMIT)]
+    assert len({order.customer.ref for order in ordinary}) == 300
     assert {order.currency for order in plan.orders} == set(CURRENCIES)
     assert {order.means.type for order in plan.orders} == {"card", "bank_transfer"}
     assert {line.vendor for order in plan.orders for line in order.lines} == {v.external_id for v in VENDORS}
@@ -56,6 +57,13 @@ def test_a_thousand_orders_are_the_table_itself():
 def test_too_few_orders_are_refused():
     with pytest.raises(ValueError, match="at least 12"):
         counts(11)
+
+
+def test_who_orders_above_the_limits_orders_nothing_else():
+    orders = plan_day(20260105, 1).orders
+    large = {order.customer.ref for order in orders if order.kind is Kind.OVER_LIMIT}
+    assert len(large) == 5
+    assert sum(order.customer.ref in large for order in orders) == 5
 
 
 def test_nobody_but_the_tester_buys_more_than_twice_a_day():
