@@ -24,6 +24,8 @@ DEVELOPMENT_WEBHOOK_SECRET = os.environ.get(
 def main() -> None:
     """Read the arguments and serve."""
     arguments = _parser().parse_args()
+    if arguments.end_with_parent:
+        _watch(os.getppid())
     options = Options(
         api_key=arguments.api_key,
         public_key=arguments.public_key,
@@ -52,7 +54,7 @@ def _loader(folder: Path, options: Options) -> Callable[..., Any]:
 
     def load(*_: object) -> Application:
         # Runs in granian's worker process: SQLite and threads must be made there, not before the fork.
-        threading.Thread(target=_end_with, args=(parent,), name="parent-watch", daemon=True).start()
+        _watch(parent)
         application = Application(folder, options)
         application.start()
         return application
@@ -60,8 +62,12 @@ def _loader(folder: Path, options: Options) -> Callable[..., Any]:
     return load
 
 
+def _watch(parent: int) -> None:
+    threading.Thread(target=_end_with, args=(parent,), name="parent-watch", daemon=True).start()
+
+
 def _end_with(parent: int) -> None:
-    # After kill -9 of the server the worker would keep the port for ever.
+    # After kill -9 of the parent this process would keep the port for ever.
     while os.getppid() == parent:
         time.sleep(0.1)
     os._exit(1)
@@ -86,6 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--late-seconds", type=float, default=6.0, help="delay of a late answer")
     parser.add_argument("--pending-seconds", type=float, default=1.0, help="how long pending lasts")
+    parser.add_argument("--end-with-parent", action="store_true", help="end when the starting process ends")
     return parser
 
 
