@@ -137,10 +137,11 @@ class TestTheProxy:
             assert client.recv(100) == b"COMMIT"
 
     def test_resets_when_nobody_is_behind_it(self):
-        with FaultProxy("127.0.0.1", free_port()) as proxy, connect(proxy) as client:
+        with FaultProxy("127.0.0.1", free_port()) as proxy:
             with pytest.raises((ConnectionResetError, BrokenPipeError)):
-                client.sendall(b"hello")
-                client.recv(1)
+                with connect(proxy) as client:
+                    client.sendall(b"hello")
+                    client.recv(1)
 
 
 class TestTheTransportThroughIt:
