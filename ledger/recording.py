@@ -36,7 +36,7 @@ class NotRecorded(RuntimeError):
     """A step broke the rules of `record`: a defect, never a refusal to a caller."""
 
 
-class Recorded(FSMModelMixin, models.Model):  # type: ignore[misc]
+class Recorded(FSMModelMixin, models.Model):
     """A row with a machine, whose every change of state is an event; its version is its last event's
     sequence."""
 

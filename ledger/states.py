@@ -99,7 +99,7 @@ class Machine:
         return "\n".join(lines)
 
 
-class StateField(FSMField):  # type: ignore[misc]
+class StateField(FSMField):
     """A protected text column that only the edges of its machine change."""
 
     def __init__(self, machine: Machine | None = None, **options: Any) -> None:

@@ -188,7 +188,7 @@ def refund_shares_of(refund: Refund) -> list[RefundShare]:
     loaded: list[RefundShare] | None = refund.__dict__.get("share_rows")
     if loaded is None:
         loaded = list(_refund_shares().filter(refund=refund))
-        refund.share_rows = loaded
+        refund.__dict__["share_rows"] = loaded
     return loaded
 
 

@@ -65,7 +65,9 @@ def measure(make: Callable[[int], Callable[[], None]], clients: int, seconds: fl
     works = [make(number) for number in range(clients)]
     for work in works:
         work()
-    barrier, latencies, failures = threading.Barrier(clients + 1), [[] for _ in works], []
+    barrier = threading.Barrier(clients + 1)
+    latencies: list[list[float]] = [[] for _ in works]
+    failures: list[Exception] = []
 
     def repeat(work: Callable[[], None], kept: list[float]) -> None:
         barrier.wait()

@@ -7,6 +7,7 @@ everything and empties the lists: it is changed only on purpose.
 
 import hashlib
 import hmac
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,8 +61,8 @@ def features_from(row: dict[str, Any], keys: Keys) -> Features:
             continue
         hour, day = row[dimension][:3], row[dimension][3:]
         is_capped = day[0] >= ATTEMPTS_READ_MAX
-        usage[dimension, HOUR_SECONDS] = Usage(*hour, is_capped)
-        usage[dimension, DAY_SECONDS] = Usage(*day, is_capped)
+        usage[dimension, HOUR_SECONDS] = _usage(hour, is_capped=is_capped)
+        usage[dimension, DAY_SECONDS] = _usage(day, is_capped=is_capped)
     hits = [
         ListHit(ListKind(kind), dimension, entry)
         for kind, dimension, entry in (text.split(" ") for text in row["lists"] or [])
@@ -74,3 +75,8 @@ def _normal(dimension: str, value: str) -> str:
     if dimension in {Dimension.EMAIL, Dimension.COUNTRY}:
         return stripped.casefold()
     return stripped
+
+
+def _usage(figures: Sequence[int], *, is_capped: bool) -> Usage:
+    attempts, failures, sum_minor = figures
+    return Usage(attempts, failures, sum_minor, is_capped)

@@ -4,6 +4,8 @@ A rule is never edited: a new version is published and the open one ends (`0002_
 else). A merchant's row overrides the house's row of the same code, currency by currency.
 """
 
+from enum import Enum
+
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
@@ -12,7 +14,7 @@ from fraud.engine.types import SCORE_MAX, Decision, Dimension, ListKind, RuleKin
 from ledger.ids import uuid7
 
 
-def _choices(kind: type) -> list[tuple[str, str]]:
+def _choices(kind: type[Enum]) -> list[tuple[str, str]]:
     return [(item.value, item.value.replace("_", " ")) for item in kind]
 
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 
 from fraud.engine.defaults import ANY, DEFAULT_RULES
 from fraud.engine.features import opaque
@@ -174,7 +175,7 @@ def sync_defaults(at: datetime) -> int:
     A first version holds since ever, a later one from `at`.
     """
     with transaction.atomic():
-        known = set(RiskRule.objects.filter(merchant_id=None).values_list("code", "version"))
+        known = set(RiskRule.objects.filter(merchant=None).values_list("code", "version"))
         fresh = [rule for rule in DEFAULT_RULES if (rule.code, rule.version) not in known]
         for rule in fresh:
             _end_open(None, rule.code, at)
@@ -184,7 +185,8 @@ def sync_defaults(at: datetime) -> int:
 
 
 def _end_open(merchant_id: uuid.UUID | None, code: str, at: datetime) -> RiskRule | None:
-    row = RiskRule.objects.filter(merchant_id=merchant_id, code=code, valid_until=None).first()
+    owner = Q(merchant=None) if merchant_id is None else Q(merchant_id=merchant_id)
+    row = RiskRule.objects.filter(owner, code=code, valid_until=None).first()
     if row is not None:
         RiskRule.objects.filter(pk=row.pk, valid_until=None).update(valid_until=max(at, row.valid_from))
     return row

@@ -67,7 +67,7 @@ class CreatePayment(StrictSerializer):
     customer_id = TextField(max_length=100)
     payment_method = MethodInput()
     capture_method = serializers.ChoiceField(CaptureMethod.values, required=False)
-    vendor_split = SplitInput(many=True, required=False, max_length=SPLIT_MAX)
+    vendor_split = SplitInput(many=True, required=False, max_length=SPLIT_MAX)  # type: ignore[call-arg]
     merchant_reference = TextField(max_length=100, required=False)
     description = TextField(max_length=500, required=False)
     metadata = MetadataField(required=False)

@@ -24,7 +24,7 @@ class CreateRefund(StrictSerializer):
     payment_id = PublicIdField("pay")
     amount = AmountField(required=False, help_text="When absent: the sum of the split, or all that is left.")
     reason = TextField(max_length=300, required=False)
-    vendor_split = RefundSplitInput(
+    vendor_split = RefundSplitInput(  # type: ignore[call-arg]
         many=True,
         required=False,
         max_length=SPLIT_MAX,

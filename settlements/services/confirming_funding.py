@@ -6,6 +6,7 @@ funded for the first time, and when the items come to the line. Operations that 
 of their day and are in none are one break an account.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from django.db.models import Q, Sum
@@ -127,10 +128,15 @@ def _figures(amount: Money, fee_minor: int) -> dict[str, int | str]:
 
 
 def _finding(
-    reason: BreakReason, line: StatementLine, key: str, amount: Money, detail: dict[str, object]
+    reason: BreakReason, line: StatementLine, key: str, amount: Money, detail: Mapping[str, object]
 ) -> Finding:
     return Finding(
-        reason, f"line|{line.pk}|{key}"[:140], amount, statement=line.statement, line=line, detail=detail
+        reason,
+        f"line|{line.pk}|{key}"[:140],
+        amount,
+        statement=line.statement,
+        line=line,
+        detail=dict(detail),
     )
 
 

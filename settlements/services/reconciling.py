@@ -107,7 +107,7 @@ def _line_finding(difference: Difference, line: StatementLine, payouts: dict[UUI
     """Say why a line that is not a provider's funding matches no payout."""
     payout = payouts.get(sources.payout_id(line) or UUID(int=0))
     reason = _REASONS[difference.reason]
-    detail = {"end_to_end_id": line.end_to_end_id, "remittance": line.remittance}
+    detail: dict[str, object] = {"end_to_end_id": line.end_to_end_id, "remittance": line.remittance}
     if payout is not None:
         detail |= {"payout": payout.public_id, "expected": -payout.amount_minor, "payout_state": payout.state}
         if payout.state == PayoutState.RECONCILED:
