@@ -155,7 +155,9 @@ def transaction(merchant_id: Whose, transaction_id: UUID) -> PaymentTransaction:
 def refunds(merchant_id: Whose) -> QuerySet[Refund]:
     """Return a merchant's refunds with payment and `share_rows`, unordered."""
     shares = Prefetch("shares", _refund_shares(), to_attr="share_rows")
-    return _of(merchant_id, Refund.objects.select_related("payment")).prefetch_related(shares)
+    rows: Any = _of(merchant_id, Refund.objects.select_related("payment"))  # Any: as in `payments`
+    found: QuerySet[Refund] = rows.prefetch_related(shares)
+    return found
 
 
 def refund(merchant_id: Whose, refund_id: UUID) -> Refund:
