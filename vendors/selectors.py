@@ -1,10 +1,12 @@
 """The read queries of this app; each takes the merchant whose rows it may show."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db import connection
+from django.db.models import Model, Q, QuerySet
 
 from ledger import balances
 from ledger.chart import Code
@@ -13,6 +15,8 @@ from vendors.models import ApiKey, CommissionRule, Merchant, Vendor
 from vendors.models.access import ApiKeyNotFound
 from vendors.models.merchants import MerchantNotFound
 from vendors.models.vendors import VendorNotFound
+
+Row = TypeVar("Row", bound=Model)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,3 +97,36 @@ def vendor_balances(merchant_id: UUID, vendor_id: UUID) -> list[VendorBalance]:
         )
         for currency, by_code in sorted(found.items())
     ]
+
+
+def api_key_by_lookup(lookup: str) -> ApiKey | None:
+    """Return the key with this public part and its merchant, in one query, whether it holds or not.
+
+    Every request of the API begins with it, so it goes round the ORM's compiler: a quarter of its time.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_KEY_WITH_MERCHANT, [lookup])
+        row = cursor.fetchone()
+    if row is None:
+        return None
+    split = len(ApiKey._meta.concrete_fields)
+    key = _from_row(ApiKey, row[:split])
+    key.merchant = _from_row(Merchant, row[split:])
+    return key
+
+
+_KEY_WITH_MERCHANT: Final = (  # noqa: S608 (the names are those of our models)
+    "SELECT {}, {} FROM vendors_apikey k JOIN vendors_merchant m ON m.id = k.merchant_id WHERE k.lookup = %s"
+).format(
+    ", ".join(f"k.{field.column}" for field in ApiKey._meta.concrete_fields),
+    ", ".join(f"m.{field.column}" for field in Merchant._meta.concrete_fields),
+)
+
+
+def _from_row(model: type[Row], row: Sequence[Any]) -> Row:
+    fields = model._meta.concrete_fields
+    values = [
+        field.from_db_value(value, None, connection) if hasattr(field, "from_db_value") else value
+        for field, value in zip(fields, row, strict=True)
+    ]
+    return model.from_db(connection.alias, [field.attname for field in fields], values)

@@ -11,7 +11,13 @@ from http import HTTPStatus
 from typing import Any, Final, TypeVar
 
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import (
+    OpenApiExample,
+    OpenApiParameter,
+    OpenApiResponse,
+    extend_schema,
+    extend_schema_serializer,
+)
 from rest_framework import serializers
 
 from ledger.errors import DomainError
@@ -154,7 +160,7 @@ PAGE_PARAMETERS: Final = (
 
 def page_of(shape: type[serializers.Serializer], name: str) -> type[serializers.Serializer]:
     """Return the shape of one page of a list."""
-    return type(
+    page = type(
         name,
         (serializers.Serializer,),
         {
@@ -165,6 +171,8 @@ def page_of(shape: type[serializers.Serializer], name: str) -> type[serializers.
             "next": serializers.CharField(allow_null=True, help_text="The address of the next page."),
         },
     )
+    # Else an action that is called `list` would be described as an array of pages.
+    return extend_schema_serializer(many=False)(page)
 
 
 def page_example(row: Any) -> Schema:

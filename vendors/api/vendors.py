@@ -1,10 +1,9 @@
 """Controller: vendors. A marketplace takes its sellers in, looks at them and at what they are owed."""
 
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from django.http import HttpResponse
-from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 
@@ -13,7 +12,6 @@ from ledger.errors import NotFound
 from ledger.money import AMOUNT_MAX, BPS_WHOLE
 from vendors import selectors
 from vendors.api.base import MerchantViewSet
-from vendors.api.documents import PAGE_PARAMETERS, failures, page_of, writes
 from vendors.api.fields import (
     CurrencyField,
     IbanField,
@@ -22,20 +20,53 @@ from vendors.api.fields import (
     TextField,
     WholeNumberField,
 )
+from vendors.api.openapi import (
+    PAGE_PARAMETERS,
+    Answer,
+    Body,
+    documented,
+    page_example,
+    page_of,
+    path_id,
+)
 from vendors.models import Vendor
 from vendors.models.vendors import VendorNotFound
 from vendors.services import onboarding
-from vendors.services.onboarding import CommissionTerms, NewVendor
+from vendors.services.onboarding import (
+    BadCommission,
+    CommissionTerms,
+    MerchantInactive,
+    NewVendor,
+    VendorExists,
+)
 
-COUNTRY = r"[A-Z]{2}"
-ACCOUNT_SHOWN = 4
-EXAMPLE = {
+TAG: Final = "vendors"
+COUNTRY: Final = r"[A-Z]{2}"
+ACCOUNT_SHOWN: Final = 4
+EXAMPLE: Final = {
     "external_id": "seller-17",
     "name": "Ada's Books",
     "category": "books",
     "payout_destination": {"holder": "Ada Lovelace", "iban": "DE89370400440532013000", "country": "DE"},
     "commission": {"rate_bps": 1250, "fixed_minor": 30, "currency": "EUR"},
     "metadata": {"tier": "gold"},
+}
+ID: Final = path_id("id", "vnd", "The vendor")
+SHOWN: Final = {
+    "id": "vnd_01kagm3c8qf3p8w0t5y5r4d2ne",
+    "object": "vendor",
+    "external_id": "seller-17",
+    "name": "Ada's Books",
+    "category": "books",
+    "status": "active",
+    "payout_destination": {"holder": "Ada Lovelace", "account_last4": "3000", "country": "DE"},
+    "metadata": {"tier": "gold"},
+    "created_at": "2026-11-21T10:00:00.000000Z",
+}
+OWED: Final = {
+    "object": "vendor_balance",
+    "vendor_id": SHOWN["id"],
+    "balances": [{"currency": "EUR", "pending": 12990, "available": 0, "receivable": 0}],
 }
 
 
@@ -105,6 +136,9 @@ class VendorBalance(serializers.Serializer):
     balances = CurrencyBalance(many=True)
 
 
+VendorPage = page_of(VendorOut, "VendorPage")
+
+
 class VendorViewSet(MerchantViewSet):
     """The merchant's vendors."""
 
@@ -115,12 +149,15 @@ class VendorViewSet(MerchantViewSet):
         "balance": "vendors:read",
     }
 
-    @extend_schema(
+    @documented(
         operation_id="vendors_create",
+        tag=TAG,
         summary="Take a vendor in",
-        description="A vendor of a sandbox merchant is active at once.",
-        tags=["Vendors"],
-        **writes(VendorIn, VendorOut, EXAMPLE, {"vendor_exists": 409, "commission_invalid": 422}),
+        description="A vendor of a sandbox merchant is active at once. The account is shown by its end only.",
+        body=Body(VendorIn, EXAMPLE),
+        answers={201: Answer(VendorOut, SHOWN, "The vendor.")},
+        errors=[VendorExists, BadCommission, MerchantInactive],
+        key="required",
     )
     def create(self, request: Request) -> HttpResponse:
         values = self.read(VendorIn)
@@ -143,31 +180,37 @@ class VendorViewSet(MerchantViewSet):
         )
         return self.finish(vendor)
 
-    @extend_schema(
+    @documented(
         operation_id="vendors_list",
+        tag=TAG,
         summary="List vendors, newest first",
-        tags=["Vendors"],
+        description="All vendors of the merchant, by cursor.",
+        answers={200: Answer(VendorPage, page_example(SHOWN), "One page.")},
         parameters=PAGE_PARAMETERS,
-        responses={200: page_of(VendorOut), **failures({})},
     )
     def list(self, request: Request) -> HttpResponse:
         return self.page(selectors.vendors(self.merchant.pk), prefix=Vendor.PREFIX, render=shown)
 
-    @extend_schema(
+    @documented(
         operation_id="vendors_retrieve",
+        tag=TAG,
         summary="Get a vendor",
-        tags=["Vendors"],
-        responses={200: VendorOut, **failures({"vendor_not_found": 404})},
+        description="A vendor of another merchant is not found.",
+        answers={200: Answer(VendorOut, SHOWN, "The vendor.")},
+        errors=[VendorNotFound],
+        parameters=[ID],
     )
     def retrieve(self, request: Request, id: str) -> HttpResponse:
         return self.reply(shown(selectors.vendor(self.merchant.pk, _key(id))))
 
-    @extend_schema(
+    @documented(
         operation_id="vendors_balance",
+        tag=TAG,
         summary="Get what a vendor is owed, per currency",
-        description="Amounts in minor units. `receivable` is what the vendor owes.",
-        tags=["Vendors"],
-        responses={200: VendorBalance, **failures({"vendor_not_found": 404})},
+        description="Minor units; `pending` is not settled yet, `receivable` is what the vendor owes.",
+        answers={200: Answer(VendorBalance, OWED, "The balances; none before the first sale.")},
+        errors=[VendorNotFound],
+        parameters=[ID],
     )
     def balance(self, request: Request, id: str) -> HttpResponse:
         vendor = selectors.vendor(self.merchant.pk, _key(id))

@@ -18,7 +18,7 @@ from ledger import audit
 from ledger.actors import Actor
 from ledger.errors import Invalid
 from ledger.locks import phased
-from vendors import locks
+from vendors import locks, selectors
 from vendors.models import ApiKey, Merchant, Mode
 from vendors.scopes import SCOPES, check_scopes
 
@@ -91,7 +91,7 @@ def find(plaintext: str) -> ApiKey | None:
     lookup, _, secret = rest.partition("_")
     if kind != "sk" or not secret or len(lookup) != LOOKUP_LENGTH or not lookup.isascii():
         return None
-    key = ApiKey.objects.select_related("merchant").filter(lookup=lookup).first()
+    key = selectors.api_key_by_lookup(lookup)
     if key is None or _WORD_OF_MODE[key.mode] != word:
         return None
     return key if hmac.compare_digest(_digest(secret), bytes(key.secret_sha256)) else None

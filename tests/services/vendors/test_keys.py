@@ -5,6 +5,7 @@ import pytest
 from ledger.actors import SYSTEM
 from ledger.models import AuditRecord
 from tests.factories import vendors as factory
+from vendors import selectors
 from vendors.models import ApiKey
 from vendors.scopes import SCOPES, UnknownScope
 from vendors.services import keys
@@ -110,3 +111,16 @@ class TestNoteUse:
         keys.note_use(key, factory.AT + timedelta(seconds=60))
         key.refresh_from_db()
         assert key.last_used_at == factory.AT + timedelta(seconds=60)
+
+
+class TestApiKeyByLookup:
+    def test_reads_what_the_orm_reads(self, northwind):
+        key, _ = issue(northwind, ["payments:read"], expires_at=factory.AT + timedelta(days=1))
+        northwind.refund_approval_above = {"USD": 10_000}
+        northwind.save(update_fields=["refund_approval_above"])
+        found = selectors.api_key_by_lookup(key.lookup)
+        expected = ApiKey.objects.select_related("merchant").get(pk=key.pk)
+        for ours, theirs in ((found, expected), (found.merchant, expected.merchant)):
+            for field in theirs._meta.concrete_fields:
+                assert getattr(ours, field.attname) == getattr(theirs, field.attname), field.attname
+                assert type(getattr(ours, field.attname)) is type(getattr(theirs, field.attname))
