@@ -12,9 +12,10 @@ from uuid import UUID
 from django.db import connection
 from django.db.models import Max
 
-from ledger import clock
+from ledger import clock, crashpoints
 from ledger.actors import Actor
 from ledger.chart import Code
+from ledger.crashpoints import crashpoint
 from ledger.errors import Conflict, Invalid
 from ledger.journal import Leg
 from ledger.locks import phased
@@ -27,6 +28,8 @@ from settlements.models import SettlementBatch
 from settlements.selectors import Unbatched
 from settlements.services import Answer
 from vendors import selectors as vendor_selectors
+
+crashpoints.register("settlement.before_commit", "settlement.after_commit")
 
 NUMBER = "SET"
 
@@ -79,7 +82,9 @@ def settle(
         business_date=day,
         occurred_at=at,
     )
-    return _close(batch, actor, answer)
+    closed = _close(batch, actor, answer)
+    crashpoint("settlement.after_commit")
+    return closed
 
 
 @phased
@@ -111,6 +116,7 @@ def _close(batch: SettlementBatch, actor: Actor, answer: Answer) -> SettlementBa
             entry.announce(batch.as_event())
         _write_lines(batch, found)
     answer(batch)
+    crashpoint("settlement.before_commit")
     return batch
 
 

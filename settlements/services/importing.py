@@ -11,7 +11,9 @@ from uuid import UUID
 
 from django.db.models import Q
 
+from ledger import crashpoints
 from ledger.actors import Actor
+from ledger.crashpoints import crashpoint
 from ledger.locks import phase, phased
 from ledger.money import Money
 from ledger.recording import no_answer, record
@@ -24,6 +26,8 @@ from settlements.reconciliation import bank_feed
 from settlements.services import Answer, reconciling, resolving
 from settlements.services.resolving import Finding
 from settlements.states import StatementState
+
+crashpoints.register("reconciliation.after_store")
 
 REFERENCE_MAX = 140
 SEQUENCE_MAX = 10**15
@@ -76,6 +80,7 @@ def _import_all(
     merchant_id: UUID, statements: list[Statement], actor: Actor, at: datetime, answer: Answer
 ) -> Imported:
     stored = [_store(merchant_id, statement, actor, at) for statement in statements]
+    crashpoint("reconciliation.after_store")
     accepted = [row.statement for row in stored if row.statement.state == StatementState.ACCEPTED]
     accounts = dict.fromkeys((row.account, row.currency) for row in accepted)
     runs = [

@@ -15,10 +15,11 @@ import pytest
 from ledger.actors import SYSTEM
 from ledger.ids import uuid7
 from ledger.money import Money
-from payments.models import Payment, ProviderOperation
+from payments.models import Payment, ProviderOperation, Refund
 from payments.providers import registry
-from payments.services import authorizing, capturing, creating, recovering
+from payments.services import authorizing, capturing, creating, recovering, refunding, requesting_refunds
 from payments.services.creating import NewPayment, WantedShare
+from payments.services.requesting_refunds import RefundWish
 from payments.simulator import scenarios
 from settlements.models import SettlementBatch
 from settlements.services import batching, importing, paying_out
@@ -62,6 +63,14 @@ def sell(
     payment = creating.create(payment_id=uuid7(), wanted=wanted, **whose)
     authorizing.authorize(payment_id=payment.pk, operation_id=uuid7(), **whose)
     return capturing.capture(payment_id=payment.pk, operation_id=uuid7(), amount=None, **whose)
+
+
+def refund(payment: Payment, at: datetime, amount_minor: int | None = None) -> Refund:
+    """Give money of a payment back through the network: all that is left, unless told otherwise."""
+    whose: dict[str, Any] = {"merchant_id": payment.merchant_id, "actor": SYSTEM, "at": at}
+    wish = RefundWish(refund_id=uuid7(), payment_id=payment.pk, amount_minor=amount_minor)
+    made = requesting_refunds.request(wish=wish, **whose)
+    return refunding.process(refund_id=made.pk, operation_id=uuid7(), **whose)
 
 
 def settle(vendor: Vendor, currency: str, at: datetime, day: date | None = None) -> SettlementBatch:
