@@ -1,0 +1,170 @@
+"""The books for staff: accounts with their exact balances, entries with their postings, seals."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import BigIntegerField, QuerySet
+from django.db.models.expressions import RawSQL
+from django.http import HttpRequest
+from django.utils.safestring import SafeString
+
+from ledger import ids
+from ledger.admin import formats
+from ledger.admin.base import (
+    ROWS_IN_A_PANEL,
+    Facts,
+    Panel,
+    ViewOnlyAdmin,
+    code_column,
+    moment_column,
+)
+from ledger.admin.story import account_name
+from ledger.models import Account, Event, JournalEntry, Posting, SealBlock
+
+_BALANCE = "(SELECT b.balance FROM ledger_balance b WHERE b.id = ledger_account.id)"
+
+
+@admin.register(Account)
+class AccountAdmin(ViewOnlyAdmin):
+    """Accounts with the balance of this instant; a debit is positive, a credit negative."""
+
+    list_display = ["name", "owner_shown", "merchant", "balance_now", "kind", "opened"]
+    list_filter = ["code", "currency", "is_deferred"]
+    search_fields = ["=owner", "=merchant_id"]
+
+    opened = moment_column("opened_at", "opened")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Account]:
+        exact = RawSQL(_BALANCE, [], output_field=BigIntegerField())  # noqa: S611  (a constant)
+        return super().get_queryset(request).annotate(exact=exact)
+
+    @admin.display(description="account", ordering="code")
+    def name(self, row: Account) -> str:
+        return account_name(row.code)
+
+    @admin.display(description="owner")
+    def owner_shown(self, row: Account) -> SafeString:
+        return formats.code(row.owner)
+
+    @admin.display(description="merchant")
+    def merchant(self, row: Account) -> SafeString:
+        return formats.code(ids.show("mer", row.merchant_id))
+
+    @admin.display(description="balance")
+    def balance_now(self, row: Any) -> SafeString:
+        return formats.money(row.exact, row.currency)
+
+    @admin.display(description="kept")
+    def kind(self, row: Account) -> str:
+        return "rolled up" if row.is_deferred else "strict"
+
+    def facts(self, row: Any) -> list[Facts]:
+        return [
+            Facts(
+                "",
+                [
+                    ("account", account_name(row.code)),
+                    ("code", formats.code(row.code)),
+                    ("owner", formats.code(row.owner)),
+                    ("merchant", formats.code(ids.show("mer", row.merchant_id))),
+                    ("balance now", formats.money(row.exact, row.currency)),
+                    ("kept", self.kind(row)),
+                    ("may not fall below", formats.money(row.balance_min, row.currency)),
+                    ("may not rise above", formats.money(row.balance_max, row.currency)),
+                    ("opened", formats.moment(row.opened_at)),
+                ],
+            )
+        ]
+
+    def panels(self, row: Any) -> Iterable[Panel]:
+        latest = (
+            Posting.objects.filter(account_id=row.pk).select_related("entry").order_by("-entry_id", "-line")
+        )[:ROWS_IN_A_PANEL]
+        yield Panel(
+            "Latest postings",
+            ["when", "entry", "purpose", "debit", "credit", "balance after"],
+            [
+                [
+                    formats.moment(posting.entry.occurred_at),
+                    formats.link(posting.entry, posting.entry.kind),
+                    posting.purpose.replace("_", " "),
+                    formats.money(posting.amount if posting.amount > 0 else None, posting.currency),
+                    formats.money(-posting.amount if posting.amount < 0 else None, posting.currency),
+                    formats.money(posting.balance_after, posting.currency),
+                ]
+                for posting in latest
+            ],
+            note=f"The latest {ROWS_IN_A_PANEL}. A rolled-up account keeps no balance after each posting.",
+        )
+
+
+@admin.register(JournalEntry)
+class JournalEntryAdmin(ViewOnlyAdmin):
+    """Entries; each balances per currency, and none is ever changed."""
+
+    list_display = ["kind_shown", "source", "step", "merchant", "happened", "written"]
+    list_filter = ["kind", "source_type"]
+    search_fields = ["=id", "=source_id"]
+
+    happened = moment_column("occurred_at", "happened")
+    written = moment_column("recorded_at", "written")
+
+    @admin.display(description="entry")
+    def kind_shown(self, row: JournalEntry) -> str:
+        return row.kind.replace("_", " ")
+
+    @admin.display(description="source")
+    def source(self, row: JournalEntry) -> SafeString:
+        return formats.code(f"{row.source_type} {row.source_id}")
+
+    @admin.display(description="merchant")
+    def merchant(self, row: JournalEntry) -> SafeString:
+        return formats.code(ids.show("mer", row.merchant_id))
+
+    def panels(self, row: JournalEntry) -> Iterable[Panel]:
+        postings = list(row.postings.select_related("account").order_by("line"))
+        sums: dict[str, int] = {}
+        for posting in postings:
+            sums[posting.currency] = sums.get(posting.currency, 0) + posting.amount
+        proof = ", ".join(f"{formats.money_text(total, name)}" for name, total in sorted(sums.items()))
+        yield Panel(
+            "Postings",
+            ["line", "account", "owner", "purpose", "debit", "credit"],
+            [
+                [
+                    posting.line,
+                    formats.link(posting.account, account_name(posting.account.code)),
+                    formats.code(posting.account.owner),
+                    posting.purpose.replace("_", " "),
+                    formats.money(posting.amount if posting.amount > 0 else None, posting.currency),
+                    formats.money(-posting.amount if posting.amount < 0 else None, posting.currency),
+                ]
+                for posting in postings
+            ],
+            note=f"Sum of debits less credits: {proof}.",
+        )
+        yield Panel(
+            "Events that name this entry",
+            ["when", "event", "subject", "by"],
+            [
+                [
+                    formats.moment(event.occurred_at),
+                    formats.link(event, event.type),
+                    formats.code(f"{event.subject_type} {event.subject_id}"),
+                    f"{event.actor_kind} {event.actor_id}",
+                ]
+                for event in Event.objects.filter(
+                    subject_type=row.source_type, subject_id=row.source_id, entry_id=row.pk
+                ).order_by("sequence")
+            ],
+        )
+
+
+@admin.register(SealBlock)
+class SealBlockAdmin(ViewOnlyAdmin):
+    """Blocks that seal entries and events; the key that signs them is not in this database."""
+
+    list_display = ["number", "entries", "events", "sealed", "key_id"]
+    sealed = moment_column("sealed_at", "sealed")
+    key = code_column("key_id", "key")

@@ -1,0 +1,149 @@
+"""How the admin shows things: money, states, times, identifiers, JSON. Escaped, and without a query.
+
+Money is formatted by moneyed (the library under django-money) with the currency's own decimals by ISO 4217;
+the locale's list is not used, because it rounds dinars to whole ones.
+"""
+
+import json
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, Final
+
+import moneyed
+from django.db import models
+from django.urls import NoReverseMatch, reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
+from moneyed.l10n import format_money
+
+from ledger import audit
+from ledger.money import Money, exponent
+
+LOCALE: Final = "en"
+NOTHING: Final = mark_safe('<span class="house-none">–</span>')  # noqa: S308  (a constant)
+TEXT_MAX: Final = 4_000
+
+GOOD: Final = frozenset(
+    "active accepted approve approved applied captured closed completed confirmed done funded paid reconciled "
+    "resolved sent succeeded delivered finished sealed holds open_account LOW".split()
+)
+WATCH: Final = frozenset(
+    "asked authorized carried created draft held in_review mismatch not_sent onboarding open paying "
+    "partly_captured past_due paused pending processing received requested requires_action review trialing "
+    "under_review unknown unpaid waiting MEDIUM".split()
+)
+BAD: Final = frozenset(
+    "bad block broken dead decline declined expired failed refused rejected returned revoked suspended "
+    "uncollectible HIGH CRITICAL".split()
+)
+
+
+def money_text(minor: int, currency: str) -> str:
+    """Return an amount as people read it, for example `1,234.50 USD`."""
+    amount = moneyed.Money(Money(minor, currency).major(), currency)
+    return format_money(amount, locale=LOCALE, format=_pattern(currency), currency_digits=False)
+
+
+def money(minor: int | None, currency: str) -> SafeString:
+    """Return an amount for a column of figures."""
+    if minor is None or not currency:
+        return NOTHING
+    sign = " house-minus" if minor < 0 else ""
+    return format_html('<span class="house-money{}">{}</span>', sign, money_text(minor, currency))
+
+
+def badge(state: str | None, label: str = "") -> SafeString:
+    """Return a state as a coloured word; the colour never says more than the word."""
+    if not state:
+        return NOTHING
+    tone = "good" if state in GOOD else "watch" if state in WATCH else "bad" if state in BAD else "plain"
+    return format_html(
+        '<span class="house-badge house-badge-{}">{}</span>', tone, label or state.replace("_", " ")
+    )
+
+
+def moment(at: datetime | None) -> SafeString:
+    """Return an instant, in UTC, to the second."""
+    if at is None:
+        return NOTHING
+    return format_html(
+        '<time class="house-time" datetime="{}" title="{}">{}</time>',
+        at.isoformat(),
+        at.isoformat(timespec="milliseconds"),
+        f"{at:%Y-%m-%d %H:%M:%S}",
+    )
+
+
+def code(text: Any) -> SafeString:
+    """Return an identifier in a fixed-width face."""
+    return format_html('<code class="house-code">{}</code>', text) if text else NOTHING
+
+
+def link(row: models.Model | None, text: str = "") -> SafeString:
+    """Return a link to a row's page, or its name where it has none."""
+    if row is None:
+        return NOTHING
+    url = page_of(row)
+    if not url:
+        return format_html("{}", text or str(row))
+    return format_html('<a class="house-link" href="{}">{}</a>', url, text or str(row))
+
+
+def page_of(row: models.Model) -> str:
+    """Return the address of a row's page, or an empty string."""
+    meta = row._meta
+    try:
+        return reverse(f"admin:{meta.app_label}_{meta.model_name}_change", args=[row.pk])
+    except NoReverseMatch:
+        return ""
+
+
+def block(value: Any) -> SafeString:
+    """Return JSON laid out, with the fields of the audit's list masked at any depth."""
+    if value in ({}, [], None, ""):
+        return NOTHING
+    shown = _masked(value)
+    text = json.dumps(shown, indent=2, ensure_ascii=False, default=str)
+    return format_html('<pre class="house-block">{}</pre>', text[:TEXT_MAX])
+
+
+def digest(value: Any) -> SafeString:
+    """Return bytes as hexadecimal digits."""
+    raw = bytes(value or b"")
+    return code(raw.hex() if len(raw) <= 32 else f"{len(raw)} bytes")
+
+
+def field_value(row: models.Model, field: "models.Field[Any, Any]") -> SafeString:
+    """Return a column of a row as it is shown on its page."""
+    value = getattr(row, field.attname)
+    if isinstance(field, models.ForeignKey):
+        return link(getattr(row, field.name)) if value is not None else NOTHING
+    if isinstance(field, models.JSONField):
+        return block(value)
+    if isinstance(field, models.DateTimeField):
+        return moment(value)
+    if isinstance(field, models.BinaryField):
+        return digest(value)
+    if isinstance(field, models.BooleanField):
+        return badge("yes" if value else "no") if value is not None else NOTHING
+    if isinstance(field, models.UUIDField):
+        return code(value)
+    if field.name in {"state", "outcome", "decision", "level"}:
+        return badge(value)
+    if field.attname.endswith("_minor") and hasattr(row, "currency"):
+        return money(value, row.currency)
+    if value in (None, ""):
+        return NOTHING
+    return format_html("{}", getattr(row, f"get_{field.name}_display", lambda: value)())
+
+
+@lru_cache(maxsize=256)
+def _pattern(currency: str) -> str:
+    decimals = exponent(currency)
+    return f"#,##0{'.' + '0' * decimals if decimals else ''} ¤¤"
+
+
+def _masked(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _masked(inner) for name, inner in audit.mask(value).items()}
+    return [_masked(inner) for inner in value] if isinstance(value, list) else value

@@ -1,0 +1,165 @@
+"""Records for staff: events, the outbox, jobs, and the audit log. A dead message may be tried again."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from django.contrib import admin
+from django.utils.safestring import SafeString
+
+from ledger import audit, ids, jobs, outbox
+from ledger.actors import Actor
+from ledger.admin import formats
+from ledger.admin.base import (
+    Facts,
+    Panel,
+    ReasonedAction,
+    ViewOnlyAdmin,
+    badge_column,
+    code_column,
+    link_column,
+    moment_column,
+)
+from ledger.locks import phased
+from ledger.models import AuditRecord, Event, Job, OutboxMessage
+
+
+@admin.register(Event)
+class EventAdmin(ViewOnlyAdmin):
+    """Facts about subjects, in sequence, signed and chained."""
+
+    list_display = ["type_shown", "subject", "sequence", "moved", "by", "happened"]
+    list_filter = ["subject_type", "actor_kind"]
+    search_fields = ["=id", "=subject_id"]
+
+    happened = moment_column("occurred_at", "happened")
+
+    @admin.display(description="event")
+    def type_shown(self, row: Event) -> str:
+        return row.type
+
+    @admin.display(description="subject")
+    def subject(self, row: Event) -> SafeString:
+        return formats.code(row.subject_id)
+
+    @admin.display(description="moved")
+    def moved(self, row: Event) -> str:
+        return f"{row.from_state or 'new'} → {row.to_state}".replace("_", " ")
+
+    @admin.display(description="by")
+    def by(self, row: Event) -> str:
+        return f"{row.actor_kind} {row.actor_id}"
+
+    def panels(self, row: Event) -> Iterable[Panel]:
+        yield Panel(
+            "Messages to handlers",
+            ["handler", "state", "tries", "due", "sent", "last error"],
+            [
+                [
+                    formats.link(message, message.handler),
+                    formats.badge(_message_state(message)),
+                    message.tries,
+                    formats.moment(message.due_at),
+                    formats.moment(message.sent_at),
+                    message.last_error or formats.NOTHING,
+                ]
+                for message in row.messages.order_by("pk")
+            ],
+            empty="nobody listens to this event",
+        )
+
+
+def _message_state(message: OutboxMessage) -> str:
+    return "sent" if message.sent_at else "dead" if message.dead_at else "waiting"
+
+
+@phased
+def _retry_message(message: OutboxMessage, actor: Actor, reason: str, at: datetime) -> None:
+    outbox.retry_dead(message.pk, at)
+    audit.record(actor=actor, action="outbox.retried", subject=message, reason=reason, at=at)
+
+
+@admin.register(OutboxMessage)
+class OutboxMessageAdmin(ViewOnlyAdmin):
+    """Events on their way to handlers."""
+
+    list_display = ["handler", "event_shown", "state", "tries", "due", "sent", "last_error"]
+    list_select_related = ["event"]
+    list_filter = [("dead_at", admin.EmptyFieldListFilter), ("sent_at", admin.EmptyFieldListFilter)]
+    search_fields = ["=subject_id"]
+    reasoned_actions = [
+        ReasonedAction(
+            name="retry",
+            label="Try again",
+            permission="ledger.retry_dead",
+            perform=_retry_message,
+            done="The message is due now.",
+            is_offered=lambda message: message.dead_at is not None,
+            explains="The handler is asked again from its first try on. Handlers are safe to run twice.",
+        )
+    ]
+    event_shown = link_column("event")
+    due = moment_column("due_at")
+    sent = moment_column("sent_at")
+
+    @admin.display(description="state")
+    def state(self, row: OutboxMessage) -> SafeString:
+        return formats.badge(_message_state(row))
+
+
+def _job_state(job: Job) -> str:
+    return "done" if job.finished_at else "dead" if job.dead_at else "waiting"
+
+
+@admin.register(Job)
+class JobAdmin(ViewOnlyAdmin):
+    """Work to be done, as rows; the broker only hurries them."""
+
+    list_display = ["kind", "reference_shown", "queue", "state", "tries", "due", "finished", "last_error"]
+    list_filter = [
+        "kind",
+        ("dead_at", admin.EmptyFieldListFilter),
+        ("finished_at", admin.EmptyFieldListFilter),
+    ]
+    search_fields = ["=reference"]
+    reference_shown = code_column("reference")
+    due = moment_column("run_at", "due")
+    finished = moment_column("finished_at")
+
+    @admin.display(description="state")
+    def state(self, row: Job) -> SafeString:
+        return formats.badge(_job_state(row))
+
+    def facts(self, row: Job) -> list[Facts]:
+        [group] = super().facts(row)
+        known = "yes" if row.kind in jobs.kinds else "no"
+        return [Facts(group.title, [("state", formats.badge(_job_state(row))), *group.items,
+                                    ("known to this release", known)])]  # fmt: skip
+
+
+@admin.register(AuditRecord)
+class AuditRecordAdmin(ViewOnlyAdmin):
+    """What people and keys did."""
+
+    list_display = ["action", "object_shown", "who", "reason_shown", "outcome_shown", "when"]
+    list_filter = ["actor_kind", "outcome"]
+    search_fields = ["=object_id", "=actor_id"]
+    outcome_shown = badge_column("outcome")
+    when = moment_column("at", "when")
+
+    @admin.display(description="object")
+    def object_shown(self, row: AuditRecord) -> SafeString:
+        return formats.code(row.object_id)
+
+    @admin.display(description="who")
+    def who(self, row: AuditRecord) -> str:
+        return row.actor_label or f"{row.actor_kind} {row.actor_id}"
+
+    @admin.display(description="reason")
+    def reason_shown(self, row: AuditRecord) -> str:
+        return row.reason[:120] or "–"
+
+    def facts(self, row: AuditRecord) -> list[Facts]:
+        [group] = super().facts(row)
+        merchant = formats.code(ids.show("mer", row.merchant_id)) if row.merchant_id else formats.NOTHING
+        return [Facts(group.title, [item for item in group.items if item[0] != "merchant id"]
+                      + [("merchant", merchant)])]  # fmt: skip
