@@ -1,10 +1,20 @@
 """The roof as a Django app: it owns no tables; it loads the Celery application and the system checks."""
 
 from django.apps import AppConfig
+from django.contrib.admin import apps as admin_apps
+from django.db.models.signals import post_migrate
 
 from config import celery, checks
+from config.roles import write_roles
 
-__all__ = ["ConfigConfig", "celery", "checks"]
+__all__ = ["ConfigConfig", "HouseAdminConfig", "celery", "checks"]
+
+
+class HouseAdminConfig(admin_apps.AdminConfig):
+    """Django's admin with the house's own site."""
+
+    default_site = "config.admin_site.HouseAdminSite"
+    default = False
 
 
 class ConfigConfig(AppConfig):
@@ -12,3 +22,8 @@ class ConfigConfig(AppConfig):
 
     name = "config"
     label = "config"
+    default = True
+
+    def ready(self) -> None:
+        # The last app of the list: every other app's permissions have been written by now.
+        post_migrate.connect(write_roles, sender=self, dispatch_uid="config.write_roles")

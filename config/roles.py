@@ -1,32 +1,128 @@
-"""Staff roles as one table: who may see what, and which reasoned actions of which app they may take.
+"""Staff roles as one table: what each may see and do. Groups and permissions are written after each migrate.
 
-Every role sees every page (nothing can be edited there); what differs is the acts, which each app declares as
-permissions of its own. An act that needs a second person is a state of the domain, not a matter of roles.
+Everything not listed is refused. Nobody may add, change or delete anything; acts are reasoned actions, each
+with a permission of its own, checked on its page and by its POST. A person may hold several roles; what
+needs two persons is a rule of the service, not of a role.
 """
 
-from django.contrib.auth.models import Group, Permission
-from django.db.models import Q
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final
 
-APPS = ("ledger", "vendors", "fraud", "payments", "subscriptions", "settlements")
+from django.apps import apps
 
-# role -> apps whose reasoned actions it may take
-ROLES: dict[str, tuple[str, ...]] = {
-    "support": ("fraud", "payments"),
-    "finance": ("payments", "settlements", "ledger"),
-    "auditor": (),
+ACTS: Final = {
+    "fraud.decide_review": ("fraudreview", "May approve and decline fraud reviews"),
+    "fraud.keep_lists": ("listentry", "May end entries of block and allow lists"),
+    "payments.decide_refund": ("refund", "May approve and reject refunds"),
+    "settlements.resolve_break": ("break", "May resolve breaks of the reconciliation"),
+    "vendors.suspend_vendor": ("vendor", "May suspend and reinstate vendors"),
+    "vendors.revoke_key": ("apikey", "May revoke API keys"),
+    "ledger.retry_dead": ("outboxmessage", "May give dead messages their tries again"),
 }
+"""Permission of each reasoned action: the model it belongs to and what it allows."""
 
 
-def sync() -> dict[str, Group]:
-    """Bring the groups of the database in line with the table; return them by name."""
+@dataclass(frozen=True, slots=True)
+class Role:
+    """What a role may see (`app.*` or `app.model`) and do (names of ACTS)."""
+
+    name: str
+    is_for: str
+    sees: tuple[str, ...]
+    does: tuple[str, ...] = ()
+
+
+_PAYMENTS: Final = ("payments.*", "fraud.fraudcheck", "fraud.fraudreview")
+_PARTIES: Final = ("vendors.merchant", "vendors.vendor", "vendors.commissionrule")
+
+ROLES: Final = (
+    Role(
+        "support",
+        "answers merchants and customers: sees payments and their story, changes nothing",
+        (*_PAYMENTS, *_PARTIES, "subscriptions.*", "ledger.event"),
+    ),
+    Role(
+        "finance",
+        "settles, reconciles and approves refunds",
+        (
+            *_PAYMENTS,
+            *_PARTIES,
+            "settlements.*",
+            "subscriptions.*",
+            "ledger.account",
+            "ledger.journalentry",
+            "ledger.event",
+            "ledger.sealblock",
+        ),
+        ("payments.decide_refund", "settlements.resolve_break"),
+    ),
+    Role(
+        "risk",
+        "decides fraud reviews and keeps the lists",
+        ("fraud.*", "payments.*", *_PARTIES, "ledger.event"),
+        ("fraud.decide_review", "fraud.keep_lists", "vendors.suspend_vendor"),
+    ),
+    Role(
+        "auditor",
+        "sees everything, changes nothing",
+        (
+            "ledger.*",
+            "vendors.*",
+            "fraud.*",
+            "payments.*",
+            "settlements.*",
+            "subscriptions.*",
+            "auth.user",
+            "auth.group",
+            "django_celery_beat.*",
+        ),
+    ),
+    Role(
+        "admin",
+        "keeps the platform: keys, vendors, dead messages; decides nothing about money",
+        ("ledger.*", "vendors.*", "payments.*", "fraud.*", "auth.user", "auth.group", "django_celery_beat.*"),
+        ("vendors.revoke_key", "vendors.suspend_vendor", "ledger.retry_dead"),
+    ),
+)
+
+
+def write_roles(**_: Any) -> None:
+    """Hear that a migration is over."""
+    sync()
+
+
+def sync() -> dict[str, Any]:
+    """Make groups and their permissions equal to the table; return the groups by name."""
+    from django.contrib.auth.models import Group, Permission
+    from django.contrib.contenttypes.models import ContentType
+
+    types = {
+        (kind.app_label, kind.model): kind
+        for kind in ContentType.objects.get_for_models(*apps.get_models(include_auto_created=True)).values()
+    }
+    for name, (model, sentence) in ACTS.items():
+        app, _, codename = name.partition(".")
+        Permission.objects.update_or_create(
+            content_type=types[app, model], codename=codename, defaults={"name": sentence}
+        )
+    known = {
+        f"{permission.content_type.app_label}.{permission.codename}": permission
+        for permission in Permission.objects.select_related("content_type")
+    }
     groups = {}
-    ours = Permission.objects.filter(content_type__app_label__in=APPS)
-    views = ours.filter(codename__startswith="view_")
-    edits = (
-        Q(codename__startswith="add_") | Q(codename__startswith="change_") | Q(codename__startswith="delete_")
-    )
-    acts = ours.exclude(edits | Q(codename__startswith="view_"))
-    for role, apps in ROLES.items():
-        groups[role], _ = Group.objects.get_or_create(name=role)
-        groups[role].permissions.set([*views, *acts.filter(content_type__app_label__in=apps)])
+    for role in ROLES:
+        group, _created = Group.objects.get_or_create(name=role.name)
+        group.permissions.set([known[name] for name in permissions_of(role)])
+        groups[role.name] = group
     return groups
+
+
+def permissions_of(role: Role) -> Iterable[str]:
+    """Return the full names of a role's permissions."""
+    names = []
+    for seen in role.sees:
+        app, _, model = seen.partition(".")
+        models = [apps.get_model(app, model)] if model != "*" else apps.get_app_config(app).get_models()
+        names += [f"{app}.view_{one._meta.model_name}" for one in models]
+    return sorted({*names, *role.does})

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from django.templatetags.static import static
+
 from config.env import choice, database, env, integer, path, seconds, secret
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
@@ -24,8 +26,8 @@ USE_I18N = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 INSTALLED_APPS = [
-    "unfold",
-    "django.contrib.admin",
+    "unfold.apps.BasicAppConfig",
+    "config.apps.HouseAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -132,6 +134,10 @@ API_RATE_LIMITS = {
 }
 
 # --- the admin --------------------------------------------------------------------------------------------
+ADMIN_PRIMARY_COLOURS = {
+    "50": "#eef7f6", "100": "#d5ebe8", "200": "#add7d2", "300": "#7dbcb5", "400": "#4d9d95", "500": "#2f827a",
+    "600": "#226a63", "700": "#1c5650", "800": "#184541", "900": "#143936", "950": "#0a211f",
+}  # fmt: skip
 UNFOLD = {
     "SITE_TITLE": "Everycent",
     "SITE_HEADER": "Everycent",
@@ -139,6 +145,9 @@ UNFOLD = {
     "SITE_SYMBOL": "account_balance",
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
+    "STYLES": [lambda request: static("house/admin.css")],
+    "SIDEBAR": {"show_search": False, "navigation": "config.admin_site.navigation"},
+    "COLORS": {"primary": ADMIN_PRIMARY_COLOURS},
 }
 
 # --- secrets of the books ----------------------------------------------------------------------------------

@@ -192,7 +192,9 @@ class ViewOnlyAdmin(ModelAdmin):
         roles = ",".join(sorted(group.name for group in user.groups.all()))
         set_request(replace(current_request(), role=roles[:60] or ("superuser" if user.is_superuser else "")))
         try:
-            act.perform(row, staff_actor(user.pk, user.get_username()), form.cleaned_data["reason"], clock.now())
+            act.perform(
+                row, staff_actor(user.pk, user.get_username()), form.cleaned_data["reason"], clock.now()
+            )
         except DomainError as error:
             form.add_error(None, f"{error.message}. {error.advice_given}".strip())
             return False
@@ -236,7 +238,7 @@ class ViewOnlyAdmin(ModelAdmin):
         return f"admin:{self.opts.app_label}_{self.opts.model_name}_act_{act.name}"
 
 
-# --- columns of lists -----------------------------------------------------------------------------------------
+# --- columns of lists --------------------------------------------------------------------------------
 def money_column(name: str = "amount_minor", title: str = "Amount", currency: str = "currency") -> Column:
     """Return a column that shows an amount in minor units as money."""
 

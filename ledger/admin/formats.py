@@ -20,22 +20,20 @@ from ledger import audit
 from ledger.money import Money, exponent
 
 LOCALE: Final = "en"
-NOTHING: Final = mark_safe('<span class="house-none">–</span>')  # noqa: S308  (a constant)
+NOTHING: Final = mark_safe('<span class="house-none">&mdash;</span>')
 TEXT_MAX: Final = 4_000
 
-GOOD: Final = frozenset(
-    "active accepted approve approved applied captured closed completed confirmed done funded paid reconciled "
-    "resolved sent succeeded delivered finished sealed holds open_account LOW".split()
-)
-WATCH: Final = frozenset(
-    "asked authorized carried created draft held in_review mismatch not_sent onboarding open paying "
-    "partly_captured past_due paused pending processing received requested requires_action review trialing "
-    "under_review unknown unpaid waiting MEDIUM".split()
-)
-BAD: Final = frozenset(
-    "bad block broken dead decline declined expired failed refused rejected returned revoked suspended "
-    "uncollectible HIGH CRITICAL".split()
-)
+# Which words are good news, which are to be watched, which are bad; any other is shown plainly.
+TONES: Final = {
+    "good": "LOW accepted active applied approve approved captured closed completed confirmed delivered done "
+    "finished holds matched over paid reconciled resolved sealed sent succeeded yes",
+    "watch": "MEDIUM asked authorized carried created draft held in_review mismatch not_sent onboarding open "
+    "paying partly_captured past_due paused pending processing received requested requires_action review "
+    "trialing under_review unknown unpaid waiting",
+    "bad": "CRITICAL HIGH bad block broken dead decline declined expired failed refused rejected returned "
+    "revoked suspended uncollectible",
+}
+_TONE_OF: Final = {word: tone for tone, words in TONES.items() for word in words.split()}
 
 
 def money_text(minor: int, currency: str) -> str:
@@ -56,10 +54,14 @@ def badge(state: str | None, label: str = "") -> SafeString:
     """Return a state as a coloured word; the colour never says more than the word."""
     if not state:
         return NOTHING
-    tone = "good" if state in GOOD else "watch" if state in WATCH else "bad" if state in BAD else "plain"
     return format_html(
-        '<span class="house-badge house-badge-{}">{}</span>', tone, label or state.replace("_", " ")
+        '<span class="house-badge house-badge-{}">{}</span>', tone_of(state), label or state.replace("_", " ")
     )
+
+
+def tone_of(state: str) -> str:
+    """Return good, watch, bad or plain."""
+    return _TONE_OF.get(state, "plain")
 
 
 def moment(at: datetime | None) -> SafeString:
@@ -105,6 +107,19 @@ def block(value: Any) -> SafeString:
     shown = _masked(value)
     text = json.dumps(shown, indent=2, ensure_ascii=False, default=str)
     return format_html('<pre class="house-block">{}</pre>', text[:TEXT_MAX])
+
+
+def text_block(text: str) -> SafeString:
+    """Return a body as it came: JSON laid out and masked, anything else as text."""
+    try:
+        return block(json.loads(text))
+    except ValueError:
+        return format_html('<pre class="house-block">{}</pre>', text[:TEXT_MAX])
+
+
+def wrapped(text: str) -> SafeString:
+    """Return a sentence that may take several lines in a table."""
+    return format_html('<span class="house-wrap">{}</span>', text) if text else NOTHING
 
 
 def digest(value: Any) -> SafeString:

@@ -156,7 +156,7 @@ class AuditRecordAdmin(ViewOnlyAdmin):
 
     @admin.display(description="reason")
     def reason_shown(self, row: AuditRecord) -> str:
-        return row.reason[:120] or "–"
+        return row.reason[:120]
 
     def facts(self, row: AuditRecord) -> list[Facts]:
         [group] = super().facts(row)

@@ -14,7 +14,7 @@ from uuid import UUID
 from ledger import ids
 from ledger.admin import formats
 from ledger.chart import CHART, Code
-from ledger.models import AuditRecord, Event, Posting
+from ledger.models import AuditRecord, Event, JournalEntry, Posting
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +45,16 @@ class Item:
 
 @dataclass(slots=True)
 class Context:
-    """What the tellers share, gathered once: names of accounts' owners, subjects, and entries posted."""
+    """What the tellers share, gathered once.
+
+    `owners`: accounts' owners by name; `names`: subjects beside the first, by name.
+    """
 
     subject: Any
     subject_ids: list[UUID]
     public_ids: list[str]
     owners: dict[str, str] = field(default_factory=dict)
+    names: dict[UUID, str] = field(default_factory=dict)
     entry_ids: list[UUID] = field(default_factory=list)
 
 
@@ -79,39 +83,37 @@ def story(subject_type: str, context: Context) -> list[Item]:
 
 def told_by_the_books(context: Context) -> list[Item]:
     """Return events with the postings they name, and what people did. Fills `context.entry_ids`."""
-    events = list(
-        Event.objects.filter(subject_id__in=context.subject_ids).order_by("occurred_at", "id")
-    )
+    events = list(Event.objects.filter(subject_id__in=context.subject_ids).order_by("occurred_at", "id"))
     context.entry_ids = sorted({event.entry_id for event in events if event.entry_id})
     legs = _legs(context)
-    # Events of several subjects name one entry: its postings stand with the first of them.
-    shown: set[UUID] = set()
-    items = []
+    groups: dict[tuple[Any, ...], list[Event]] = {}
     for event in events:
-        is_first = event.entry_id is not None and event.entry_id not in shown
-        if event.entry_id:
-            shown.add(event.entry_id)
-        items.append(_event_item(event, legs.get(event.entry_id, ()) if is_first else ()))
+        groups.setdefault((event.occurred_at, event.type, event.entry_id), []).append(event)
+    # Events of several subjects name one entry: its postings stand with the first of them.
+    items, shown = [], set[UUID]()
+    for (_, _, entry_id), group in groups.items():
+        is_first = entry_id is not None and entry_id not in shown
+        shown |= {entry_id} if entry_id else set()
+        items.append(_event_item(group, legs.get(entry_id, ()) if is_first else (), context))
     return items + _audit_items(context)
 
 
-def _event_item(event: Event, legs: Sequence[LegLine]) -> Item:
+def _event_item(group: Sequence[Event], legs: Sequence[LegLine], context: Context) -> Item:
+    event = group[0]
     subject, _, move = event.type.partition(".")
+    names = ", ".join(filter(None, (context.names.get(one.subject_id) for one in group)))
+    moved = f"{event.from_state or 'new'} → {event.to_state}".replace("_", " ")
     return Item(
         at=event.occurred_at,
         kind=subject.replace("_", " "),
         title=move.replace("_", " "),
-        detail=f"{event.from_state or 'new'} → {event.to_state}".replace("_", " "),
-        tone="money" if legs else _tone(event.to_state),
+        detail=f"{names}: {moved}" if names else moved,
+        tone="money" if legs else formats.tone_of(event.to_state),
         link=formats.page_of(event),
         by=f"{event.actor_kind.replace('_', ' ')} {event.actor_id}".strip(),
         legs=legs,
-        entry_link=f"/admin/ledger/journalentry/{event.entry_id}/change/" if legs else "",
+        entry_link=formats.page_of(JournalEntry(pk=event.entry_id)) if legs else "",
     )
-
-
-def _tone(state: str) -> str:
-    return "good" if state in formats.GOOD else "bad" if state in formats.BAD else "plain"
 
 
 def _legs(context: Context) -> dict[UUID | None, list[LegLine]]:

@@ -1,0 +1,113 @@
+"""The admin site of the house: desks in the sidebar, the dashboard as index, pages that belong to no model."""
+
+from typing import Any, Final
+
+from django.http import HttpRequest
+from django.urls import URLPattern, path, reverse_lazy
+from unfold.sites import UnfoldAdminSite
+
+from config import dashboard
+from ledger.admin import pages
+
+# Desk: (title, icon, permission, model or page) each.
+DESKS: Final = {
+    "Money in": [
+        ("Payments", "payments", "payments.payment"),
+        ("Vendors' shares", "call_split", "payments.paymenttransaction"),
+        ("Refunds", "undo", "payments.refund"),
+        ("Refund shares", "account_tree", "payments.refundshare"),
+        ("Provider operations", "swap_horiz", "payments.provideroperation"),
+        ("Callbacks", "webhook", "payments.providerwebhook"),
+    ],
+    "Risk": [
+        ("Reviews", "gavel", "fraud.fraudreview"),
+        ("Checks", "policy", "fraud.fraudcheck"),
+        ("Rules", "rule", "fraud.riskrule"),
+        ("Lists", "block", "fraud.listentry"),
+        ("Signals", "sensors", "fraud.signal"),
+    ],
+    "Settlement": [
+        ("Batches", "inventory_2", "settlements.settlementbatch"),
+        ("Batch lines", "list", "settlements.batchline"),
+        ("Payouts", "send_money", "settlements.payout"),
+        ("Bank statements", "account_balance", "settlements.bankstatement"),
+        ("Statement lines", "receipt", "settlements.statementline"),
+        ("Matches", "join_inner", "settlements.match"),
+        ("Funded operations", "paid", "settlements.fundedoperation"),
+        ("Breaks", "report", "settlements.break"),
+        ("Runs", "history", "settlements.reconciliationrun"),
+    ],
+    "Subscriptions": [
+        ("Subscriptions", "autorenew", "subscriptions.subscription"),
+        ("Invoices", "description", "subscriptions.invoice"),
+        ("Invoice lines", "list_alt", "subscriptions.invoiceline"),
+        ("Tries to collect", "replay", "subscriptions.dunningattempt"),
+        ("Plans", "sell", "subscriptions.plan"),
+    ],
+    "Parties": [
+        ("Merchants", "store", "vendors.merchant"),
+        ("Vendors", "storefront", "vendors.vendor"),
+        ("Commission rules", "percent", "vendors.commissionrule"),
+        ("API keys", "key", "vendors.apikey"),
+        ("Idempotency keys", "fingerprint", "vendors.idempotencykey"),
+    ],
+    "Books": [
+        ("Trial balance", "balance", "ledger.account", "trial_balance"),
+        ("Invariants", "verified", "ledger.account", "invariants"),
+        ("Accounts", "account_balance_wallet", "ledger.account"),
+        ("Journal entries", "menu_book", "ledger.journalentry"),
+        ("Events", "timeline", "ledger.event"),
+        ("Seals", "lock", "ledger.sealblock"),
+    ],
+    "House": [
+        ("Audit", "visibility", "ledger.auditrecord"),
+        ("Outbox", "outbox", "ledger.outboxmessage"),
+        ("Jobs", "work", "ledger.job"),
+        ("Timetable", "schedule", "django_celery_beat.periodictask"),
+        ("Numbers", "tag", "payments.numbercounter"),
+        ("Staff", "badge", "auth.user"),
+        ("Roles", "groups", "auth.group"),
+    ],
+}
+
+
+class HouseAdminSite(UnfoldAdminSite):
+    """Everything that staff see."""
+
+    def get_urls(self) -> list[URLPattern]:
+        own = [
+            path("books/trial-balance/", self.admin_view(self.trial_balance), name="trial_balance"),
+            path("books/invariants/", self.admin_view(self.invariants), name="invariants"),
+        ]
+        return [*own, *super().get_urls()]
+
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        """Show the dashboard with what this person may see."""
+        return super().index(request, {**dashboard.figures(request.user), **(extra_context or {})})
+
+    def trial_balance(self, request: HttpRequest) -> Any:
+        """Show the trial balance."""
+        return pages.trial_balance(request, self)
+
+    def invariants(self, request: HttpRequest) -> Any:
+        """Run the invariants and show what they found."""
+        return pages.invariant_board(request, self)
+
+
+def navigation(request: HttpRequest) -> list[dict[str, Any]]:
+    """Return the sidebar: desks, and in each what this person may see; empty desks are left out."""
+    first = {"title": "Dashboard", "icon": "dashboard", "link": reverse_lazy("admin:index")}
+    desks: list[dict[str, Any]] = [{"title": "", "items": [first]}]
+    for title, entries in DESKS.items():
+        items = [
+            {"title": name, "icon": icon, "link": _link(model, *page)}
+            for name, icon, model, *page in entries
+            if request.user.has_perm(model.replace(".", ".view_"))
+        ]
+        if items:
+            desks.append({"title": title, "separator": True, "collapsible": False, "items": items})
+    return desks
+
+
+def _link(model: str, page: str = "") -> Any:
+    return reverse_lazy(f"admin:{page or model.replace('.', '_') + '_changelist'}")

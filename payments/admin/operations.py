@@ -1,0 +1,186 @@
+"""Calls to providers and their callbacks for staff, and what they tell in a payment's story."""
+
+from collections.abc import Iterable
+
+from django.contrib import admin
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.utils.safestring import SafeString
+
+from ledger.admin import formats
+from ledger.admin.base import (
+    Facts,
+    Panel,
+    ViewOnlyAdmin,
+    badge_column,
+    link_column,
+    moment_column,
+    money_column,
+)
+from ledger.admin.story import Context, Item, tells
+from payments.models import ProviderOperation, ProviderWebhook
+
+TONES = {"approved": "good", "declined": "bad", "rejected": "bad", "": "plain"}
+BODY_SHOWN = 4_000
+
+
+class StandingFilter(admin.SimpleListFilter):
+    """Whether an operation is over, open, or waits for a person."""
+
+    title = "standing"
+    parameter_name = "standing"
+
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin) -> list[tuple[str, str]]:
+        return [
+            ("open", "open"),
+            ("unknown", "open, outcome unknown"),
+            ("held", "held for a person"),
+            ("over", "over"),
+        ]
+
+    def queryset(
+        self, request: HttpRequest, queryset: "QuerySet[ProviderOperation]"
+    ) -> "QuerySet[ProviderOperation]":
+        still_open = Q(concluded_at__isnull=True)
+        wanted = {
+            "open": still_open,
+            "unknown": still_open & Q(outcome__in=["unknown", "mismatch"]),
+            "held": still_open & Q(ask_at__isnull=True),
+            "over": ~still_open,
+        }
+        return queryset.filter(wanted[self.value()]) if self.value() in wanted else queryset
+
+
+@admin.register(ProviderOperation)
+class ProviderOperationAdmin(ViewOnlyAdmin):
+    """What was asked of providers, and what became of it."""
+
+    list_display = [
+        "reference",
+        "kind",
+        "payment_shown",
+        "amount",
+        "outcome_shown",
+        "standing",
+        "tries",
+        "asks",
+        "asked_first",
+        "asks_next",
+    ]
+    list_select_related = ["payment"]
+    list_filter = [StandingFilter, "kind", "outcome", "provider"]
+    search_fields = ["=id", "=idempotency_key", "=provider_reference"]
+
+    payment_shown = link_column("payment")
+    amount = money_column()
+    outcome_shown = badge_column("outcome")
+    asked_first = moment_column("created_at", "claimed")
+    asks_next = moment_column("ask_at", "asks next")
+
+    @admin.display(description="operation")
+    def reference(self, row: ProviderOperation) -> SafeString:
+        return formats.code(row.public_id)
+
+    @admin.display(description="standing")
+    def standing(self, row: ProviderOperation) -> SafeString:
+        return formats.badge("held" if row.is_held else "open" if row.is_open else "over")
+
+    def panels(self, row: ProviderOperation) -> Iterable[Panel]:
+        yield Panel(
+            "Callbacks about it",
+            ["received", "type", "state", "remark"],
+            [
+                [
+                    formats.moment(hook.received_at),
+                    formats.link(hook, hook.event_type or hook.event_id),
+                    formats.badge(hook.state),
+                    hook.verdict or hook.last_error or formats.NOTHING,
+                ]
+                for hook in row.webhooks.order_by("received_at")
+            ],
+        )
+
+
+@admin.register(ProviderWebhook)
+class ProviderWebhookAdmin(ViewOnlyAdmin):
+    """Callbacks as they came, with what was done about them."""
+
+    list_display = [
+        "event_id",
+        "event_type",
+        "provider",
+        "verified",
+        "state_shown",
+        "operation_shown",
+        "received",
+        "processed",
+    ]
+    list_select_related = ["operation"]
+    list_filter = ["state", "is_verified", "provider"]
+    search_fields = ["=event_id", "=id"]
+    hidden_fields = ["body", "headers"]
+
+    state_shown = badge_column("state")
+    operation_shown = link_column("operation")
+    received = moment_column("received_at")
+    processed = moment_column("processed_at")
+
+    @admin.display(description="signature", ordering="is_verified")
+    def verified(self, row: ProviderWebhook) -> SafeString:
+        return formats.badge(
+            "approved" if row.is_verified else "refused", "good" if row.is_verified else "bad"
+        )
+
+    def facts(self, row: ProviderWebhook) -> list[Facts]:
+        body = bytes(row.body or b"")[:BODY_SHOWN].decode("utf-8", "replace")
+        return [*super().facts(row), Facts("As received", [("body", formats.text_block(body))])]
+
+
+@tells("payment")
+def operations_of(context: Context) -> Iterable[Item]:
+    """Tell what was asked of the provider for a payment, what it answered, and its callbacks."""
+    operations = ProviderOperation.objects.filter(payment_id=context.subject.pk).order_by("created_at", "id")
+    for operation in operations:
+        yield from _told_by(operation)
+    hooks = ProviderWebhook.objects.filter(operation__payment_id=context.subject.pk).order_by("received_at")
+    for hook in hooks.defer("body", "headers"):
+        yield Item(
+            at=hook.received_at,
+            kind="callback",
+            title=(hook.event_type or hook.event_id).replace("_", " "),
+            detail=hook.verdict or hook.last_error or "",
+            badge=formats.badge(hook.state),
+            link=formats.page_of(hook),
+            by=f"provider {hook.provider}",
+        )
+
+
+def _told_by(operation: ProviderOperation) -> Iterable[Item]:
+    amount = formats.money_text(operation.amount_minor, operation.currency)
+    link = formats.page_of(operation)
+    yield Item(
+        at=operation.created_at,
+        kind="provider operation",
+        title=f"{operation.leg.replace(':', ' ')}: {amount} asked of {operation.provider}",
+        detail=formats.code(operation.idempotency_key),
+        link=link,
+    )
+    ended = operation.concluded_at or operation.noted_at
+    if ended is None:
+        return
+    parts = [operation.outcome_code.replace("_", " "), operation.provider_reference]
+    if operation.fee_minor:
+        parts.append(f"fee {formats.money_text(operation.fee_minor, operation.currency)}")
+    parts.append(f"tried {operation.tries}, asked after {operation.asks}")
+    yield Item(
+        at=ended,
+        kind="answer",
+        title=f"{operation.leg.replace(':', ' ')}: {operation.get_outcome_display() or 'no answer yet'}",
+        detail=", ".join(filter(None, parts)),
+        badge=formats.badge(
+            "open" if operation.is_open else "done", "still open" if operation.is_open else "over"
+        ),
+        tone=TONES.get(operation.outcome, "watch"),
+        link=link,
+        by=f"provider {operation.provider}",
+    )

@@ -1,0 +1,88 @@
+"""The refund desk: what waits for a second person, and each refund with the shares that give it back."""
+
+from collections.abc import Iterable
+
+from django.contrib import admin
+
+from ledger.admin import formats
+from ledger.admin.base import (
+    Panel,
+    ViewOnlyAdmin,
+    badge_column,
+    link_column,
+    moment_column,
+    money_column,
+)
+from payments.models import ProviderOperation, Refund, RefundShare
+
+
+@admin.register(Refund)
+class RefundAdmin(ViewOnlyAdmin):
+    """Refunds of all merchants."""
+
+    list_display = [
+        "number",
+        "merchant_shown",
+        "payment_shown",
+        "amount",
+        "state_shown",
+        "reason",
+        "requested",
+    ]
+    list_select_related = ["merchant", "payment"]
+    list_filter = ["state", "currency"]
+    search_fields = ["=number", "=id", "=payment__number"]
+    hidden_fields = ["event_hash"]
+
+    merchant_shown = link_column("merchant")
+    payment_shown = link_column("payment")
+    amount = money_column()
+    state_shown = badge_column("state")
+    requested = moment_column("created_at", "requested")
+
+    def panels(self, row: Refund) -> Iterable[Panel]:
+        yield Panel(
+            "Given back by",
+            ["vendor", "amount", "commission returned to the vendor"],
+            [
+                [
+                    formats.link(share.transaction.vendor),
+                    formats.money(share.amount_minor, share.currency),
+                    formats.money(share.commission_back_minor, share.currency),
+                ]
+                for share in row.shares.select_related("transaction__vendor").order_by("id")
+            ],
+            empty="the merchant alone",
+        )
+        asked = ProviderOperation.objects.filter(subject_type=Refund.SUBJECT, subject_id=row.pk)
+        yield Panel(
+            "Asked of the provider",
+            ["operation", "outcome", "code", "claimed", "concluded"],
+            [
+                [
+                    formats.link(operation, operation.public_id),
+                    formats.badge(operation.outcome),
+                    operation.outcome_code or formats.NOTHING,
+                    formats.moment(operation.created_at),
+                    formats.moment(operation.concluded_at),
+                ]
+                for operation in asked.order_by("created_at")
+            ],
+        )
+
+
+@admin.register(RefundShare)
+class RefundShareAdmin(ViewOnlyAdmin):
+    """Shares of refunds, by vendor."""
+
+    list_display = ["refund_shown", "vendor", "amount", "back"]
+    list_select_related = ["refund", "transaction__vendor"]
+    list_filter = ["currency"]
+    search_fields = ["=refund__number"]
+    refund_shown = link_column("refund")
+    amount = money_column()
+    back = money_column("commission_back_minor", "commission returned")
+
+    @admin.display(description="vendor")
+    def vendor(self, row: RefundShare) -> str:
+        return row.transaction.vendor.name

@@ -1,0 +1,110 @@
+"""Merchants, vendors and commission rules for staff. A vendor may be suspended and reinstated with a reason."""
+
+from datetime import datetime
+
+from django.contrib import admin
+from django.utils.safestring import SafeString
+
+from ledger.actors import Actor
+from ledger.admin import formats
+from ledger.admin.base import ReasonedAction, ViewOnlyAdmin, badge_column, link_column, moment_column
+from vendors.models import CommissionRule, Merchant, Vendor
+from vendors.services import onboarding
+from vendors.states import VendorState
+
+
+@admin.register(Merchant)
+class MerchantAdmin(ViewOnlyAdmin):
+    """The tenants."""
+
+    list_display = ["name", "reference", "mode", "is_active", "capture_method", "recorded"]
+    list_filter = ["mode", "is_active"]
+    search_fields = ["=id", "name"]
+    recorded = moment_column("recorded_at", "since")
+
+    @admin.display(description="id")
+    def reference(self, row: Merchant) -> SafeString:
+        return formats.code(row.public_id)
+
+
+def _suspend(vendor: Vendor, actor: Actor, reason: str, at: datetime) -> None:
+    onboarding.suspend_vendor(
+        merchant_id=vendor.merchant_id, vendor_id=vendor.pk, reason=reason, actor=actor, at=at
+    )
+
+
+def _reinstate(vendor: Vendor, actor: Actor, reason: str, at: datetime) -> None:
+    onboarding.reinstate_vendor(
+        merchant_id=vendor.merchant_id, vendor_id=vendor.pk, reason=reason, actor=actor, at=at
+    )
+
+
+@admin.register(Vendor)
+class VendorAdmin(ViewOnlyAdmin):
+    """The sellers; bank details are masked."""
+
+    list_display = ["name", "external_id", "merchant_shown", "category", "state_shown", "since"]
+    list_select_related = ["merchant"]
+    list_filter = ["state", "category"]
+    search_fields = ["=id", "=external_id", "name"]
+    hidden_fields = ["event_hash"]
+    reasoned_actions = [
+        ReasonedAction(
+            name="suspend",
+            label="Suspend",
+            permission="vendors.suspend_vendor",
+            perform=_suspend,
+            done="The vendor is suspended: nothing is sold for it or paid out to it.",
+            is_offered=lambda vendor: vendor.state == VendorState.ACTIVE,
+            explains="What the vendor is owed stays owed.",
+            is_dangerous=True,
+        ),
+        ReasonedAction(
+            name="reinstate",
+            label="Reinstate",
+            permission="vendors.suspend_vendor",
+            perform=_reinstate,
+            done="The vendor is active again.",
+            is_offered=lambda vendor: vendor.state == VendorState.SUSPENDED,
+        ),
+    ]
+    merchant_shown = link_column("merchant")
+    state_shown = badge_column("state")
+    since = moment_column("occurred_at", "since")
+
+
+@admin.register(CommissionRule)
+class CommissionRuleAdmin(ViewOnlyAdmin):
+    """What the platform keeps of sales."""
+
+    list_display = [
+        "rule",
+        "merchant_shown",
+        "vendor_shown",
+        "category",
+        "currency",
+        "rate",
+        "fixed",
+        "is_active",
+        "since",
+        "until",
+    ]
+    list_select_related = ["merchant", "vendor"]
+    list_filter = ["is_active", "currency"]
+    search_fields = ["=id"]
+    merchant_shown = link_column("merchant")
+    vendor_shown = link_column("vendor")
+    since = moment_column("valid_from", "since")
+    until = moment_column("valid_to", "until")
+
+    @admin.display(description="rule")
+    def rule(self, row: CommissionRule) -> str:
+        return f"priority {row.priority}, version {row.version}"
+
+    @admin.display(description="rate", ordering="rate_bps")
+    def rate(self, row: CommissionRule) -> str:
+        return f"{row.rate_bps // 100}.{row.rate_bps % 100:02} %"
+
+    @admin.display(description="fixed part")
+    def fixed(self, row: CommissionRule) -> SafeString:
+        return formats.money(row.fixed_minor or None, row.currency)
