@@ -55,7 +55,7 @@ class PeriodicTaskAdmin(ViewOnlyAdmin):
 
     list_display = ["name", "task", "queue", "schedule", "enabled", "ran", "total_run_count"]
     list_select_related = ["interval", "crontab", "solar", "clocked"]
-    list_filter = ["enabled", "queue"]
+    list_filter = ["enabled"]
     search_fields = ["=name", "=task"]
     ran = moment_column("last_run_at", "last run")
 

@@ -1,13 +1,13 @@
-"""The admin site of the house: desks in the sidebar, the dashboard as index, pages that belong to no model."""
+"""The admin site: desks in the sidebar, the dashboard as index, and pages that belong to no model.
+
+The pages are imported when they are asked for: importing them registers models with this very site.
+"""
 
 from typing import Any, Final
 
 from django.http import HttpRequest
 from django.urls import URLPattern, path, reverse_lazy
 from unfold.sites import UnfoldAdminSite
-
-from config import dashboard
-from ledger.admin import pages
 
 # Desk: (title, icon, permission, model or page) each.
 DESKS: Final = {
@@ -83,14 +83,20 @@ class HouseAdminSite(UnfoldAdminSite):
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         """Show the dashboard with what this person may see."""
+        from config import dashboard
+
         return super().index(request, {**dashboard.figures(request.user), **(extra_context or {})})
 
     def trial_balance(self, request: HttpRequest) -> Any:
         """Show the trial balance."""
+        from ledger.admin import pages
+
         return pages.trial_balance(request, self)
 
     def invariants(self, request: HttpRequest) -> Any:
         """Run the invariants and show what they found."""
+        from ledger.admin import pages
+
         return pages.invariant_board(request, self)
 
 

@@ -1,6 +1,6 @@
 """The roof as a Django app: it owns no tables; it loads the Celery application and the system checks."""
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.contrib.admin import apps as admin_apps
 from django.db.models.signals import post_migrate
 
@@ -25,5 +25,6 @@ class ConfigConfig(AppConfig):
     default = True
 
     def ready(self) -> None:
-        # The last app of the list: every other app's permissions have been written by now.
-        post_migrate.connect(write_roles, sender=self, dispatch_uid="config.write_roles")
+        # Django tells only apps with tables; after the last of them every permission has been written.
+        last = [app for app in apps.get_app_configs() if app.models_module is not None][-1]
+        post_migrate.connect(write_roles, sender=last, dispatch_uid="config.write_roles")

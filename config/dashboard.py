@@ -50,20 +50,18 @@ def figures(user: Any) -> dict[str, Any]:
 def _waiting(user: Any, at: datetime) -> Iterable[Figure]:
     if user.has_perm("fraud.view_fraudreview"):
         number = FraudReview.objects.filter(state=ReviewState.OPEN).count()
-        yield Figure(number, "reviews wait for a person", "/admin/fraud/fraudreview/?state__exact=open")
+        yield Figure(number, "reviews wait for a person", "/admin/fraud/fraudreview/?state=open")
     if user.has_perm("payments.view_refund"):
         number = Refund.objects.filter(state="requested").count()
-        yield Figure(number, "refunds wait for approval", "/admin/payments/refund/?state__exact=requested")
+        yield Figure(number, "refunds wait for approval", "/admin/payments/refund/?state=requested")
     if user.has_perm("payments.view_provideroperation"):
         yield from _operations(at)
     if user.has_perm("settlements.view_break"):
         number = Break.objects.filter(state="open").count()
-        yield Figure(
-            number, "breaks with the bank", "/admin/settlements/break/?state__exact=open", number > 0
-        )
+        yield Figure(number, "breaks with the bank", "/admin/settlements/break/?state=open", number > 0)
     if user.has_perm("settlements.view_settlementbatch"):
         number = SettlementBatch.objects.filter(state="closed").count()
-        link = "/admin/settlements/settlementbatch/?state__exact=closed"
+        link = "/admin/settlements/settlementbatch/?state=closed"
         yield Figure(number, "batches wait to be paid", link)
     if user.has_perm("ledger.view_outboxmessage"):
         yield from _machinery(at)
@@ -128,9 +126,7 @@ def _today(by_currency: list[dict[str, Any]]) -> list[Figure]:
     return [
         Figure(f"{number:,}", "payments", "/admin/payments/payment/"),
         Figure(rate, "of those decided were taken"),
-        Figure(
-            f"{refused:,}", "declined, failed or cancelled", "/admin/payments/payment/?state__exact=failed"
-        ),
+        Figure(f"{refused:,}", "declined, failed or cancelled", "/admin/payments/payment/?state=failed"),
     ]
 
 

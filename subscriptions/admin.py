@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from django.contrib import admin
 
-from ledger.admin import formats
+from ledger.admin import filters, formats
 from ledger.admin.base import (
     Panel,
     ViewOnlyAdmin,
@@ -44,7 +44,7 @@ class SubscriptionAdmin(ViewOnlyAdmin):
 
     list_display = ["reference", "merchant_shown", "plan_shown", "customer_ref", "state_shown", "ends"]
     list_select_related = ["merchant", "plan"]
-    list_filter = ["state"]
+    list_filter = [filters.state_of(Subscription)]
     search_fields = ["=id", "=customer_ref"]
     hidden_fields = ["event_hash"]
     masked_fields = ["method_token"]
@@ -85,7 +85,7 @@ class InvoiceAdmin(ViewOnlyAdmin):
         "tries",
     ]
     list_select_related = ["merchant", "subscription"]
-    list_filter = ["state", "currency"]
+    list_filter = [filters.state_of(Invoice)]
     search_fields = ["=number", "=id"]
     hidden_fields = ["event_hash"]
     merchant_shown = link_column("merchant")
@@ -150,7 +150,6 @@ class DunningAttemptAdmin(ViewOnlyAdmin):
 
     list_display = ["number", "invoice_shown", "due", "tried", "outcome_shown", "decline_code"]
     list_select_related = ["invoice"]
-    list_filter = ["outcome"]
     search_fields = ["=invoice__number"]
     invoice_shown = link_column("invoice")
     due = moment_column("due_at")

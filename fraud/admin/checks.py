@@ -6,7 +6,7 @@ from django.contrib import admin
 
 from fraud.admin.findings import findings_panel
 from fraud.models import FraudCheck, Signal
-from ledger.admin import formats
+from ledger.admin import filters, formats
 from ledger.admin.base import (
     Panel,
     ViewOnlyAdmin,
@@ -56,7 +56,7 @@ class SignalAdmin(ViewOnlyAdmin):
 
     list_display = ["payment", "merchant_shown", "amount", "country", "outcome_shown", "asked"]
     list_select_related = ["merchant"]
-    list_filter = ["outcome", "currency"]
+    list_filter = ["outcome", filters.currency]
     search_fields = ["=payment_ref", "=customer_key", "=method_key", "=ip_key"]
 
     payment = code_column("payment_ref", "payment")

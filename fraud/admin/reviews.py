@@ -14,7 +14,7 @@ from fraud.models import FraudCheck, FraudReview
 from fraud.services import reviewing
 from fraud.states import ReviewState
 from ledger.actors import Actor
-from ledger.admin import formats
+from ledger.admin import filters, formats
 from ledger.admin.base import (
     Facts,
     Panel,
@@ -55,7 +55,7 @@ class FraudReviewAdmin(ViewOnlyAdmin):
         "expires",
     ]
     list_select_related = ["merchant", "fraud_check"]
-    list_filter = ["state"]
+    list_filter = [filters.state_of(FraudReview)]
     search_fields = ["=payment_ref"]
     reasoned_actions = [
         ReasonedAction(
@@ -90,7 +90,7 @@ class FraudReviewAdmin(ViewOnlyAdmin):
         undecided = Case(
             When(state=ReviewState.OPEN, then=Value(0)), default=Value(1), output_field=IntegerField()
         )
-        return super().get_queryset(request).annotate(undecided=undecided)
+        return FraudReview.objects.annotate(undecided=undecided).order_by(*self.get_ordering(request))
 
     @admin.display(description="payment")
     def payment(self, row: FraudReview) -> SafeString:

@@ -32,7 +32,7 @@ REASON_MIN, REASON_MAX = 3, 1_000
 ROWS_ON_A_PAGE: Final = 25
 ROWS_IN_A_PANEL: Final = 50
 
-Column = Callable[[Any], Any]
+Column = Callable[[Any, Any], Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,7 +243,7 @@ def money_column(name: str = "amount_minor", title: str = "Amount", currency: st
     """Return a column that shows an amount in minor units as money."""
 
     @admin.display(description=title, ordering=name)
-    def column(row: Any) -> SafeString:
+    def column(page: Any, row: Any) -> SafeString:
         return formats.money(getattr(row, name), getattr(row, currency))
 
     return _named(column, name)
@@ -253,7 +253,7 @@ def badge_column(name: str = "state", title: str = "") -> Column:
     """Return a column that shows a state as a badge."""
 
     @admin.display(description=title or name.replace("_", " "), ordering=name)
-    def column(row: Any) -> SafeString:
+    def column(page: Any, row: Any) -> SafeString:
         return formats.badge(getattr(row, name))
 
     return _named(column, name)
@@ -263,7 +263,7 @@ def moment_column(name: str, title: str = "") -> Column:
     """Return a column that shows an instant to the second."""
 
     @admin.display(description=title or name.removesuffix("_at").replace("_", " "), ordering=name)
-    def column(row: Any) -> SafeString:
+    def column(page: Any, row: Any) -> SafeString:
         return formats.moment(getattr(row, name))
 
     return _named(column, name)
@@ -273,7 +273,7 @@ def link_column(name: str, title: str = "") -> Column:
     """Return a column that links to a related row (which the list selects with its own)."""
 
     @admin.display(description=title or name.replace("_", " "))
-    def column(row: Any) -> SafeString:
+    def column(page: Any, row: Any) -> SafeString:
         return formats.link(getattr(row, name))
 
     return _named(column, name)
@@ -283,7 +283,7 @@ def code_column(name: str, title: str = "") -> Column:
     """Return a column that shows an identifier."""
 
     @admin.display(description=title or name.replace("_", " "))
-    def column(row: Any) -> SafeString:
+    def column(page: Any, row: Any) -> SafeString:
         return formats.code(getattr(row, name))
 
     return _named(column, name)

@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
 from ledger import ids
-from ledger.admin import formats
+from ledger.admin import filters, formats
 from ledger.admin.base import (
     ROWS_IN_A_PANEL,
     Facts,
@@ -20,7 +20,9 @@ from ledger.admin.base import (
     moment_column,
 )
 from ledger.admin.story import account_name
+from ledger.chart import Code
 from ledger.models import Account, Event, JournalEntry, Posting, SealBlock
+from ledger.states import Machine
 
 _BALANCE = "(SELECT b.balance FROM ledger_balance b WHERE b.id = ledger_account.id)"
 
@@ -30,7 +32,7 @@ class AccountAdmin(ViewOnlyAdmin):
     """Accounts with the balance of this instant; a debit is positive, a credit negative."""
 
     list_display = ["name", "owner_shown", "merchant", "balance_now", "kind", "opened"]
-    list_filter = ["code", "currency", "is_deferred"]
+    list_filter = [filters.one_of("code", list(Code)), filters.currency, "is_deferred"]
     search_fields = ["=owner", "=merchant_id"]
 
     opened = moment_column("opened_at", "opened")
@@ -104,7 +106,7 @@ class JournalEntryAdmin(ViewOnlyAdmin):
     """Entries; each balances per currency, and none is ever changed."""
 
     list_display = ["kind_shown", "source", "step", "merchant", "happened", "written"]
-    list_filter = ["kind", "source_type"]
+    list_filter = [filters.one_of("source_type", sorted(Machine.registry))]
     search_fields = ["=id", "=source_id"]
 
     happened = moment_column("occurred_at", "happened")

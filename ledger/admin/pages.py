@@ -69,7 +69,7 @@ def _panel(currency: str, by_code: dict[str, int]) -> Panel:
     rows: list[list[Any]] = [
         [
             account_name(code),
-            CHART[Code(code)].category if code in order else formats.NOTHING,
+            CHART[Code(code)].category,
             formats.money(total if total > 0 else None, currency),
             formats.money(-total if total < 0 else None, currency),
         ]

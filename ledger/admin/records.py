@@ -8,7 +8,7 @@ from django.utils.safestring import SafeString
 
 from ledger import audit, ids, jobs, outbox
 from ledger.actors import Actor
-from ledger.admin import formats
+from ledger.admin import filters, formats
 from ledger.admin.base import (
     Facts,
     Panel,
@@ -21,6 +21,9 @@ from ledger.admin.base import (
 )
 from ledger.locks import phased
 from ledger.models import AuditRecord, Event, Job, OutboxMessage
+from ledger.states import Machine
+
+ACTORS = ("api_key", "staff", "system", "provider")
 
 
 @admin.register(Event)
@@ -28,7 +31,10 @@ class EventAdmin(ViewOnlyAdmin):
     """Facts about subjects, in sequence, signed and chained."""
 
     list_display = ["type_shown", "subject", "sequence", "moved", "by", "happened"]
-    list_filter = ["subject_type", "actor_kind"]
+    list_filter = [
+        filters.one_of("subject_type", sorted(Machine.registry)),
+        filters.one_of("actor_kind", ACTORS),
+    ]
     search_fields = ["=id", "=subject_id"]
 
     happened = moment_column("occurred_at", "happened")
@@ -116,7 +122,7 @@ class JobAdmin(ViewOnlyAdmin):
 
     list_display = ["kind", "reference_shown", "queue", "state", "tries", "due", "finished", "last_error"]
     list_filter = [
-        "kind",
+        filters.one_of("kind", lambda: sorted(jobs.kinds)),
         ("dead_at", admin.EmptyFieldListFilter),
         ("finished_at", admin.EmptyFieldListFilter),
     ]
@@ -141,7 +147,7 @@ class AuditRecordAdmin(ViewOnlyAdmin):
     """What people and keys did."""
 
     list_display = ["action", "object_shown", "who", "reason_shown", "outcome_shown", "when"]
-    list_filter = ["actor_kind", "outcome"]
+    list_filter = [filters.one_of("actor_kind", ACTORS)]
     search_fields = ["=object_id", "=actor_id"]
     outcome_shown = badge_column("outcome")
     when = moment_column("at", "when")

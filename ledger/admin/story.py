@@ -141,7 +141,7 @@ def leg_line(posting: Posting, owners: dict[str, str]) -> LegLine:
 
 def account_name(code: str, owner: str = "") -> str:
     """Return an account's name for people, by the chart."""
-    title = CHART[Code(code)].title if code in Code else code
+    title = CHART[Code(code)].title
     return f"{title}: {owner}" if owner else title
 
 

@@ -7,7 +7,7 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
-from ledger.admin import formats
+from ledger.admin import filters, formats
 from ledger.admin.base import (
     Facts,
     Panel,
@@ -68,7 +68,7 @@ class ProviderOperationAdmin(ViewOnlyAdmin):
         "asks_next",
     ]
     list_select_related = ["payment"]
-    list_filter = [StandingFilter, "kind", "outcome", "provider"]
+    list_filter = [StandingFilter, "kind", "outcome"]
     search_fields = ["=id", "=idempotency_key", "=provider_reference"]
 
     payment_shown = link_column("payment")
@@ -116,7 +116,7 @@ class ProviderWebhookAdmin(ViewOnlyAdmin):
         "processed",
     ]
     list_select_related = ["operation"]
-    list_filter = ["state", "is_verified", "provider"]
+    list_filter = [filters.state_of(ProviderWebhook), "is_verified"]
     search_fields = ["=event_id", "=id"]
     hidden_fields = ["body", "headers"]
 

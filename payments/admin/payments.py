@@ -13,7 +13,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
-from ledger.admin import formats
+from ledger.admin import filters, formats
 from ledger.admin.base import (
     Facts,
     Panel,
@@ -45,7 +45,7 @@ class PaymentAdmin(ViewOnlyAdmin):
         "created",
     ]
     list_select_related = ["merchant"]
-    list_filter = ["state", "currency", "method_type", "merchant"]
+    list_filter = [filters.state_of(Payment), filters.currency, "method_type"]
     search_fields = ["=number", "=id", "=order_ref", "=customer_ref", "=provider_reference"]
 
     merchant_shown = link_column("merchant")
@@ -184,7 +184,7 @@ class PaymentTransactionAdmin(ViewOnlyAdmin):
         "created",
     ]
     list_select_related = ["payment", "vendor"]
-    list_filter = ["state", "currency"]
+    list_filter = [filters.state_of(PaymentTransaction), filters.currency]
     search_fields = ["=id", "=payment__number"]
     hidden_fields = ["event_hash"]
 
@@ -208,5 +208,4 @@ class NumberCounterAdmin(ViewOnlyAdmin):
 
     list_display = ["kind", "year", "last", "merchant_shown"]
     list_select_related = ["merchant"]
-    list_filter = ["kind", "year"]
     merchant_shown = link_column("merchant")

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from django.contrib import admin
 
-from ledger.admin import formats
+from ledger.admin import filters, formats
 from ledger.admin.base import (
     Panel,
     ViewOnlyAdmin,
@@ -30,7 +30,7 @@ class RefundAdmin(ViewOnlyAdmin):
         "requested",
     ]
     list_select_related = ["merchant", "payment"]
-    list_filter = ["state", "currency"]
+    list_filter = [filters.state_of(Refund), filters.currency]
     search_fields = ["=number", "=id", "=payment__number"]
     hidden_fields = ["event_hash"]
 
@@ -77,7 +77,7 @@ class RefundShareAdmin(ViewOnlyAdmin):
 
     list_display = ["refund_shown", "vendor", "amount", "back"]
     list_select_related = ["refund", "transaction__vendor"]
-    list_filter = ["currency"]
+    list_filter = [filters.currency]
     search_fields = ["=refund__number"]
     refund_shown = link_column("refund")
     amount = money_column()

@@ -6,7 +6,7 @@ from typing import Any
 from django.contrib import admin
 from django.utils.safestring import SafeString
 
-from ledger.admin import formats
+from ledger.admin import filters, formats
 from ledger.admin.base import (
     ROWS_IN_A_PANEL,
     Panel,
@@ -58,7 +58,7 @@ class SettlementBatchAdmin(ViewOnlyAdmin):
         "paid",
     ]
     list_select_related = ["vendor"]
-    list_filter = ["state", "currency", "business_date"]
+    list_filter = [filters.state_of(SettlementBatch), filters.currency, "business_date"]
     search_fields = ["=number", "=id"]
     hidden_fields = ["event_hash"]
 
@@ -95,7 +95,7 @@ class BatchLineAdmin(ViewOnlyAdmin):
 
     list_display = ["batch_shown", "entry", "line", "purpose", "amount"]
     list_select_related = ["batch"]
-    list_filter = ["purpose"]
+    list_filter = [filters.one_of("purpose", ["sale", "commission", "refund", "commission_back", "transfer"])]
     search_fields = ["=entry_id", "=batch__number"]
     batch_shown = link_column("batch")
 
@@ -123,7 +123,7 @@ class PayoutAdmin(ViewOnlyAdmin):
         "paid",
     ]
     list_select_related = ["batch"]
-    list_filter = ["state", "currency"]
+    list_filter = [filters.state_of(Payout), filters.currency]
     search_fields = ["=id", "=provider_reference", "=batch__number"]
     hidden_fields = ["event_hash"]
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from django.contrib import admin
 
-from ledger.admin import formats
+from ledger.admin import filters, formats
 from ledger.admin.base import (
     ROWS_IN_A_PANEL,
     Panel,
@@ -39,7 +39,7 @@ class BankStatementAdmin(ViewOnlyAdmin):
         "state_shown",
         "imported",
     ]
-    list_filter = ["state", "currency", "account"]
+    list_filter = [filters.state_of(BankStatement), filters.currency]
     search_fields = ["=reference", "=id"]
     hidden_fields = ["event_hash"]
 
@@ -82,7 +82,7 @@ class StatementLineAdmin(ViewOnlyAdmin):
         "standing",
     ]
     list_select_related = ["statement", "match"]
-    list_filter = ["currency", "booked_on"]
+    list_filter = [filters.currency, "booked_on"]
     search_fields = ["=end_to_end_id", "=bank_reference"]
     masked_fields = ["counterparty_account"]
 
@@ -101,7 +101,7 @@ class MatchAdmin(ViewOnlyAdmin):
 
     list_display = ["reference", "kind", "line_shown", "payout_shown", "report", "amount", "matched"]
     list_select_related = ["line", "payout"]
-    list_filter = ["kind", "currency"]
+    list_filter = ["kind", filters.currency]
     search_fields = ["=id", "=report"]
     hidden_fields = ["event_hash"]
 
@@ -162,7 +162,7 @@ class ReconciliationRunAdmin(ViewOnlyAdmin):
         "breaks_opened",
         "breaks_resolved",
     ]
-    list_filter = ["currency"]
+    list_filter = [filters.currency]
     started = moment_column("started_at")
     finished = moment_column("finished_at")
 
@@ -181,7 +181,7 @@ class BreakAdmin(ViewOnlyAdmin):
         "opened",
     ]
     list_select_related = ["line", "payout"]
-    list_filter = ["state", "reason", "currency"]
+    list_filter = [filters.state_of(Break), "reason", filters.currency]
     search_fields = ["=id", "=key"]
     hidden_fields = ["event_hash"]
 

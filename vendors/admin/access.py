@@ -1,4 +1,4 @@
-"""API keys and idempotency keys for staff: what they may and did, never what they are. A key may be revoked."""
+"""API keys and idempotency keys for staff: what they may and did, never what they are."""
 
 from datetime import datetime
 
@@ -63,7 +63,7 @@ class IdempotencyKeyAdmin(ViewOnlyAdmin):
         "finished",
     ]
     list_select_related = ["merchant"]
-    list_filter = ["method", ("finished_at", admin.EmptyFieldListFilter)]
+    list_filter = [("finished_at", admin.EmptyFieldListFilter)]
     search_fields = ["=key", "=effect_id"]
     hidden_fields = ["request_body", "response_body", "response_headers"]
     key_shown = code_column("key")

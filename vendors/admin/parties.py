@@ -1,4 +1,4 @@
-"""Merchants, vendors and commission rules for staff. A vendor may be suspended and reinstated with a reason."""
+"""Merchants, vendors and commission rules for staff; vendors may be suspended and reinstated."""
 
 from datetime import datetime
 
@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.utils.safestring import SafeString
 
 from ledger.actors import Actor
-from ledger.admin import formats
+from ledger.admin import filters, formats
 from ledger.admin.base import ReasonedAction, ViewOnlyAdmin, badge_column, link_column, moment_column
 from vendors.models import CommissionRule, Merchant, Vendor
 from vendors.services import onboarding
@@ -45,7 +45,7 @@ class VendorAdmin(ViewOnlyAdmin):
 
     list_display = ["name", "external_id", "merchant_shown", "category", "state_shown", "since"]
     list_select_related = ["merchant"]
-    list_filter = ["state", "category"]
+    list_filter = [filters.state_of(Vendor)]
     search_fields = ["=id", "=external_id", "name"]
     hidden_fields = ["event_hash"]
     reasoned_actions = [
@@ -90,7 +90,7 @@ class CommissionRuleAdmin(ViewOnlyAdmin):
         "until",
     ]
     list_select_related = ["merchant", "vendor"]
-    list_filter = ["is_active", "currency"]
+    list_filter = ["is_active"]
     search_fields = ["=id"]
     merchant_shown = link_column("merchant")
     vendor_shown = link_column("vendor")

@@ -1,0 +1,64 @@
+"""The story of a payment: screening, events with their postings, calls, callbacks, in the order of time."""
+
+from django.urls import reverse
+
+from fraud.services.screening import screen
+from ledger.admin.formats import block, money_text, text_block
+from ledger.ids import show
+from tests.factories.fraud import screening_request
+
+
+def page(root, payment) -> str:
+    return root.get(reverse("admin:payments_payment_change", args=[payment.pk])).content.decode()
+
+
+def test_tells_the_money_with_both_sides_and_names(root, payment):
+    told = page(root, payment)
+    assert "100.00 USD" in told
+    assert "Owed to us by a provider: velocitypay" in told
+    assert "Owed to a vendor, not yet payable: Ada" in told
+    assert "96.80 USD" in told  # what the provider owes: 100 less its fee
+    assert "3.20 USD" in told
+
+
+def test_tells_calls_and_events_in_the_order_of_time(root, payment):
+    story = page(root, payment).partition("The whole story")[2]
+    marks = ["Created", "Authorize: 100.00 USD asked of velocitypay", "Capture 1: 100.00 USD asked"]
+    assert [mark in story for mark in marks] == [True, True, True]
+    assert story.index("Created") < story.rindex("Captured")
+
+
+def test_tells_how_it_was_screened(root, northwind, payment):
+    screen(screening_request(northwind.id, payment_ref=show("pay", payment.pk), minor=1_000_001))
+    told = page(root, payment)
+    assert "Score 450 of 1000, MEDIUM" in told
+    assert "Review opened" in told
+
+
+def test_hides_the_provider_s_token(root, payment):
+    assert "vpt_test" not in page(root, payment)
+
+
+def test_escapes_what_others_wrote(root, northwind):
+    from tests.factories.payments import create_payment
+
+    sly = create_payment(northwind, customer_ref="<script>alert(1)</script>", description="<b>bold</b>")
+    told = page(root, sly)
+    assert "<script>alert(1)" not in told
+    assert "&lt;script&gt;alert(1)" in told
+
+
+class TestFormats:
+    def test_money_has_the_currency_s_own_decimals(self):
+        shown = [money_text(1_234_500, currency) for currency in ("USD", "JPY", "KWD", "IQD", "CLF")]
+        assert shown == ["12,345.00 USD", "1,234,500 JPY", "1,234.500 KWD", "1,234.500 IQD", "123.4500 CLF"]
+        assert money_text(-5, "EUR") == "-0.05 EUR"
+
+    def test_json_is_masked_at_any_depth(self):
+        shown = block({"destination": [{"iban": "DE89370400440532013000", "holder": "Ada"}]})
+        assert "DE89" not in shown
+        assert "Ada" in shown
+
+    def test_a_body_that_is_no_json_is_shown_as_text(self):
+        assert "&lt;html&gt;" in text_block("<html>")
+        assert "4242" not in text_block('{"number": "4242"}')
