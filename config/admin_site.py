@@ -10,7 +10,7 @@ from django.urls import URLPattern, path, reverse_lazy
 from unfold.sites import UnfoldAdminSite
 
 # Desk: (title, icon, permission, model or page) each.
-DESKS: Final = {
+DESKS: Final[dict[str, list[tuple[str, ...]]]] = {
     "Money in": [
         ("Payments", "payments", "payments.payment"),
         ("Vendors' shares", "call_split", "payments.paymenttransaction"),

@@ -95,7 +95,7 @@ def _last_day(at: datetime) -> dict[str, Any]:
     since = at.replace(minute=0, second=0, microsecond=0) - timedelta(hours=HOURS_SHOWN - 1)
     payments = Payment.objects.filter(pk__gte=first_key_of(since), created_at__gte=since)
     taken, refused = Q(state__in=TAKEN), Q(state__in=REFUSED)
-    by_currency = list(
+    by_currency: list[Any] = list(
         payments.values("currency")
         .annotate(
             number=Count("id"),
@@ -106,7 +106,7 @@ def _last_day(at: datetime) -> dict[str, Any]:
         )
         .order_by("-number")
     )
-    by_hour = {
+    by_hour: dict[datetime, Any] = {
         row["hour"]: row
         for row in payments.annotate(hour=TruncHour("created_at"))
         .values("hour")

@@ -102,7 +102,7 @@ def sync() -> dict[str, Any]:
         for kind in ContentType.objects.get_for_models(*apps.get_models(include_auto_created=True)).values()
     }
     for name, (model, sentence) in ACTS.items():
-        app, _, codename = name.partition(".")
+        app, _dot, codename = name.partition(".")
         Permission.objects.update_or_create(
             content_type=types[app, model], codename=codename, defaults={"name": sentence}
         )

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db import models
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -188,7 +189,7 @@ class ViewOnlyAdmin(ModelAdmin):
         )
 
     def _perform(self, request: HttpRequest, row: Any, act: ReasonedAction, form: ReasonForm) -> bool:
-        user = request.user
+        user: Any = request.user
         roles = ",".join(sorted(group.name for group in user.groups.all()))
         set_request(replace(current_request(), role=roles[:60] or ("superuser" if user.is_superuser else "")))
         try:
@@ -216,7 +217,7 @@ class ViewOnlyAdmin(ModelAdmin):
 
     def _key(self, object_id: str) -> Any:
         try:
-            return self.opts.pk.to_python(admin.utils.unquote(object_id))
+            return self.opts.pk.to_python(unquote(object_id))
         except forms.ValidationError as error:
             raise Http404(f"there is no such {self.opts.verbose_name}") from error
 

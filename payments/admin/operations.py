@@ -48,7 +48,8 @@ class StandingFilter(admin.SimpleListFilter):
             "held": still_open & Q(ask_at__isnull=True),
             "over": ~still_open,
         }
-        return queryset.filter(wanted[self.value()]) if self.value() in wanted else queryset
+        chosen = wanted.get(self.value() or "")
+        return queryset.filter(chosen) if chosen else queryset
 
 
 @admin.register(ProviderOperation)

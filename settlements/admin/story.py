@@ -1,6 +1,7 @@
 """What settlements tells in a payment's story: the batch, the payout, the lines of the bank's statement."""
 
 from collections.abc import Iterable
+from uuid import UUID
 
 from ledger.admin import formats
 from ledger.admin.story import Context, Item, tells
@@ -15,7 +16,7 @@ def settled_in(context: Context) -> Iterable[Item]:
         .select_related("batch__vendor")
         .order_by("batch_id", "id")
     )
-    parts: dict[int, list[BatchLine]] = {}
+    parts: dict[UUID, list[BatchLine]] = {}
     for line in lines:
         parts.setdefault(line.batch_id, []).append(line)
     for own in parts.values():
@@ -31,7 +32,7 @@ def settled_in(context: Context) -> Iterable[Item]:
     yield from _funded(context)
 
 
-def _paid_out(batch_ids: list[int]) -> Iterable[Item]:
+def _paid_out(batch_ids: list[UUID]) -> Iterable[Item]:
     if not batch_ids:
         return
     payouts = Payout.objects.filter(batch_id__in=batch_ids).select_related("batch__vendor")
