@@ -1,12 +1,15 @@
 """The refund desk: what waits for a second person, and each refund with the shares that give it back."""
 
 from collections.abc import Iterable
+from datetime import datetime
 
 from django.contrib import admin
 
+from ledger.actors import Actor
 from ledger.admin import filters, formats
 from ledger.admin.base import (
     Panel,
+    ReasonedAction,
     ViewOnlyAdmin,
     badge_column,
     link_column,
@@ -14,6 +17,24 @@ from ledger.admin.base import (
     money_column,
 )
 from payments.models import ProviderOperation, Refund, RefundShare
+from payments.services import requesting_refunds
+from payments.states import REQUESTED
+
+
+def _approve(refund: Refund, actor: Actor, reason: str, at: datetime) -> None:
+    requesting_refunds.approve(
+        merchant_id=refund.merchant_id, refund_id=refund.pk, reason=reason, actor=actor, at=at
+    )
+
+
+def _reject(refund: Refund, actor: Actor, reason: str, at: datetime) -> None:
+    requesting_refunds.reject(
+        merchant_id=refund.merchant_id, refund_id=refund.pk, reason=reason, actor=actor, at=at
+    )
+
+
+def _waits(refund: Refund) -> bool:
+    return refund.state == REQUESTED
 
 
 @admin.register(Refund)
@@ -34,6 +55,26 @@ class RefundAdmin(ViewOnlyAdmin):
     search_fields = ["=number", "=id", "=payment__number"]
     hidden_fields = ["event_hash"]
 
+    reasoned_actions = [
+        ReasonedAction(
+            name="approve",
+            label="Approve",
+            permission="payments.decide_refund",
+            perform=_approve,
+            done="The refund is approved.",
+            is_offered=_waits,
+            explains="The money goes back when it is processed. Nobody approves a request of their own.",
+        ),
+        ReasonedAction(
+            name="reject",
+            label="Reject",
+            permission="payments.decide_refund",
+            perform=_reject,
+            done="The refund is rejected; the money stays.",
+            is_offered=_waits,
+            is_dangerous=True,
+        ),
+    ]
     merchant_shown = link_column("merchant")
     payment_shown = link_column("payment")
     amount = money_column()

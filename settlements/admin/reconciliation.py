@@ -1,13 +1,16 @@
 """Bank statements, matches and breaks for staff."""
 
 from collections.abc import Iterable
+from datetime import datetime
 
 from django.contrib import admin
 
+from ledger.actors import Actor
 from ledger.admin import filters, formats
 from ledger.admin.base import (
     ROWS_IN_A_PANEL,
     Panel,
+    ReasonedAction,
     ViewOnlyAdmin,
     badge_column,
     code_column,
@@ -23,6 +26,8 @@ from settlements.models import (
     ReconciliationRun,
     StatementLine,
 )
+from settlements.services import resolving
+from settlements.states import BreakState
 
 
 @admin.register(BankStatement)
@@ -167,6 +172,10 @@ class ReconciliationRunAdmin(ViewOnlyAdmin):
     finished = moment_column("finished_at")
 
 
+def _resolve(row: Break, actor: Actor, reason: str, at: datetime) -> None:
+    resolving.resolve(merchant_id=row.merchant_id, break_id=row.pk, reason=reason, actor=actor, at=at)
+
+
 @admin.register(Break)
 class BreakAdmin(ViewOnlyAdmin):
     """What does not agree, until somebody explains it."""
@@ -185,6 +194,17 @@ class BreakAdmin(ViewOnlyAdmin):
     search_fields = ["=id", "=key"]
     hidden_fields = ["event_hash"]
 
+    reasoned_actions = [
+        ReasonedAction(
+            name="resolve",
+            label="Resolve",
+            permission="settlements.resolve_break",
+            perform=_resolve,
+            done="The break is resolved; nothing was booked by it.",
+            is_offered=lambda row: row.state == BreakState.OPEN,
+            explains="Say what explains the difference. Nothing is booked by it.",
+        )
+    ]
     reference = code_column("public_id", "break")
     line_shown = link_column("line")
     payout_shown = link_column("payout")

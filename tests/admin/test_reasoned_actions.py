@@ -5,7 +5,11 @@ from django.urls import reverse
 
 from fraud.models import FraudReview
 from ledger import clock
+from ledger.actors import Actor
+from ledger.ids import uuid7
 from ledger.models import AuditRecord, Event, OutboxMessage
+from payments.services import requesting_refunds
+from payments.services.requesting_refunds import RefundWish
 from vendors.models import ApiKey
 from vendors.services import keys
 
@@ -97,3 +101,19 @@ def test_a_dead_message_is_given_its_tries_again(sign_in, payment):
     message.refresh_from_db()
     assert (message.dead_at, message.tries) == (None, 0)
     assert AuditRecord.objects.filter(action="outbox.retried", object_id=str(message.pk)).exists()
+
+
+@pytest.mark.parametrize(("name", "state"), [("approve", "approved"), ("reject", "rejected")])
+def test_a_refund_above_the_limit_is_decided_by_finance(sign_in, northwind, payment, name, state):
+    northwind.refund_approval_above = {"USD": 1_000}
+    northwind.save(update_fields=["refund_approval_above"])
+    wish = RefundWish(refund_id=uuid7(), payment_id=payment.pk, amount_minor=2_000, reason="broken cup")
+    refund = requesting_refunds.request(
+        merchant_id=northwind.pk, wish=wish, actor=Actor("api_key", "1"), at=clock.now()
+    )
+    address = reverse(f"admin:payments_refund_act_{name}", args=[refund.pk])
+    assert sign_in("risk").post(address, {"reason": "the cup is broken"}).status_code == 403
+    assert sign_in("finance").post(address, {"reason": "the cup is broken"}).status_code == 302
+    refund.refresh_from_db()
+    assert (refund.state, refund.decision_reason) == (state, "the cup is broken")
+    assert AuditRecord.objects.filter(object_id=refund.public_id, reason="the cup is broken").exists()
