@@ -156,6 +156,14 @@ def what_is_unexplained_is_said() -> Iterable[str]:
              AND NOT EXISTS (SELECT 1 FROM settlements_break k WHERE k.line_id = l.id)
              AND EXISTS (SELECT 1 FROM settlements_reconciliationrun r
                          WHERE (r.merchant_id, r.account, r.currency) = (s.merchant_id, s.account, s.currency)
-                           AND r.finished_at IS NOT NULL AND r.id > s.id)""",
-        "line {0} ({1} {2}) of statement {3} has neither match nor break",
+                           AND r.finished_at IS NOT NULL AND r.id > s.id)
+           UNION ALL
+           SELECT 0, g.gap, g.currency, g.reference FROM (
+               SELECT s.*, opening_minor - coalesce(lag(closing_minor) OVER w, 0) AS gap
+               FROM settlements_bankstatement s WHERE state = 'accepted'
+               WINDOW w AS (PARTITION BY merchant_id, account, currency ORDER BY closed_on, sequence, id)) g
+           WHERE g.gap <> 0 AND NOT EXISTS (
+               SELECT 1 FROM settlements_break k
+               WHERE k.statement_id = g.id AND k.reason = 'opening_differs')""",
+        "line {0} ({1} {2}) of statement {3} has neither match nor break (line 0: its opening)",
     )
