@@ -1,0 +1,59 @@
+"""The network's callbacks in the test's own hand: made of what the network says, signed, sent at will."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+from django.http import HttpResponse
+from django.test import Client
+
+from ledger import clock
+from payments.simulator.callbacks import sign
+from tests.kit.network import WEBHOOK_SECRET, Network
+
+URL = "/webhooks/velocitypay/"
+
+
+@dataclass(frozen=True)
+class Callback:
+    """One message: its id and its raw body."""
+
+    event_id: str
+    body: bytes
+
+    def headers(self, *, at: int | None = None, secret: str = WEBHOOK_SECRET) -> dict[str, str]:
+        """Return the headers that sign the body now, or at another second."""
+        timestamp = int(clock.now().timestamp()) if at is None else at
+        return {
+            "webhook-id": self.event_id,
+            "webhook-timestamp": str(timestamp),
+            "webhook-signature": sign(secret, self.event_id, timestamp, self.body),
+        }
+
+
+def callback_of(network: Network, idempotency_key: str, **changes: Any) -> Callback:
+    """Make the callback that tells how an operation stands at the network now."""
+    answer = network.client.get("/v1/operations", params={"idempotency_key": idempotency_key})
+    operation = {**answer.raise_for_status().json(), **changes}
+    event_id = f"evt_{uuid4().hex}"
+    event = {
+        "id": event_id,
+        "type": f"{operation['object']}.{operation['status']}",
+        "created": int(clock.now().timestamp()),
+        "data": {"operation": operation, "idempotency_key": idempotency_key},
+    }
+    return Callback(event_id, json.dumps(event).encode())
+
+
+def send(
+    callback: Callback, headers: dict[str, str] | None = None, body: bytes | None = None
+) -> HttpResponse:
+    """Deliver a callback, signed unless other headers are given, with another body if one is given."""
+    return Client(raise_request_exception=False).generic(
+        "POST",
+        URL,
+        callback.body if body is None else body,
+        content_type="application/json",
+        headers=callback.headers() if headers is None else headers,
+    )
