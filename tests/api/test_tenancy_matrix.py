@@ -1,0 +1,185 @@
+"""Every route of the table: another merchant's object answers exactly as one that is not there.
+
+Nothing is listed by hand but what stands for each placeholder, so a new route is in the matrix or fails it.
+"""
+
+import re
+from typing import Any, Final
+
+import pytest
+from django.http import HttpResponse
+
+from config import api
+from ledger import clock
+from ledger.actors import SYSTEM
+from ledger.ids import uuid7
+from ledger.models import Event
+from payments.models import Payment, Refund
+from payments.services import requesting_refunds
+from payments.services.requesting_refunds import RefundWish
+from tests.factories import payments as rows
+from tests.factories import vendors as factory
+from tests.kit.api_client import MerchantClient
+from vendors.api.base import MerchantViewSet
+from vendors.models import Merchant
+
+pytestmark = pytest.mark.django_db
+
+NOWHERE: Final = "01kagm3c8qf3p8w0t5y5r4d2ne"
+OURS: Final = re.compile(r"^(payments|refunds|vendors)/")
+BODIES: Final[dict[str, Any]] = {
+    "payments/core/{id}/fail": {"reason": "r"},
+    "payments/{id}/complete": {"gateway_reference": "auth_1"},
+    "payments/{id}/fail": {"reason": "r"},
+    "refunds/{id}/fail": {"reason": "r"},
+}
+ROUTES: Final = [
+    pytest.param(route, method, id=f"{method} {route.path}")
+    for route in api.ROUTES
+    for method in route.actions
+    if OURS.match(route.path) and "{" in route.path
+]
+
+
+class Southwind:
+    """Another merchant, with one object of each kind."""
+
+    def __init__(self) -> None:
+        self.merchant = factory.create_merchant("Southwind")
+        self.vendor = factory.create_vendor(self.merchant, "Sven")
+        self.payment = rows.captured_payment(
+            self.merchant, shares=((self.vendor, 6_000, 600),), order_ref="order-s", customer_ref="sara"
+        )
+        self.share = self.payment.share_rows[0]
+        self.refund = self._refund(self.payment)
+
+    def names(self, route: api.Route) -> dict[str, tuple[str, str]]:
+        """Return what stands for each placeholder: Southwind's, and one that is nowhere."""
+        own = {"refunds/": self.refund, "payments/core/": self.payment, "vendors/": self.vendor}
+        subject = next((row for start, row in own.items() if route.path.startswith(start)), self.share)
+        return {
+            "id": _pair(subject),
+            "payment_id": _pair(self.payment),
+            "vendor_id": _pair(self.vendor),
+            "payment_number": (self.payment.number, "PAY-2026-999998"),
+            "refund_number": (self.refund.number, "REF-2026-999998"),
+            "transaction_id": (self.payment.provider_reference, "auth_nowhere"),
+            "order_id": ("order-s", "order-nowhere"),
+            "customer_id": ("sara", "nobody"),
+            "status": ("captured" if "core" in route.path else "approved", "failed"),
+        }
+
+    def _refund(self, payment: Payment) -> Refund:
+        wish = RefundWish(refund_id=uuid7(), payment_id=payment.pk, amount_minor=100)
+        return requesting_refunds.request(
+            merchant_id=self.merchant.pk, wish=wish, actor=SYSTEM, at=clock.now()
+        )
+
+
+@pytest.fixture
+def southwind() -> Southwind:
+    return Southwind()
+
+
+class TestTenancy:
+    @pytest.mark.parametrize(("route", "method"), ROUTES)
+    def test_a_foreign_object_is_like_none(
+        self, merchant_client: MerchantClient, southwind: Southwind, route: api.Route, method: str
+    ) -> None:
+        places = re.findall(r"\{(\w+)\}", route.path)
+        names = southwind.names(route)
+        before = _written(southwind)
+        foreign, nowhere = (
+            _ask(merchant_client, method, route, {place: names[place][which] for place in places})
+            for which in (0, 1)
+        )
+        assert foreign.status_code == nowhere.status_code
+        assert foreign.status_code in (200, 404), foreign.content
+        assert _without_request_id(foreign) == _without_request_id(nowhere)
+        if foreign.status_code == 200:
+            assert foreign.json()["data"] == []
+        assert _written(southwind) == before
+
+    @pytest.mark.parametrize(
+        ("path", "key"),
+        [
+            ("payments/core/", "vendor"), ("payments/", "payment"), ("payments/", "vendor"),
+            ("refunds/", "payment"), ("refunds/", "share"),
+        ],
+    )  # fmt: skip
+    def test_a_foreign_object_in_a_body_is_like_none(
+        self,
+        merchant_client: MerchantClient,
+        northwind: Merchant,
+        southwind: Southwind,
+        path: str,
+        key: str,
+    ) -> None:
+        own = rows.captured_payment(northwind) if path == "refunds/" else rows.create_payment(northwind)
+        before = _written(southwind)
+        answers = [
+            merchant_client.post(f"/api/v1/{path}", _body(path, key, named, own))
+            for named in _pair(getattr(southwind, key))
+        ]
+        assert answers[0].status_code == answers[1].status_code
+        assert answers[0].status_code in (404, 422), answers[0].content
+        assert _without_request_id(answers[0]) == _without_request_id(answers[1])
+        assert _written(southwind) == before
+
+    def test_every_route_derives_from_the_front_desk(self) -> None:
+        assert all(issubclass(route.view, MerchantViewSet) for route in api.ROUTES)
+
+    def test_every_action_has_a_scope(self) -> None:
+        lacking = [
+            f"{method} {route.path}"
+            for route in api.ROUTES
+            for method, action in route.actions.items()
+            if action not in route.view.scopes
+        ]
+        assert not lacking
+
+
+def _ask(client: MerchantClient, method: str, route: api.Route, names: dict[str, str]) -> HttpResponse:
+    path = api.PREFIX + route.path.format(**names)
+    if method == "get":
+        return client.get(path)
+    return client.send(method.upper(), path, BODIES.get(route.path, {}))
+
+
+def _pair(row: Any) -> tuple[str, str]:
+    return row.public_id, f"{row.PREFIX}_{NOWHERE}"
+
+
+def _body(path: str, key: str, named: str, own: Payment) -> dict[str, Any]:
+    if path == "refunds/":
+        if key == "payment":
+            return {"payment_id": named}
+        return {"payment_id": own.public_id, "vendor_split": [{"transaction_id": named, "amount": 1}]}
+    if path == "payments/":
+        payment = named if key == "payment" else own.public_id
+        return {
+            "payment_id": payment,
+            "vendor_id": named if key == "vendor" else f"vnd_{NOWHERE}",
+            "amount": 1,
+        }
+    return {
+        "amount": {"amount": 10, "currency": "USD"},
+        "order_id": "o",
+        "customer_id": "c",
+        "payment_method": {"type": "card", "token": "t"},
+        "vendor_split": [{"vendor_id": named, "amount": 1}],
+    }
+
+
+def _without_request_id(response: HttpResponse) -> dict[str, Any]:
+    body: dict[str, Any] = response.json()
+    body.pop("request_id", None)
+    return body
+
+
+def _written(southwind: Southwind) -> tuple[Any, ...]:
+    rows_now = [
+        tuple(type(row).objects.filter(pk=row.pk).values_list())
+        for row in (southwind.payment, southwind.share, southwind.refund, southwind.vendor)
+    ]
+    return (*rows_now, Event.objects.filter(merchant_id=southwind.merchant.pk).count())
