@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, Phase, settings
+from drf_spectacular.generators import SchemaGenerator
+from hypothesis import HealthCheck, Phase, given, settings
+from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
@@ -24,46 +26,53 @@ from tests.kit.network import Network
 from vendors.models import Merchant
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
-SHORT, LONG = 8, 400
+SHORT, LONG = 4, 400
+
+
+# The document is made when the tests are collected: one test for each operation of it.
+schema = schemathesis.openapi.from_dict(SchemaGenerator().get_schema(request=None, public=True))
+schema.app = application
+OPERATIONS = [
+    pytest.param(found.ok(), id=found.ok().label)
+    for found in schema.include(path_regex=r"^/api/v1/(payments|refunds)/").get_all_operations()
+]
 
 
 @pytest.fixture
-def wsgi_schema(network: Network) -> Any:
-    """The document of the running application."""
-    return schemathesis.openapi.from_wsgi("/api/schema/?format=json", application)
-
-
-schema = schemathesis.pytest.from_fixture("wsgi_schema").include(path_regex=r"^/api/v1/(payments|refunds)/")
-
-
-@pytest.fixture
-def authorization(northwind: Merchant) -> str:
+def authorization(northwind: Merchant, network: Network) -> str:
     """A key with every scope of a merchant who has one captured payment."""
     rows.captured_payment(northwind, shares=((factory.create_vendor(northwind, "Ada"), 6_000, 600),))
     return f"Bearer {factory.create_api_key(northwind)[1]}"
 
 
-def _settings(examples: int) -> settings:
-    return settings(
-        max_examples=examples,
-        deadline=None,
-        derandomize=True,
-        database=None,
-        phases=[Phase.explicit, Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
+def fuzz(operation: Any, authorization: str, examples: int) -> None:
+    """Send requests that fit the document, then such that do not; each answer must be a documented one."""
+    for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
+
+        @settings(
+            max_examples=examples,
+            deadline=None,
+            derandomize=True,
+            database=None,
+            phases=[Phase.explicit, Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        )
+        @given(case=operation.as_strategy(generation_mode=mode))
+        def run(case: Any) -> None:
+            headers = {"Authorization": authorization}
+            case.call_and_validate(headers=headers, checks=CHECKS)
+
+        run()
 
 
 @pytest.mark.django_db(transaction=True)
-@schema.parametrize()
-@_settings(SHORT)
-def test_some_requests_meet_no_server_error(case: Any, authorization: str) -> None:
-    case.call_and_validate(headers={"Authorization": authorization}, checks=CHECKS)
+class TestDocumentedRequests:
+    @pytest.mark.parametrize("operation", OPERATIONS)
+    def test_some_meet_no_server_error(self, operation: Any, authorization: str) -> None:
+        fuzz(operation, authorization, SHORT)
 
-
-@pytest.mark.slow
-@pytest.mark.django_db(transaction=True)
-@schema.parametrize()
-@_settings(LONG)
-def test_many_requests_meet_no_server_error(case: Any, authorization: str) -> None:
-    case.call_and_validate(headers={"Authorization": authorization}, checks=CHECKS)
+    @pytest.mark.slow
+    @pytest.mark.timeout(1200)
+    @pytest.mark.parametrize("operation", OPERATIONS)
+    def test_many_meet_no_server_error(self, operation: Any, authorization: str) -> None:
+        fuzz(operation, authorization, LONG)

@@ -60,6 +60,7 @@ class Refusal:
 
 
 ANY_REQUEST: Final = (
+    Refusal(400, "version_unknown", "There is no such Everycent-Version; or a path or header is malformed."),
     Refusal(401, "not_authenticated", "The request carries no API key, or one that proves nothing."),
     Refusal(403, "scope_missing", "The key may not do this."),
     Refusal(429, "rate_limited", "The key calls too often.", retryable=True),
