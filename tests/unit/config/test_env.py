@@ -1,6 +1,7 @@
 """Settings: a wrong value stops the start with one line that names the variable."""
 
 import os
+import re
 import subprocess
 import sys
 
@@ -83,3 +84,13 @@ class TestReaders:
     def test_a_missing_secret_without_default_is_refused(self):
         with pytest.raises(ImproperlyConfigured, match="X_SECRET"):
             env.secret("X_SECRET")
+
+
+def test_every_variable_is_in_the_table():
+    table = (ROOT / "docs/configuration.md").read_text()
+    reader = re.compile(r'(?:env\.\w+|integer|seconds|path|secret|choice|database)\(\s*"([A-Z_]+)"')
+    read = {
+        name for file in (ROOT / "config/settings").glob("*.py") for name in reader.findall(file.read_text())
+    }
+    assert len(read) > 30
+    assert not sorted(name for name in read if f"`{name}`" not in table)
