@@ -15,7 +15,7 @@ from config.supervisor import MARK
 from tests.kit.polling import eventually
 from tests.kit.source import ROOT
 
-pytestmark = pytest.mark.chaos
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(400), pytest.mark.xdist_group("house")]
 START_SECONDS = 120
 
 
