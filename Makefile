@@ -76,10 +76,11 @@ bench: setup ## measure the API and the journal against bare Django and raw SQL 
 pins: ## write requirements*.txt anew from requirements*.in (needs uv, or pip-tools in .venv)
 	@echo "pins: resolving requirements.in and requirements-dev.in"
 	@for name in requirements requirements-dev; do \
+	  bound=; [ $$name = requirements ] || bound="-c requirements.txt"; \
 	  if command -v uv >/dev/null 2>&1; then \
-	    uv pip compile -q --upgrade --generate-hashes --no-header --no-emit-find-links --no-emit-index-url --python-version 3.11 -o $$name.txt $$name.in; \
+	    uv pip compile -q --upgrade --generate-hashes --no-header --no-emit-find-links --no-emit-index-url --python-version 3.11 $$bound -o $$name.txt $$name.in; \
 	  else \
-	    $(PY) -m piptools compile -q --upgrade --generate-hashes --strip-extras --no-header --no-emit-index-url --no-emit-find-links --no-emit-trusted-host -o $$name.txt $$name.in; \
+	    $(PY) -m piptools compile -q --upgrade --generate-hashes --strip-extras --no-header --no-emit-index-url --no-emit-find-links --no-emit-trusted-host $$bound -o $$name.txt $$name.in; \
 	  fi || { echo "pins failed: install uv, or pip-tools into .venv, and run make pins again"; exit 1; }; \
 	done
 	@! grep -nE '(^|[^#])https?://' requirements.txt requirements-dev.txt || { echo "pins failed: an address stands in the pins; remove it from the pip settings and repeat"; exit 1; }
