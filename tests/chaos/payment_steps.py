@@ -5,7 +5,7 @@
 
 import json
 import sys
-from uuid import UUID
+from uuid import UUID, uuid5
 
 import django
 
@@ -14,8 +14,18 @@ django.setup()
 from ledger import clock  # noqa: E402  Django must be set up first
 from ledger.actors import Actor  # noqa: E402
 from ledger.money import Money  # noqa: E402
-from payments.services import authorizing, capturing, creating, voiding  # noqa: E402
+from payments.models import ProviderWebhook  # noqa: E402
+from payments.services import (  # noqa: E402
+    authorizing,
+    capturing,
+    creating,
+    refunding,
+    requesting_refunds,
+    voiding,
+    webhook_intake,
+)
 from payments.services.creating import NewPayment, WantedShare  # noqa: E402
+from payments.services.requesting_refunds import RefundWish  # noqa: E402
 
 
 def run(step: str, merchant_id: UUID, payment_id: UUID, operation_id: UUID, wanted: dict) -> None:
@@ -46,6 +56,16 @@ def run(step: str, merchant_id: UUID, payment_id: UUID, operation_id: UUID, want
             capturing.capture(operation_id=operation_id, amount=None, **common)
         case "void":
             voiding.cancel(operation_id=operation_id, reason="chaos", **common)
+        case "refund":
+            refund_id = uuid5(operation_id, "refund")
+            wish = RefundWish(refund_id=refund_id, payment_id=payment_id, amount_minor=4_000)
+            common.pop("payment_id")
+            requesting_refunds.request(wish=wish, **common)
+            refunding.process(refund_id=refund_id, operation_id=operation_id, **common)
+        case "webhook":
+            webhook_intake.receive("velocitypay", wanted["headers"], wanted["body"].encode(), common["at"])
+            kept = ProviderWebhook.objects.get(event_id=wanted["headers"]["webhook-id"])
+            webhook_intake.apply(kept.pk, common["at"])
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""kill -9 at every crash point of create, authorize, capture and void: nothing is lost, nothing is doubled.
+"""kill -9 at every crash point of a payment, a refund and a callback: nothing is lost, nothing is doubled.
 
 A process of its own does the step and kills itself at the armed point; the file that armed it is gone
 afterwards, which proves that it fired. Then the merchant repeats the request, and the recovery works.
@@ -14,28 +14,39 @@ import pytest
 from django.conf import settings as django_settings
 from django.db import connection
 
+from ledger import jobs
 from ledger.crashpoints import registry
 from ledger.ids import uuid7
-from ledger.models import JournalEntry
-from payments.models import Payment
+from ledger.models import Event, JournalEntry
+from payments.models import Payment, ProviderWebhook
 from payments.services import recovering
 from tests.chaos import payment_steps
 from tests.kit.books import assert_all_invariants_hold
-from tests.kit.network import API_KEY
+from tests.kit.callbacks import callback_of
+from tests.kit.network import API_KEY, WEBHOOK_SECRET
 from tests.kit.shared import ROOT
 from tests.services.payments.cast import now_plus
 
 pytestmark = [pytest.mark.chaos, pytest.mark.django_db(transaction=True)]
 
-STEPS = ("create", "authorize", "capture", "void")
-ENDS = {"create": "created", "authorize": "authorized", "capture": "captured", "void": "cancelled"}
+STEPS = ("create", "authorize", "capture", "void", "refund")
+ENDS = {
+    "create": "created",
+    "authorize": "authorized",
+    "capture": "captured",
+    "void": "cancelled",
+    "refund": "captured",
+}
+ENTRIES = {"capture": 1, "refund": 2}
 BEFORE = {
     "create": (),
     "authorize": ("create",),
     "capture": ("create", "authorize"),
     "void": ("create", "authorize"),
+    "refund": ("create", "authorize", "capture"),
 }
 POINTS = sorted(point for point in registry if point.partition(".")[0] in STEPS)
+CALLBACK_POINTS = sorted(point for point in registry if point.startswith("webhook."))
 
 
 @pytest.fixture
@@ -52,6 +63,7 @@ def killed(tmp_path, network):
             "DATABASE_URL": f"{url}/{database['NAME']}",
             "VELOCITYPAY_URL": network.url,
             "VELOCITYPAY_API_KEY": API_KEY,
+            "VELOCITYPAY_WEBHOOK_SECRET": WEBHOOK_SECRET,
             "CRASHPOINT_DIR": str(tmp_path),
         }
         done = subprocess.run(
@@ -86,11 +98,41 @@ def test_nothing_is_lost_or_doubled(point, northwind, ada, network, killed):
     assert payment.state == ENDS[step]
     assert Payment.objects.filter(merchant=northwind).count() == 1
     assert payment.operations.filter(concluded_at=None).count() == 0
-    assert JournalEntry.objects.filter(source_id=payment_id).count() == (1 if step == "capture" else 0)
+    sources = [payment_id, *payment.refunds.values_list("pk", flat=True)]
+    assert JournalEntry.objects.filter(source_id__in=sources).count() == ENTRIES.get(step, 0)
+    assert (payment.refunded_minor, payment.refunding_minor) == (4_000 if step == "refund" else 0, 0)
     for operation in payment.operations.all():
         assert len(network.truth(idempotency_key=operation.idempotency_key)) == 1
     assert_all_invariants_hold()
 
 
 def test_the_sweep_knows_every_point():
-    assert len(POINTS) == 3 + 3 * 4
+    assert len(POINTS) == 3 + 4 * 4
+    assert len(CALLBACK_POINTS) == 2
+
+
+@pytest.mark.parametrize("point", CALLBACK_POINTS)
+def test_a_callback_is_applied_once(point, northwind, ada, network, killed):
+    payment_id, operation_id = uuid7(), uuid7()
+    wanted = {"token": network.card("late_quiet")["token"], "vendor": str(ada.pk)}
+    for step in ("create", "authorize"):
+        payment_steps.run(step, northwind.pk, payment_id, operation_id, wanted)
+    payment = Payment.objects.get(pk=payment_id)
+    assert payment.state == "created"
+    callback = callback_of(network, payment.operations.get().idempotency_key)
+    told = {"headers": callback.headers(), "body": callback.body.decode()}
+    asked = {
+        "step": "webhook", "merchant": str(northwind.pk), "payment": str(payment_id),
+        "operation": str(operation_id), "wanted": told,
+    }  # fmt: skip
+
+    killed(point, asked)
+    payment_steps.run("webhook", northwind.pk, payment_id, operation_id, told)
+    jobs.run_due(now_plus(0))
+
+    payment = Payment.objects.get(pk=payment_id)
+    assert payment.state == "authorized"
+    kept = ProviderWebhook.objects.get(event_id=callback.event_id)
+    assert kept.state == "applied"
+    assert Event.objects.filter(subject_id=payment_id, type="payment.authorized").count() == 1
+    assert_all_invariants_hold()
