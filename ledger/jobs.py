@@ -6,6 +6,7 @@ a repeated message is dropped. The function of a kind must be safe to run twice 
 """
 
 import logging
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -107,11 +108,31 @@ def due(at: datetime, limit: int = SWEEP_AT_ONCE) -> list[tuple[UUID, str]]:
 
 
 def sweep(at: datetime, grace: timedelta = timedelta(seconds=3)) -> int:
-    """Publish again what has been due for longer than `grace`; return how many."""
+    """Publish again what has been due for longer than `grace`; return how many.
+
+    A queue in which as many messages wait as jobs are due has lost none: publishing again would only make
+    a busy worker busier.
+    """
     found = due(at - grace)
+    jobs_of = Counter(queue for _, queue in found)
+    lost = {queue for queue, count in jobs_of.items() if _waiting(queue) < count}
     for job_id, queue in found:
-        publish(job_id, queue)
-    return len(found)
+        if queue in lost:
+            publish(job_id, queue)
+    return sum(jobs_of[queue] for queue in lost)
+
+
+def _waiting(queue: str) -> int:
+    """Return how many messages wait in a queue; 0 when the broker does not know it or does not answer."""
+    try:
+        with current_app.connection_for_write() as connection:
+            connection.ensure_connection(max_retries=1, interval_start=0, interval_step=0)
+            try:
+                return int(connection.default_channel.queue_declare(queue, passive=True).message_count)
+            except connection.channel_errors:
+                return 0
+    except (OperationalError, OSError):
+        return 0
 
 
 def run_due(at: datetime, rounds_max: int = 100) -> int:
