@@ -54,13 +54,12 @@ def payment(merchant_id: Whose, payment_id: UUID) -> Payment:
     return _one(payments(merchant_id).filter(pk=payment_id), PaymentNotFound)
 
 
-def payment_id(merchant_id: Whose, payment_id: UUID) -> UUID:
-    """Return the id when it is a payment of the merchant: one small query before a key is claimed.
+def bare_payment(merchant_id: Whose, payment_id: UUID) -> Payment:
+    """Return one payment without its shares: one query, to know that it is there before a key is claimed.
 
     :raises PaymentNotFound: the merchant has none with this id.
     """
-    _one(_of(merchant_id, Payment.objects.only("pk")).filter(pk=payment_id), PaymentNotFound)
-    return payment_id
+    return _one(_of(merchant_id, Payment.objects.all()).filter(pk=payment_id), PaymentNotFound)
 
 
 def payment_by_number(merchant_id: Whose, number: str) -> Payment:

@@ -263,7 +263,7 @@ class PaymentViewSet(MerchantViewSet):
     def capture(self, request: Request, id: str) -> HttpResponse:
         """Take the money."""
         asked = self.read(shapes.CapturePayment)
-        known = selectors.payment(self.merchant.pk, _payment_id(id))
+        known = selectors.bare_payment(self.merchant.pk, _payment_id(id))
         payment = capturing.capture(
             merchant_id=self.merchant.pk,
             payment_id=known.pk,
@@ -366,7 +366,7 @@ class PaymentViewSet(MerchantViewSet):
 
     def _known(self, text_form: str) -> UUID:
         """Return the id of a payment that is this merchant's, before a key is claimed for it."""
-        return selectors.payment_id(self.merchant.pk, _payment_id(text_form))
+        return selectors.bare_payment(self.merchant.pk, _payment_id(text_form)).pk
 
     def _page(self, rows: Any) -> HttpResponse:
         return self.page(rows, prefix=Payment.PREFIX, render=renderings.payment)

@@ -19,7 +19,7 @@ from payments.models.refunds import RefundNotFound
 from payments.refund_division import BadRefundSplit, RefundTooLarge
 from payments.services import refunding, requesting_refunds
 from payments.services.operations import OperationOpen
-from payments.services.requesting_refunds import PaymentNotRefundable, RefundWish
+from payments.services.requesting_refunds import PaymentNotRefundable, RefundReferenceTaken, RefundWish
 from vendors.api.base import MerchantViewSet
 from vendors.api.idempotency import ACCEPTED
 from vendors.api.openapi import (
@@ -70,7 +70,7 @@ class RefundViewSet(MerchantViewSet):
         "merchant's limit the refund is approved; above it a second person decides. Then process it.",
         body=Body(shapes.CreateRefund, shapes.CREATE_EXAMPLE),
         answers={201: Answer(shapes.RefundShape, shapes.REFUND_EXAMPLE, "Reserved.")},
-        errors=(PaymentNotFound, PaymentNotRefundable, RefundTooLarge, BadRefundSplit),
+        errors=(PaymentNotFound, PaymentNotRefundable, RefundTooLarge, BadRefundSplit, RefundReferenceTaken),
         key="required",
     )
     def create(self, request: Request) -> HttpResponse:
@@ -133,8 +133,8 @@ class RefundViewSet(MerchantViewSet):
     )
     def of_payment(self, request: Request, payment_id: str) -> HttpResponse:
         """List the refunds of a payment."""
-        key = selectors.payment_id(self.merchant.pk, ids.parse("pay", payment_id))
-        return self._page(payment_id=key)
+        payment = selectors.bare_payment(self.merchant.pk, ids.parse("pay", payment_id))
+        return self._page(payment_id=payment.pk)
 
     @documented(
         operation_id="refunds_of_order",

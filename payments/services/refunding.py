@@ -10,7 +10,7 @@ from functools import partial
 from typing import Final
 from uuid import UUID
 
-from ledger import balances, journal
+from ledger import audit, balances, journal
 from ledger.actors import Actor
 from ledger.chart import Code
 from ledger.crashpoints import crashpoint, register
@@ -22,15 +22,16 @@ from ledger.recording import no_answer, record
 from payments import locks, news, posting_rules, selectors
 from payments.capture_division import commission_due
 from payments.models import Payment, PaymentTransaction, ProviderOperation, Refund, RefundShare
-from payments.models.operations import Kind
+from payments.models.operations import Kind, OutcomeKind
 from payments.posting_rules import ShareRefund
 from payments.providers.outcomes import Approved, Declined, Outcome, Rejected
 from payments.services import operations, performing, recovering, requesting_refunds
 from payments.services.operations import Answer
-from payments.states import APPROVED, COMPLETED, FAILED, PROCESSING, REQUESTED
+from payments.states import COMPLETED, FAILED, PROCESSING, REQUESTED
 
 LEG: Final = "refund"
 FAILED_BY_MERCHANT: Final = "failed_by_merchant"
+_REFUSED: Final = (OutcomeKind.DECLINED, OutcomeKind.REJECTED)
 register("refund.before_commit")
 
 
@@ -128,10 +129,17 @@ def conclude(
     """
     payment, operation = locks.payment_with_operation(operation_id)
     refund = locks.refund_of(operation)
+    refund.payment = payment
     cause = operations.cause(operation)
     if not operation.is_awaited:
         if refund.state == COMPLETED and isinstance(outcome, Declined):
             _fail_late(payment, refund, outcome, actor, at, cause)
+        if isinstance(outcome, Approved) and operation.outcome in _REFUSED:
+            # The provider said no and now says yes: money may be gone that our books still hold.
+            reason = f"refund {refund.number} was refused and is now reported as done"
+            audit.record(
+                actor=actor, action="operation.contradicted", subject=operation, at=at, reason=reason
+            )
         answer(refund)
         return refund
     outcome = operations.checked(operation, outcome)
@@ -185,7 +193,7 @@ def _give_up(
     merchant_id: UUID, refund_id: UUID, reason: str, actor: Actor, at: datetime, answer: Answer
 ) -> Refund:
     payment, refund = locks.refund(merchant_id, refund_id)
-    if refund.state not in (REQUESTED, APPROVED):
+    if refund.state == PROCESSING:
         raise RefundUnderWay(f"refund {refund.number} is {refund.state}", status=refund.state)
     _fail(payment, refund, FAILED_BY_MERCHANT, reason, actor, at, None)
     answer(refund)

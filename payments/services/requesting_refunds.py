@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.db import IntegrityError
 from django.db.models import F
 
 from ledger import audit
@@ -33,6 +34,13 @@ class PaymentNotRefundable(Conflict):
 
     code = "payment_not_refundable"
     advice = "Cancel a payment that is not captured; refund one that is."
+
+
+class RefundReferenceTaken(Conflict):
+    """Another refund of this merchant has the reference."""
+
+    code = "merchant_reference_taken"
+    advice = "Use a reference once; fetch the refund that has it."
 
 
 class FourEyes(Forbidden):
@@ -70,9 +78,18 @@ def request(
     :raises PaymentNotRefundable: nothing was captured.
     :raises RefundTooLarge: more than is captured, not refunded and not spoken for by other refunds.
     :raises BadRefundSplit: the split does not add up.
+    :raises RefundReferenceTaken: another refund has the merchant's reference.
     """
     number = numbers.take(merchant_id, numbers.REFUND, at)
-    return _request(merchant_id, wish, number, actor, at, answer)
+    try:
+        return _request(merchant_id, wish, number, actor, at, answer)
+    except IntegrityError as error:
+        name = getattr(getattr(error.__cause__, "diag", None), "constraint_name", "")
+        if name != "payments_refund_merchant_reference":
+            raise
+        raise RefundReferenceTaken(
+            "another refund has this merchant_reference", param="merchant_reference"
+        ) from error
 
 
 def approve(*, merchant_id: UUID, refund_id: UUID, reason: str, actor: Actor, at: datetime) -> Refund:

@@ -75,6 +75,13 @@ class TestCreate:
         body = {"payment_id": paid["id"], "amount": 2}
         problem(shop.client.post(REFUNDS, body), 422, "refund_too_large")
 
+    def test_refuses_a_merchant_reference_used_before(self, shop: Shop) -> None:
+        paid = shop.captured()
+        shop.refund_asked(paid, amount=1, merchant_reference="rma-1")
+        body = {"payment_id": paid["id"], "amount": 1, "merchant_reference": "rma-1"}
+        problem(shop.client.post(REFUNDS, body), 409, "merchant_reference_taken")
+        assert shop.payment(paid["id"])["refundable"]["amount"] == 9_999
+
     def test_refuses_a_payment_that_is_not_captured(self, shop: Shop) -> None:
         body = {"payment_id": shop.authorized()["id"]}
         problem(shop.client.post(REFUNDS, body), 409, "payment_not_refundable")

@@ -11,6 +11,7 @@ from ledger.chart import Code
 from ledger.ids import parse, uuid7
 from ledger.journal import EntryDraft, credit, debit
 from ledger.locks import phase
+from ledger.models import AuditRecord
 from ledger.money import Money
 from ledger.states import StateConflict
 from payments import selectors
@@ -233,6 +234,27 @@ class TestCompleteAndFail:
         shop.network.script("timeout_before", operation="refund")
         refund = process(request(payment_of(shop.captured())))
         with pytest.raises(refunding.RefundUnderWay):
+            _fail(refund)
+
+
+class TestContradiction:
+    def test_a_yes_after_a_no_calls_a_person(self, shop: Shop) -> None:
+        refund = process(request(payment_of(shop.captured("refund_fails"))))
+        _conclude(refund, Approved("re_1", refund.amount, Money.zero("USD")))
+        refund.refresh_from_db()
+        assert refund.state == "failed"
+        assert AuditRecord.objects.filter(
+            action="operation.contradicted", object_id=_operation(refund).public_id
+        ).exists()
+
+    def test_a_rejected_refund_cannot_be_given_up(self, payment: Payment) -> None:
+        payment.merchant.refund_approval_above = {"USD": 1}
+        payment.merchant.save()
+        refund = request(payment, 100)
+        requesting_refunds.reject(
+            merchant_id=refund.merchant_id, refund_id=refund.pk, reason="no", actor=GRACE, at=clock.now()
+        )
+        with pytest.raises(StateConflict):
             _fail(refund)
 
 
