@@ -74,6 +74,8 @@ DESKS: Final[dict[str, list[tuple[str, ...]]]] = {
 class HouseAdminSite(UnfoldAdminSite):
     """Everything that staff see."""
 
+    index_title = "Dashboard"
+
     def get_urls(self) -> list[URLPattern]:
         own = [
             path("books/trial-balance/", self.admin_view(self.trial_balance), name="trial_balance"),

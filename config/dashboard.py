@@ -82,7 +82,10 @@ def _operations(at: datetime) -> Iterable[Figure]:
 def _machinery(at: datetime) -> Iterable[Figure]:
     lag = outbox.lag_seconds(at)
     yield Figure(
-        f"{lag:.1f} s", "oldest news not delivered", "/admin/ledger/outboxmessage/", lag > LAG_ALARM_SECONDS
+        formats.duration(lag),
+        "oldest news not delivered",
+        "/admin/ledger/outboxmessage/",
+        lag > LAG_ALARM_SECONDS,
     )
     dead = OutboxMessage.objects.filter(dead_at__isnull=False, sent_at=None).count()
     dead += Job.objects.filter(dead_at__isnull=False, finished_at=None).count()
@@ -134,9 +137,7 @@ def _currency_row(row: dict[str, Any]) -> list[Any]:
     captured, refunded = row["captured"] or 0, row["refunded"] or 0
     return [
         row["currency"],
-        f"{row['number']:,}",
-        f"{row['taken']:,}",
-        f"{row['refused']:,}",
+        f"{row['taken']:,} of {row['number']:,}",
         formats.money(captured, row["currency"]),
         formats.money(refunded, row["currency"]),
     ]

@@ -138,6 +138,8 @@ ADMIN_PRIMARY_COLOURS = {
     "50": "#eef7f6", "100": "#d5ebe8", "200": "#add7d2", "300": "#7dbcb5", "400": "#4d9d95", "500": "#2f827a",
     "600": "#226a63", "700": "#1c5650", "800": "#184541", "900": "#143936", "950": "#0a211f",
 }  # fmt: skip
+LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "admin:index"
 UNFOLD = {
     "SITE_TITLE": "Everycent",
     "SITE_HEADER": "Everycent",
@@ -145,6 +147,10 @@ UNFOLD = {
     "SITE_SYMBOL": "account_balance",
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
+    "SITE_URL": None,
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("house/favicon.svg")}
+    ],
     "STYLES": [lambda request: static("house/admin.css")],
     "SIDEBAR": {"show_search": False, "navigation": "config.admin_site.navigation"},
     "COLORS": {"primary": ADMIN_PRIMARY_COLOURS},

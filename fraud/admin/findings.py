@@ -1,9 +1,20 @@
 """Findings as a table: what each rule observed and what it was held against."""
 
+from django.utils.safestring import SafeString
+
 from fraud.engine.types import Finding
 from fraud.models import FraudCheck
 from ledger.admin import formats
 from ledger.admin.base import Panel
+from ledger.ids import BadId, parse
+
+
+def payment_link(payment_ref: str) -> SafeString:
+    """Return a link to a payment, which fraud knows by its public id alone."""
+    try:
+        return formats.link_by_id("payments_payment", parse("pay", payment_ref), payment_ref)
+    except BadId:
+        return formats.code(payment_ref)
 
 
 def findings_panel(check: FraudCheck) -> Panel:

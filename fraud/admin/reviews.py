@@ -9,7 +9,7 @@ from django.db.models import Case, IntegerField, QuerySet, Value, When
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
-from fraud.admin.findings import findings_panel
+from fraud.admin.findings import findings_panel, payment_link
 from fraud.models import FraudCheck, FraudReview
 from fraud.services import reviewing
 from fraud.states import ReviewState
@@ -118,7 +118,7 @@ class FraudReviewAdmin(ViewOnlyAdmin):
             Facts(
                 "To decide",
                 [
-                    ("payment", formats.code(row.payment_ref)),
+                    ("payment", payment_link(row.payment_ref)),
                     ("amount", formats.money(check.amount_minor, check.currency)),
                     ("merchant", formats.link(row.merchant)),
                     ("state", formats.badge(row.state)),

@@ -23,6 +23,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 from unfold.paginator import InfinitePaginator
+from unfold.views import ChangeList
 
 from ledger import clock
 from ledger.actors import Actor, current_request, set_request, staff_actor
@@ -64,6 +65,20 @@ class Panel:
     empty: str = "none"
     note: str = ""
 
+    @property
+    def columns(self) -> list[tuple[str, bool]]:
+        """Each heading, and whether its column holds figures (which stand to the right)."""
+        return [
+            (heading, any("house-money" in str(row[index]) for row in self.rows))
+            for index, heading in enumerate(self.headings)
+        ]
+
+    @property
+    def cells(self) -> list[list[tuple[Any, bool]]]:
+        """Each row's cells, and whether they stand in a column of figures."""
+        figures = [is_figure for _, is_figure in self.columns]
+        return [list(zip(row, figures, strict=True)) for row in self.rows]
+
 
 @dataclass(frozen=True, slots=True)
 class Facts:
@@ -82,6 +97,15 @@ class ReasonForm(forms.Form):
         strip=True,
         widget=forms.Textarea(attrs={"rows": 4, "autofocus": True, "class": "house-input"}),
     )
+
+
+class PreparedList(ChangeList):
+    """A page of a list whose rows its admin has prepared together, before any column asks for one."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        self.result_list = list(self.result_list)
+        self.model_admin.prepare(self.result_list)
 
 
 class ViewOnlyAdmin(ModelAdmin):
@@ -115,6 +139,12 @@ class ViewOnlyAdmin(ModelAdmin):
     # --- the list -----------------------------------------------------------------------------------------
     def get_ordering(self, request: HttpRequest) -> Sequence[str]:
         return self.ordering or ("-pk",)
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return PreparedList
+
+    def prepare(self, rows: list[Any]) -> None:
+        """Note on the rows of one page what their columns need besides; nothing by default."""
 
     # --- the page -----------------------------------------------------------------------------------------
     def change_view(

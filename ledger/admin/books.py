@@ -7,6 +7,7 @@ from django.contrib import admin
 from django.db.models import BigIntegerField, QuerySet
 from django.db.models.expressions import RawSQL
 from django.http import HttpRequest
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from ledger import ids
@@ -19,8 +20,9 @@ from ledger.admin.base import (
     code_column,
     moment_column,
 )
+from ledger.admin.owners import names_of
 from ledger.admin.story import account_name
-from ledger.chart import Code
+from ledger.chart import CHART, Code, Side
 from ledger.models import Account, Event, JournalEntry, Posting, SealBlock
 from ledger.states import Machine
 
@@ -29,7 +31,7 @@ _BALANCE = "(SELECT b.balance FROM ledger_balance b WHERE b.id = ledger_account.
 
 @admin.register(Account)
 class AccountAdmin(ViewOnlyAdmin):
-    """Accounts with the balance of this instant; a debit is positive, a credit negative."""
+    """Accounts with the balance of this instant, on the side on which each grows."""
 
     list_display = ["name", "owner_shown", "merchant", "balance_now", "kind", "opened"]
     list_filter = [filters.one_of("code", list(Code)), filters.currency, "is_deferred"]
@@ -41,13 +43,18 @@ class AccountAdmin(ViewOnlyAdmin):
         exact = RawSQL(_BALANCE, [], output_field=BigIntegerField())  # noqa: S611  (a constant)
         return super().get_queryset(request).annotate(exact=exact)
 
+    def prepare(self, rows: list[Any]) -> None:
+        names = names_of(row.owner for row in rows)
+        for row in rows:
+            row.owner_name = names.get(row.owner, "")
+
     @admin.display(description="account", ordering="code")
     def name(self, row: Account) -> str:
         return account_name(row.code)
 
     @admin.display(description="owner")
-    def owner_shown(self, row: Account) -> SafeString:
-        return formats.code(row.owner)
+    def owner_shown(self, row: Any) -> SafeString:
+        return row.owner_name or formats.code(row.owner)
 
     @admin.display(description="merchant")
     def merchant(self, row: Account) -> SafeString:
@@ -55,7 +62,7 @@ class AccountAdmin(ViewOnlyAdmin):
 
     @admin.display(description="balance")
     def balance_now(self, row: Any) -> SafeString:
-        return formats.money(row.exact, row.currency)
+        return _on_its_side(row)
 
     @admin.display(description="kept")
     def kind(self, row: Account) -> str:
@@ -69,8 +76,9 @@ class AccountAdmin(ViewOnlyAdmin):
                     ("account", account_name(row.code)),
                     ("code", formats.code(row.code)),
                     ("owner", formats.code(row.owner)),
+                    ("owner's name", names_of([row.owner]).get(row.owner, formats.NOTHING)),
                     ("merchant", formats.code(ids.show("mer", row.merchant_id))),
-                    ("balance now", formats.money(row.exact, row.currency)),
+                    ("balance now", _on_its_side(row)),
                     ("kept", self.kind(row)),
                     ("may not fall below", formats.money(row.balance_min, row.currency)),
                     ("may not rise above", formats.money(row.balance_max, row.currency)),
@@ -101,6 +109,13 @@ class AccountAdmin(ViewOnlyAdmin):
         )
 
 
+def _on_its_side(row: Any) -> SafeString:
+    """Return a balance with the side it stands on; one on the wrong side is shown as below zero."""
+    side = CHART[Code(row.code)].side
+    on_side = row.exact if side is Side.DEBIT else -row.exact
+    return format_html("{} <small>{}</small>", formats.money(on_side, row.currency), side.value)
+
+
 @admin.register(JournalEntry)
 class JournalEntryAdmin(ViewOnlyAdmin):
     """Entries; each balances per currency, and none is ever changed."""
@@ -129,6 +144,7 @@ class JournalEntryAdmin(ViewOnlyAdmin):
         sums: dict[str, int] = {}
         for posting in postings:
             sums[posting.currency] = sums.get(posting.currency, 0) + posting.amount
+        names = names_of(posting.account.owner for posting in postings)
         proof = ", ".join(f"{formats.money_text(total, name)}" for name, total in sorted(sums.items()))
         yield Panel(
             "Postings",
@@ -137,7 +153,7 @@ class JournalEntryAdmin(ViewOnlyAdmin):
                 [
                     posting.line,
                     formats.link(posting.account, account_name(posting.account.code)),
-                    formats.code(posting.account.owner),
+                    names.get(posting.account.owner) or formats.code(posting.account.owner),
                     posting.purpose.replace("_", " "),
                     formats.money(posting.amount if posting.amount > 0 else None, posting.currency),
                     formats.money(-posting.amount if posting.amount < 0 else None, posting.currency),

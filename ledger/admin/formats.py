@@ -91,6 +91,18 @@ def link(row: models.Model | None, text: str = "") -> SafeString:
     return format_html('<a class="house-link" href="{}">{}</a>', url, text or str(row))
 
 
+def link_by_id(page: str, key: Any, text: str) -> SafeString:
+    """Return a link to a page of a floor that the caller does not know, or the text where there is none.
+
+    `page` is app and model, for example `payments_payment`.
+    """
+    try:
+        url = reverse(f"admin:{page}_change", args=[key])
+    except NoReverseMatch:
+        return code(text)
+    return format_html('<a class="house-link house-code" href="{}">{}</a>', url, text)
+
+
 def page_of(row: models.Model) -> str:
     """Return the address of a row's page, or an empty string."""
     meta = row._meta
@@ -120,6 +132,14 @@ def text_block(text: str) -> SafeString:
 def wrapped(text: str) -> SafeString:
     """Return a sentence that may take several lines in a table."""
     return format_html('<span class="house-wrap">{}</span>', text) if text else NOTHING
+
+
+def duration(seconds: float) -> str:
+    """Return a length of time as people say it."""
+    for size, unit in ((86_400, "days"), (3_600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds:.1f} s"
 
 
 def digest(value: Any) -> SafeString:

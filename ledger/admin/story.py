@@ -83,7 +83,11 @@ def story(subject_type: str, context: Context) -> list[Item]:
 
 def told_by_the_books(context: Context) -> list[Item]:
     """Return events with the postings they name, and what people did. Fills `context.entry_ids`."""
-    events = list(Event.objects.filter(subject_id__in=context.subject_ids).order_by("occurred_at", "id"))
+    order = {subject_id: position for position, subject_id in enumerate(context.subject_ids)}
+    events = sorted(
+        Event.objects.filter(subject_id__in=context.subject_ids),
+        key=lambda event: (event.occurred_at, event.recorded_at, order[event.subject_id], event.sequence),
+    )
     context.entry_ids = sorted({event.entry_id for event in events if event.entry_id})
     legs = _legs(context)
     groups: dict[tuple[Any, ...], list[Event]] = {}
@@ -101,7 +105,8 @@ def told_by_the_books(context: Context) -> list[Item]:
 def _event_item(group: Sequence[Event], legs: Sequence[LegLine], context: Context) -> Item:
     event = group[0]
     subject, _, move = event.type.partition(".")
-    names = ", ".join(filter(None, (context.names.get(one.subject_id) for one in group)))
+    told = {one.subject_id for one in group}
+    names = ", ".join(name for key, name in context.names.items() if key in told)
     moved = f"{event.from_state or 'new'} → {event.to_state}".replace("_", " ")
     return Item(
         at=event.occurred_at,

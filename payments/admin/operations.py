@@ -172,7 +172,10 @@ def _told_by(operation: ProviderOperation) -> Iterable[Item]:
     parts = [operation.outcome_code.replace("_", " "), operation.provider_reference]
     if operation.fee_minor:
         parts.append(f"fee {formats.money_text(operation.fee_minor, operation.currency)}")
-    parts.append(f"tried {operation.tries}, asked after {operation.asks}")
+    if operation.tries > 1:
+        parts.append(f"sent {_times(operation.tries)}")
+    if operation.asks:
+        parts.append(f"the provider was asked {_times(operation.asks)} what became of it")
     yield Item(
         at=ended,
         kind="answer",
@@ -185,3 +188,7 @@ def _told_by(operation: ProviderOperation) -> Iterable[Item]:
         link=link,
         by=f"provider {operation.provider}",
     )
+
+
+def _times(number: int) -> str:
+    return {1: "once", 2: "twice"}.get(number, f"{number} times")

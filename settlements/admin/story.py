@@ -21,7 +21,7 @@ def settled_in(context: Context) -> Iterable[Item]:
         parts.setdefault(line.batch_id, []).append(line)
     for own in parts.values():
         batch = own[0].batch
-        part = formats.money_text(-sum(line.amount_minor for line in own), batch.currency)
+        part = formats.money_text(sum(line.amount_minor for line in own), batch.currency)
         yield Item(
             at=batch.occurred_at, kind="settlement",
             title=f"{batch.number} reckoned with {batch.vendor.name}",

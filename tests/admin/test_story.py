@@ -5,6 +5,7 @@ from django.urls import reverse
 from fraud.services.screening import screen
 from ledger.admin.formats import block, money_text, text_block
 from ledger.ids import show
+from ledger.models import JournalEntry
 from tests.factories.fraud import screening_request
 
 
@@ -46,6 +47,23 @@ def test_escapes_what_others_wrote(root, northwind):
     told = page(root, sly)
     assert "<script>alert(1)" not in told
     assert "&lt;script&gt;alert(1)" in told
+
+
+def test_the_books_name_their_owners(root, payment):
+    entry = JournalEntry.objects.get(source_id=payment.pk)
+    shown = root.get(reverse("admin:ledger_journalentry_change", args=[entry.pk])).content.decode()
+    assert "Ada" in shown
+    assert "Sum of debits less credits: 0.00 USD." in shown
+    listed = root.get(reverse("admin:ledger_account_changelist")).content.decode()
+    assert "Bruno" in listed
+    assert "27.00 USD" in listed  # 30 less the commission of 3
+
+
+def test_the_invariant_board_and_the_trial_balance_open(root, payment):
+    board = root.get(reverse("admin:invariants")).content.decode()
+    assert "Every journal entry balances in each currency." in board
+    balance = root.get(reverse("admin:trial_balance")).content.decode()
+    assert "USD: debits and credits agree." in balance
 
 
 class TestFormats:

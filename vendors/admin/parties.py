@@ -1,6 +1,7 @@
 """Merchants, vendors and commission rules for staff; vendors may be suspended and reinstated."""
 
 from datetime import datetime
+from uuid import UUID
 
 from django.contrib import admin
 from django.utils.safestring import SafeString
@@ -8,6 +9,7 @@ from django.utils.safestring import SafeString
 from ledger.actors import Actor
 from ledger.admin import filters, formats
 from ledger.admin.base import ReasonedAction, ViewOnlyAdmin, badge_column, link_column, moment_column
+from ledger.admin.owners import names_owners
 from vendors.models import CommissionRule, Merchant, Vendor
 from vendors.services import onboarding
 from vendors.states import VendorState
@@ -25,6 +27,13 @@ class MerchantAdmin(ViewOnlyAdmin):
     @admin.display(description="id")
     def reference(self, row: Merchant) -> SafeString:
         return formats.code(row.public_id)
+
+
+@names_owners
+def vendor_names(ids: list[UUID]) -> dict[str, str]:
+    """Return the names of vendors, as owners of accounts."""
+    found = Vendor.objects.filter(pk__in=ids).values_list("pk", "name")
+    return {str(key): name for key, name in found}
 
 
 def _suspend(vendor: Vendor, actor: Actor, reason: str, at: datetime) -> None:
