@@ -166,3 +166,38 @@ def waiting_has_an_operation() -> Iterable[str]:
                WHERE o.payment_id = p.id AND o.kind = 'void' AND o.concluded_at IS NULL)""",
         "payment {0} waits for a void that nobody is making",
     )
+
+
+@invariant("I-16", "What was posted as refund of a payment is what its completed refunds gave back.")
+def refunds_equal_their_postings() -> Iterable[str]:
+    return rows(
+        """SELECT r.id, r.amount_minor, r.state, s.given FROM payments_refund r
+           CROSS JOIN LATERAL (
+               SELECT coalesce(-sum(g.amount), 0) AS given
+               FROM ledger_entry e JOIN ledger_posting g ON g.entry_id = e.id
+               JOIN ledger_account a ON a.id = g.account_id
+               WHERE e.source_type = 'refund' AND e.source_id = r.id AND a.code = 'provider_clearing') s
+           WHERE s.given <> CASE WHEN r.state = 'completed' THEN r.amount_minor ELSE 0 END""",
+        "refund {0} of {1} is {2}, its postings gave {3} back",
+    )
+
+
+@invariant("I-17", "What a share gives back, now or in time, is the sum of its parts in refunds.")
+def shares_equal_their_refunds() -> Iterable[str]:
+    return rows(
+        """SELECT t.id, t.refunding_minor, s.refunding, t.refunded_minor, s.refunded,
+                  t.commission_refunded_minor, s.commission
+           FROM payments_paymenttransaction t
+           CROSS JOIN LATERAL (
+               SELECT coalesce(sum(h.amount_minor)
+                          FILTER (WHERE r.state IN ('requested', 'approved', 'processing')), 0) AS refunding,
+                      coalesce(sum(h.amount_minor)
+                          FILTER (WHERE r.state = 'completed'), 0) AS refunded,
+                      coalesce(sum(h.commission_back_minor)
+                          FILTER (WHERE r.state = 'completed'), 0) AS commission
+               FROM payments_refundshare h JOIN payments_refund r ON r.id = h.refund_id
+               WHERE h.transaction_id = t.id) s
+           WHERE (t.refunding_minor, t.refunded_minor, t.commission_refunded_minor)
+                 <> (s.refunding, s.refunded, s.commission)""",
+        "share {0}: refunding {1} is {2}, refunded {3} is {4}, commission given back {5} is {6}",
+    )

@@ -14,7 +14,7 @@ from ledger.locks import phase
 from ledger.models import AuditRecord
 from ledger.money import Money
 from ledger.states import StateConflict
-from payments import selectors
+from payments import invariants, selectors
 from payments.models import Payment, PaymentTransaction, ProviderOperation, Refund
 from payments.providers.outcomes import Approved, Declined
 from payments.refund_division import BadRefundSplit, RefundTooLarge
@@ -289,6 +289,18 @@ class TestLateFailure:
         refund = process(request(payment, 5_000))
         _conclude(refund, Declined("no_such_account", "closed", None, is_hard=True))
         assert assert_all_invariants_hold()
+
+
+class TestInvariants:
+    def test_a_counter_that_was_changed_by_hand_is_found(self, payment: Payment) -> None:
+        process(request(payment, 5_000))
+        PaymentTransaction.objects.filter(payment=payment).update(refunded_minor=1)
+        assert len(list(invariants.shares_equal_their_refunds())) == 2
+
+    def test_a_refund_whose_amount_was_changed_by_hand_is_found(self, payment: Payment) -> None:
+        refund = process(request(payment, 5_000))
+        Refund.objects.filter(pk=refund.pk).update(amount_minor=4_999)
+        assert any(str(refund.pk) in found for found in invariants.refunds_equal_their_postings())
 
 
 def _operation(refund: Refund) -> ProviderOperation:
