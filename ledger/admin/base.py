@@ -102,6 +102,8 @@ class ReasonForm(forms.Form):
 class PreparedList(ChangeList):
     """A page of a list whose rows its admin has prepared together, before any column asks for one."""
 
+    result_list: Any
+
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
         self.result_list = list(self.result_list)
