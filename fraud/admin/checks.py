@@ -83,11 +83,13 @@ def screening_of(context: Context) -> Iterable[Item]:
             tone={"approve": "good", "review": "watch", "decline": "bad"}[check.decision],
             link=formats.page_of(check),
             by=f"fraud engine, {check.duration_us / 1000:.1f} ms",
+            written=check.recorded_at.timestamp(),
         )
         review = getattr(check, "review", None)
         if review is not None:
             yield Item(
                 at=review.opened_at, kind="review", title="review opened", tone="watch",
+                written=check.recorded_at.timestamp(),
                 detail=f"to decide before {review.expires_at:%Y-%m-%d %H:%M}", link=formats.page_of(review),
             )  # fmt: skip
             if review.decided_at is not None:

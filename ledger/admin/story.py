@@ -1,8 +1,7 @@
 """The story of a subject: what every floor has to tell of it, in the order of time.
 
 A floor tells by `@tells("payment")`; the floor that owns the page asks `story()` and knows nothing of the
-floors above it. Tellers are asked in the order of their names; what happened at one instant stays in that
-order, and within one teller in the order told.
+floors above it. What happened at one instant is told in the order in which it was written down.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -41,6 +40,8 @@ class Item:
     by: str = ""
     legs: Sequence[LegLine] = ()
     entry_link: str = ""
+    written: float = 0.0
+    """When it was written down, in seconds: what happened at one instant is told in that order."""
 
 
 @dataclass(slots=True)
@@ -56,6 +57,8 @@ class Context:
     owners: dict[str, str] = field(default_factory=dict)
     names: dict[UUID, str] = field(default_factory=dict)
     entry_ids: list[UUID] = field(default_factory=list)
+    caused: dict[str, float] = field(default_factory=dict)
+    """When the first event of a cause was written down, by the cause's id."""
 
 
 Teller = Callable[[Context], Iterable[Item]]
@@ -78,7 +81,7 @@ def story(subject_type: str, context: Context) -> list[Item]:
     items = told_by_the_books(context)
     for _, teller in sorted(_tellers.get(subject_type, {}).items()):
         items += teller(context)
-    return sorted(items, key=lambda item: item.at)
+    return sorted(items, key=lambda item: (item.at, item.written))
 
 
 def told_by_the_books(context: Context) -> list[Item]:
@@ -90,6 +93,8 @@ def told_by_the_books(context: Context) -> list[Item]:
     )
     context.entry_ids = sorted({event.entry_id for event in events if event.entry_id})
     legs = _legs(context)
+    for event in events:
+        context.caused.setdefault(event.cause_id, event.recorded_at.timestamp())
     groups: dict[tuple[Any, ...], list[Event]] = {}
     for event in events:
         groups.setdefault((event.occurred_at, event.type, event.entry_id), []).append(event)
@@ -118,6 +123,7 @@ def _event_item(group: Sequence[Event], legs: Sequence[LegLine], context: Contex
         by=f"{event.actor_kind.replace('_', ' ')} {event.actor_id}".strip(),
         legs=legs,
         entry_link=formats.page_of(JournalEntry(pk=event.entry_id)) if legs else "",
+        written=event.recorded_at.timestamp(),
     )
 
 
@@ -163,6 +169,11 @@ def _audit_items(context: Context) -> list[Item]:
         )
         for record in records
     ]
+
+
+def made_at(key: UUID) -> float:
+    """Return when a version 7 key was made, in seconds."""
+    return (key.int >> 80) / 1_000
 
 
 def public_ids(*subjects: Any) -> list[str]:

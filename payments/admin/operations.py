@@ -17,7 +17,7 @@ from ledger.admin.base import (
     moment_column,
     money_column,
 )
-from ledger.admin.story import Context, Item, tells
+from ledger.admin.story import Context, Item, made_at, tells
 from payments.models import ProviderOperation, ProviderWebhook
 
 TONES = {"approved": "good", "declined": "bad", "rejected": "bad", "": "plain"}
@@ -142,7 +142,7 @@ def operations_of(context: Context) -> Iterable[Item]:
     """Tell what was asked of the provider for a payment, what it answered, and its callbacks."""
     operations = ProviderOperation.objects.filter(payment_id=context.subject.pk).order_by("created_at", "id")
     for operation in operations:
-        yield from _told_by(operation)
+        yield from _told_by(operation, context)
     hooks = ProviderWebhook.objects.filter(operation__payment_id=context.subject.pk).order_by("received_at")
     for hook in hooks.defer("body", "headers"):
         yield Item(
@@ -153,18 +153,20 @@ def operations_of(context: Context) -> Iterable[Item]:
             badge=formats.badge(hook.state),
             link=formats.page_of(hook),
             by=f"provider {hook.provider}",
+            written=made_at(hook.pk),
         )
 
 
-def _told_by(operation: ProviderOperation) -> Iterable[Item]:
+def _told_by(operation: ProviderOperation, context: Context) -> Iterable[Item]:
     amount = formats.money_text(operation.amount_minor, operation.currency)
-    link = formats.page_of(operation)
+    link, claimed = formats.page_of(operation), made_at(operation.pk)
     yield Item(
         at=operation.created_at,
         kind="provider operation",
         title=f"{operation.leg.replace(':', ' ')}: {amount} asked of {operation.provider}",
         detail=formats.code(operation.idempotency_key),
         link=link,
+        written=claimed,
     )
     ended = operation.concluded_at or operation.noted_at
     if ended is None:
@@ -187,6 +189,8 @@ def _told_by(operation: ProviderOperation) -> Iterable[Item]:
         tone=TONES.get(operation.outcome, "watch"),
         link=link,
         by=f"provider {operation.provider}",
+        # Just before the news that it caused.
+        written=context.caused.get(operation.public_id, claimed + 0.002) - 0.001,
     )
 
 

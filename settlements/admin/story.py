@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from uuid import UUID
 
 from ledger.admin import formats
-from ledger.admin.story import Context, Item, tells
+from ledger.admin.story import Context, Item, made_at, tells
 from settlements.models import BatchLine, FundedOperation, Match, Payout
 
 
@@ -27,6 +27,7 @@ def settled_in(context: Context) -> Iterable[Item]:
             title=f"{batch.number} reckoned with {batch.vendor.name}",
             detail=f"{part} of its net {formats.money_text(batch.net_minor, batch.currency)}",
             badge=formats.badge(batch.state), link=formats.page_of(batch), tone="money",
+            written=made_at(batch.pk),
         )  # fmt: skip
     yield from _paid_out(list(parts))
     yield from _funded(context)
@@ -43,6 +44,7 @@ def _paid_out(batch_ids: list[UUID]) -> Iterable[Item]:
             title=f"{amount} to {payout.batch.vendor.name}, account …{payout.account_end}",
             detail=payout.provider_reference or payout.failure_code, badge=formats.badge(payout.state),
             link=formats.page_of(payout), tone="bad" if payout.failure_code else "money",
+            written=made_at(payout.pk),
         )  # fmt: skip
     matches = Match.objects.filter(payout__batch_id__in=batch_ids).select_related("line__statement")
     for match in matches.order_by("occurred_at"):
@@ -71,4 +73,5 @@ def _bank_line(match: Match, title: str) -> Item:
         badge=formats.badge("reconciled"),
         link=formats.page_of(line),
         tone="good",
+        written=made_at(match.pk),
     )
