@@ -63,6 +63,7 @@ ANY_REQUEST: Final = (
     Refusal(400, "version_unknown", "There is no such Everycent-Version; or a path or header is malformed."),
     Refusal(401, "not_authenticated", "The request carries no API key, or one that proves nothing."),
     Refusal(403, "scope_missing", "The key may not do this."),
+    Refusal(405, "method_not_allowed", "The path does not know the method."),
     Refusal(429, "rate_limited", "The key calls too often.", retryable=True),
 )
 ANY_LIST: Final = (
@@ -127,9 +128,8 @@ def documented(
 
 def path_id(name: str, prefix: str, text: str) -> OpenApiParameter:
     """Describe a path parameter that is one of our ids."""
-    return OpenApiParameter(
-        name, OpenApiTypes.STR, OpenApiParameter.PATH, description=f"{text}, `{prefix}_…`."
-    )
+    form = {"type": "string", "pattern": f"^{prefix}_[0-9a-hjkmnp-tv-z]{{26}}$"}
+    return OpenApiParameter(name, form, OpenApiParameter.PATH, description=f"{text}, `{prefix}_…`.")
 
 
 def path_text(name: str, text: str, allowed: Iterable[str] | None = None) -> OpenApiParameter:
