@@ -290,7 +290,8 @@ def _fail_late(
     for part in parts:
         share = by_id[part.transaction_id]
         debt = owed[posting_rules.vendor_account(Code.VENDOR_RECEIVABLE, share)]
-        to_pending = part.amount - min(part.amount, debt)  # what comes back first settles what is owed
+        # What comes back first settles what is owed, but never with the commission that is taken again.
+        to_pending = part.amount - min(part.amount - part.commission_back, debt)
         backs.append(ShareRefund(share, part.amount, part.commission_back, to_pending))
     own = refund.amount - sum((part.amount for part in parts), Money.zero(refund.currency))
     with record(refund, actor=actor, at=at, cause=cause) as entry:

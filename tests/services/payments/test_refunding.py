@@ -277,6 +277,16 @@ class TestLateFailure:
         assert balance(northwind, Code.VENDOR_RECEIVABLE, ada.pk) == 0
         assert balance(northwind, Code.VENDOR_PENDING, ada.pk) == -400
 
+    def test_takes_its_commission_from_what_comes_back(self, shop: Shop, northwind, ada) -> None:
+        """The vendor owes more than this refund and has nothing pending: the commission is not his twice."""
+        payments = [payment_of(shop.captured(vendor_split=split((ada, 6_000)))) for _ in range(2)]
+        _settle(northwind, ada, 10_800)
+        refunds = [process(request(paid, None, {_share(paid, ada): 6_000})) for paid in payments]
+        assert balance(northwind, Code.VENDOR_RECEIVABLE, ada.pk) == 10_800
+        _conclude(refunds[0], Declined("no_such_account", "closed", None, is_hard=True))
+        assert balance(northwind, Code.VENDOR_RECEIVABLE, ada.pk) == 5_400
+        assert balance(northwind, Code.VENDOR_PENDING, ada.pk) == 0
+
     def test_says_nothing_new_the_second_time(self, payment: Payment) -> None:
         refund = process(request(payment, 5_000))
         for _ in range(2):
