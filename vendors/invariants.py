@@ -9,7 +9,8 @@ from ledger.invariants import invariant, rows
 def requests_are_answered() -> Iterable[str]:
     return rows(
         """SELECT id, method, route, tries FROM vendors_idempotencykey
-           WHERE finished_at IS NULL AND occurred_at < now() - interval '1 hour'""",
+           WHERE finished_at IS NULL AND locked_by IS NOT NULL
+             AND occurred_at < now() - interval '1 hour'""",
         "request {0} ({1} {2}) has no answer after {3} tries",
     )
 

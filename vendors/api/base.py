@@ -210,7 +210,7 @@ class MerchantViewSet(ViewSet):
         raw.log_facts = {**getattr(raw, "log_facts", {}), "code": problem.code}
         if self._claim is not None and not isinstance(exc, LeaseLost):
             if not problem.is_final:
-                self._let_go()
+                self._let_go(is_refused=problem.status < 500)
             elif not self._keep(problem.status, problem.headers, problem.body):
                 return problem_of(LeaseLost("another worker took this request over")).response()
         return problem.response()
@@ -267,10 +267,12 @@ class MerchantViewSet(ViewSet):
             return False
         return True
 
-    def _let_go(self) -> None:
+    def _let_go(self, *, is_refused: bool) -> None:
+        """End the lease. A refusal that reaches its sender is left to him; else the completer goes on."""
         assert self._claim is not None
+        is_told = is_refused and not hasattr(self.request._request, "resumed_claim")
         try:
-            idempotency.let_go(self._claim, clock.now())
+            (idempotency.give_back if is_told else idempotency.let_go)(self._claim, clock.now())
         except (OperationalError, InterfaceError) as error:
             # The lease ends by itself in a minute; the answer to the caller matters more now.
             _log.warning("a lease could not be ended early", extra={"error": str(error)})

@@ -5,8 +5,11 @@
 2. Whoever works on the request holds a lease, named by `locked_by`; every later write to the row says
    WHERE locked_by = me. A worker whose lease was taken over writes nothing: its phase rolls back (LeaseLost).
 3. The answer is written in the transaction of the effect. 5xx, 429 and retryable refusals are never kept:
-   the row stays unfinished, and a retry or the completer drives it on with the same `effect_id`.
-4. Answers are kept for 30 days. An unfinished row is never deleted.
+   the row stays unfinished, and a retry drives it on with the same `effect_id`; after a 5xx, where nobody
+   knows how far it came, the completer does too.
+4. A sender who was refused for now (`give_back`) has his answer and decides himself whether to ask again,
+   perhaps under another key: nobody may do it behind his back. Such a row has no `locked_by`.
+5. Answers are kept for 30 days. A request that nobody was answered is never deleted.
 """
 
 import json
@@ -172,11 +175,19 @@ def let_go(claimed: Claim, at: datetime) -> None:
     )
 
 
+def give_back(claimed: Claim, at: datetime) -> None:
+    """End the lease of a request whose sender was told to try again later: only he does."""
+    IdempotencyKey.objects.filter(pk=claimed.id, locked_by=claimed.token, finished_at__isnull=True).update(
+        locked_by=None, locked_until=at
+    )
+
+
 def unfinished(at: datetime, limit: int) -> list[IdempotencyKey]:
     """Return requests that nobody works on and that wait for the completer, the longest waiting first."""
     return list(
         IdempotencyKey.objects.filter(
             finished_at__isnull=True,
+            locked_by__isnull=False,
             resume_at__lte=at,
             locked_until__lte=at,
             occurred_at__lte=at - QUIET_BEFORE_RESUMING,
@@ -185,10 +196,11 @@ def unfinished(at: datetime, limit: int) -> list[IdempotencyKey]:
 
 
 def reap(at: datetime) -> int:
-    """Delete answers older than 30 days; return how many."""
+    """Delete answers, and requests that were refused for now, older than 30 days; return how many."""
     deleted = 0
     while True:
-        batch = IdempotencyKey.objects.filter(expires_at__lte=at, finished_at__isnull=False)
+        # Both have no `locked_by`: a finished row, and one that was given back.
+        batch = IdempotencyKey.objects.filter(expires_at__lte=at, locked_by__isnull=True)
         ids = list(batch.order_by("expires_at", "id").values_list("id", flat=True)[:REAP_AT_ONCE])
         if not ids:
             return deleted

@@ -31,7 +31,7 @@ class TestInvariants:
         row = IdempotencyKey.objects.create(
             merchant=northwind, api_key=key, mode="sandbox", key="forgotten", method="POST", route="r",
             path="/r", api_version="v", fingerprint=b"f", request_body=b"{}", effect_id=uuid7(),
-            locked_until=at, resume_at=at, occurred_at=at, expires_at=at,
+            locked_by=uuid7(), locked_until=at, resume_at=at, occurred_at=at, expires_at=at,
         )  # fmt: skip
         assert broken() == {"I-10": [f"request {row.pk} (POST r) has no answer after 1 tries"]}
 
