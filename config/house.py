@@ -85,7 +85,7 @@ def port(folder: Path, name: str, *, is_fresh: bool = False) -> int:
     if chosen is None or is_fresh:
         ports = read_ports(folder)
         wanted = None if is_fresh else ports.get(name, PREFERRED_PORTS[name])
-        chosen = servers.free_port(wanted)
+        chosen = servers.reserve_port(wanted)
         _chosen[name] = ports[name] = chosen
         write_ports(folder, ports)
     return chosen

@@ -15,6 +15,7 @@ import signal
 import socket
 import stat
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -24,11 +25,42 @@ from typing import Any
 from config.processes import Child
 
 READY_TIMEOUT_SECONDS = 60.0
+RESERVE_TRIES = 20
 OUTSIDE = Path("/var/tmp")  # noqa: S108  only folders that we own below it are used
+
+
+_held: dict[int, socket.socket] = {}
 
 
 class ServerDidNotStart(RuntimeError):
     """An embedded server ended or stayed silent; the message names its log."""
+
+
+def reserve_port(preferred: int | None = None) -> int:
+    """Return a free port as `free_port` does, kept for this process until it ends.
+
+    Two houses that start at once would both find the same port free, and the web server shares a port that is
+    taken without a word: requests of one house would be answered by the other. A name in the kernel's abstract
+    socket space (Linux) is held by one process at a time and goes with it, however it ends.
+    """
+    for candidate in (preferred, *[None] * RESERVE_TRIES):
+        port = free_port(candidate)
+        if (candidate is None or port == candidate) and _hold(port):
+            return port
+    raise ServerDidNotStart("no free port on 127.0.0.1 that no other house holds")
+
+
+def _hold(port: int) -> bool:
+    if sys.platform != "linux" or port in _held:
+        return port not in _held
+    holder = socket.socket(socket.AF_UNIX)
+    try:
+        holder.bind(f"\0everycent-port-{port}")
+    except OSError:
+        holder.close()
+        return False
+    _held[port] = holder
+    return True
 
 
 def free_port(preferred: int | None = None) -> int:

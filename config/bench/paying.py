@@ -132,7 +132,7 @@ def bare_server() -> Iterator[str]:
             """CREATE TABLE bench_bare (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
                 order_id text NOT NULL, amount bigint NOT NULL, currency char(3) NOT NULL)"""
         )
-    port = servers.free_port(None)
+    port = servers.reserve_port(None)
     process = subprocess.Popen(
         [sys.executable, "-m", "granian", "--interface", "wsgi", "--factory", "config.bench.bare:application",
          "--host", "127.0.0.1", "--port", str(port), "--workers", str(house.WEB_WORKERS),

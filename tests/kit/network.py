@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import httpx
 import pytest
 
-from config.servers import free_port
+from config.servers import reserve_port
 from payments.providers import registry
 from payments.simulator import scenarios
 from tests.kit.shared import ROOT
@@ -39,7 +39,7 @@ class Network:
     def __init__(self, folder: Path, *, callback_url: str = "") -> None:
         self.folder = folder
         self.callback_url = callback_url
-        self.port = free_port()
+        self.port = reserve_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.process: subprocess.Popen[bytes] | None = None
         self.client = httpx.Client(
