@@ -40,8 +40,8 @@ def reserve_port(preferred: int | None = None) -> int:
     """Return a free port as `free_port` does, kept for this process until it ends.
 
     Two houses that start at once would both find the same port free, and the web server shares a port that is
-    taken without a word: requests of one house would be answered by the other. A name in the kernel's abstract
-    socket space (Linux) is held by one process at a time and goes with it, however it ends.
+    taken without a word: requests of one house would be answered by the other. A name in the abstract
+    socket space of Linux is held by one process at a time and goes with it, however it ends.
     """
     for candidate in (preferred, *[None] * RESERVE_TRIES):
         port = free_port(candidate)
