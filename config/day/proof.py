@@ -78,9 +78,16 @@ class Evidence:
 
 
 def wait_for_debts() -> None:
-    """Wait until the house owes nobody an answer: no open operation, request, message or due job."""
-    deadline = time.monotonic() + DEBTS_REST_SECONDS
-    while any(debt() for _, debt in DEBTS) and time.monotonic() < deadline:
+    """Wait while the house pays what it owes: open operations, requests, messages, due jobs.
+
+    Ends when nothing is owed, or when for a minute it did not become less: the proof then says what is left.
+    """
+    least, deadline = None, time.monotonic() + DEBTS_REST_SECONDS
+    while owed := sum(debt() for _, debt in DEBTS):
+        if least is None or owed < least:
+            least, deadline = owed, time.monotonic() + DEBTS_REST_SECONDS
+        if time.monotonic() > deadline:
+            return
         time.sleep(PAUSE_SECONDS)
 
 

@@ -14,6 +14,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,9 @@ class House:
         self._wanted = settings
         self._children: dict[str, Child] = {}
         self.environment: dict[str, str] = {}
+        # One hand kills and starts, for as long as the house stands: a program dies with the *thread* that
+        # started it (config.processes asks the kernel for that), so a passing thread must not start any.
+        self._hand = ThreadPoolExecutor(1)
 
     # --- start and stop ---------------------------------------------------------------------------------
     def start(self) -> None:
@@ -107,6 +111,7 @@ class House:
         for name in reversed(SERVERS):
             if name in self._children:
                 self._children[name].stop()
+        self._hand.shutdown()
 
     def await_ready(self) -> None:
         """Wait until every program answers; what has died meanwhile is started again."""
@@ -124,6 +129,17 @@ class House:
     # --- what a test does to it -----------------------------------------------------------------------
     def mend(self) -> list[str]:
         """Start what has ended, as the supervisor does; return its names."""
+        return self._hand.submit(self._mend).result()
+
+    def kill(self, name: str) -> None:
+        """Kill a program and all its processes with -9, and wait until they are gone."""
+        self._hand.submit(self._kill, name).result()
+
+    def restart_postgres(self) -> None:
+        """Stop PostgreSQL as a power cut of the process does (immediate), and start it on the same data."""
+        self._hand.submit(self._restart_postgres).result()
+
+    def _mend(self) -> list[str]:
         ended = [name for name, child in self._children.items() if child.has_ended()]
         for name in ended:
             if name in SERVERS:
@@ -132,12 +148,19 @@ class House:
                 self._children[name].start()
         return ended
 
-    def kill(self, name: str) -> None:
-        """Kill a program and all its processes with -9, and wait until they are gone."""
+    def _kill(self, name: str) -> None:
         child = self._children[name]
         assert child.process is not None
-        os.killpg(child.process.pid, signal.SIGKILL)
-        eventually(child.has_ended, seconds=10, what=f"{name} to be dead")
+        if not child.has_ended():
+            os.killpg(child.process.pid, signal.SIGKILL)
+            eventually(child.has_ended, seconds=10, what=f"{name} to be dead")
+
+    def _restart_postgres(self) -> None:
+        server = self._children["postgres"]
+        assert server.process is not None
+        server.process.send_signal(signal.SIGQUIT)
+        eventually(server.has_ended, seconds=30, what="postgres to be dead")
+        servers.start(server)
 
     def names(self) -> list[str]:
         """Return the programs other than the two servers."""
@@ -150,14 +173,6 @@ class House:
             client.flushall()
         return lost
 
-    def restart_postgres(self) -> None:
-        """Stop PostgreSQL as a power cut of the process does (immediate), and start it on the same data."""
-        server = self._children["postgres"]
-        assert server.process is not None
-        server.process.send_signal(signal.SIGQUIT)
-        eventually(server.has_ended, seconds=30, what="postgres to be dead")
-        servers.start(server)
-
     def arm(self, point: str) -> None:
         """Ask for one kill -9 at a crash point."""
         (self.crashpoints / point).touch()
@@ -168,7 +183,7 @@ class House:
 
     @contextmanager
     def mended(self) -> Iterator[None]:
-        """Keep starting again what dies, for the length of the block."""
+        """Keep starting again what dies, for the length of the block; afterwards everything is up."""
         is_over = threading.Event()
 
         def watch() -> None:
@@ -182,6 +197,7 @@ class House:
         finally:
             is_over.set()
             watcher.join(30)
+            self.await_ready()
 
     # --- ways in ----------------------------------------------------------------------------------------
     @property
@@ -224,7 +240,7 @@ class House:
             env=self.environment,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
             check=False,
         )
         if done.returncode:

@@ -32,16 +32,18 @@ def audit() -> list[dict[str, Any]]:
     ]
 
 
-def rest(seconds: str) -> dict[str, int]:
-    """Wait until the house owes nothing; return what it owes after so many seconds, if anything."""
+def rest(unknown_seconds: str, all_seconds: str) -> dict[str, int]:
+    """Wait until no operation is open, then until nothing is owed; return what is left when time is over."""
     from config.day import proof
 
-    deadline = time.monotonic() + int(float(seconds))
-    while True:
-        left = {name: count for name, debt in proof.DEBTS if (count := debt())}
-        if not left or time.monotonic() > deadline:
-            return left
-        time.sleep(PAUSE_SECONDS)
+    operations = proof.DEBTS[0]
+    for debts, seconds in (((operations,), unknown_seconds), (proof.DEBTS, all_seconds)):
+        deadline = time.monotonic() + float(seconds)
+        while left := {name: count for name, debt in debts if (count := debt())}:
+            if time.monotonic() > deadline:
+                return left
+            time.sleep(PAUSE_SECONDS)
+    return {}
 
 
 def points() -> list[str]:

@@ -1,0 +1,67 @@
+"""kill -9 of web and worker at every crash point of live processes: each fires, and nothing shows of it.
+
+All points of one flow are armed together and as many customers pay at once, so that a kill also takes the
+work of others with it. One mixture belongs to the fast suite; the sweep over all flows to `make storm`.
+"""
+
+from collections.abc import Iterator
+
+import pytest
+
+from config import api as routes
+from ledger import crashpoints
+from tests.chaos.story import LEASES_SECONDS, Teller, assert_at_rest, teller
+from tests.kit.house import running_house
+from tests.kit.polling import eventually
+
+CUSTOMERS_MIN = 3
+MIXTURE = ("authorize.after_call", "capture.after_call", "refund.after_call", "transfer.after_call")
+
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(900), pytest.mark.xdist_group("chaos")]
+
+
+@pytest.fixture(scope="module")
+def northwind() -> Iterator[Teller]:
+    with running_house() as house, teller(house, "Northwind") as told:
+        yield told
+
+
+def flows() -> dict[str, list[str]]:
+    """Return all points by flow; the controllers are imported, so every flow has registered its own."""
+    assert routes.ROUTES
+    found: dict[str, list[str]] = {}
+    for point in sorted(crashpoints.registry):
+        found.setdefault(point.partition(".")[0], []).append(point)
+    return found
+
+
+def kill_at(told: Teller, name: str, points: list[str]) -> None:
+    house = told.house
+    names = [f"{name}-{number}" for number in range(max(CUSTOMERS_MIN, len(points)))]
+    for point in points:
+        house.arm(point)
+    with house.mended():
+        told.live(names)
+        eventually(
+            lambda: all(house.has_fired(point) for point in points),
+            seconds=LEASES_SECONDS,
+            what=lambda: f"these points to kill: {[p for p in points if not house.has_fired(p)]}",
+        )
+        assert_at_rest(house)
+    for story in names:
+        told.check(story)
+
+
+def test_kills_after_the_network_acted_change_nothing(northwind: Teller):
+    kill_at(northwind, "mixture", list(MIXTURE))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("flow", sorted(flows()))
+def test_kills_at_every_point_of_a_flow_change_nothing(northwind: Teller, flow: str):
+    kill_at(northwind, flow, flows()[flow])
+
+
+def test_every_flow_has_its_points():
+    expected = {"request", "create", "authorize", "capture", "void", "refund", "transfer", "webhook"}
+    assert expected <= flows().keys()
