@@ -25,6 +25,7 @@ MAX_ELEMENTS: Final = 2_000_000
 MAX_DEPTH: Final = 40
 MAX_ENTRIES: Final = 100_000
 TEXT_MAX: Final = 500
+MINOR_MAX: Final = 2**63 - 1
 _MESSAGE = re.compile(r"camt\.(\d{3})\.001\.\d{2}")
 _OPENING_CODES = ("OPBD", "PRCD")
 _CLOSING_CODES = ("CLBD",)
@@ -85,16 +86,35 @@ def _statement(node: Element) -> Statement:
     named = [balance.get("Ccy", "") for balance in node.findall("Bal/Amt")]
     named += [entry.amount.currency for entry in entries[:1]]
     closed_on = _day(closing_node, "Dt") if closing_node is not None else None
+    currency = _text(node, "Acct/Ccy") or next(iter(named), "")
+    _check_currency(currency)
+    _check_bounds(opening, closing, entries)
     return Statement(
         reference=_text(node, "Id"),
         account=_text(node, "Acct/Id/IBAN") or _text(node, "Acct/Id/Othr/Id"),
-        currency=_text(node, "Acct/Ccy") or next(iter(named), ""),
+        currency=currency,
         sequence=_text(node, "ElctrncSeqNb") or _text(node, "LglSeqNb"),
         closed_on=closed_on or _stamp(node, "FrToDt/ToDtTm") or _stamp(node, "CreDtTm"),
         opening=opening,
         closing=closing,
         entries=entries,
     )
+
+
+def _check_currency(currency: str) -> None:
+    """Refuse an account in what is no currency; one that names none is a problem of the statement."""
+    try:
+        Money.zero(currency or "EUR")
+    except DomainError as error:
+        raise StatementUnreadable(f"the account is in {currency[:30]!r}: {error}") from error
+
+
+def _check_bounds(opening: Money | None, closing: Money | None, entries: tuple[Entry, ...]) -> None:
+    """Refuse figures that no column could hold, alone or summed."""
+    amounts = [opening, closing, *(entry.amount for entry in entries)]
+    amounts += [detail.amount for entry in entries for detail in entry.details]
+    if sum(abs(amount.minor) for amount in amounts if amount) > MINOR_MAX:
+        raise StatementUnreadable("the amounts are larger than any account can hold")
 
 
 def _entry(node: Element, line: int) -> Entry:

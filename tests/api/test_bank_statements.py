@@ -1,5 +1,7 @@
 """Bank statements through the API: import, fetch, list, breaks."""
 
+import re
+
 import pytest
 
 from ledger import clock
@@ -51,6 +53,19 @@ class TestImport(AnonymousIsRefused, WrongScopeIsRefused, IdempotentReplay):
         (listed,) = merchant_client.get(f"{STATEMENTS}breaks").json()["data"]
         assert (listed["reason"], listed["amount"]["amount"]) == ("amount_differs", -100)
         assert listed["payout_id"].startswith("po_")
+
+    @pytest.mark.parametrize(
+        ("found", "instead"),
+        [
+            ("<Ccy>EUR</Ccy>", "<Ccy>DOLLARS</Ccy>"),
+            ("<Ccy>EUR</Ccy>", "<Ccy>eur</Ccy>"),
+            (r'(<Amt Ccy="EUR">)[0-9.]+', r"\g<1>99999999999999999999.99"),
+            (r'(<Amt Ccy="EUR">)[0-9.]+', r"\g<1>50000000000000000.00"),  # one alone would fit
+        ],
+    )
+    def test_refuses_figures_that_cannot_be_kept(self, merchant_client, found, instead):
+        self.content = re.sub(found, instead, self.content)
+        assert code_of(self.request_of(merchant_client)) == (422, "statement_unreadable")
 
     @pytest.mark.parametrize("content", ["no xml", "<a>" * 5_000, '<!DOCTYPE a SYSTEM "x"><a/>', "<a/>"])
     def test_refuses_what_is_no_statement(self, merchant_client, content):
