@@ -9,11 +9,13 @@ from typing import Any, Final
 from payments import states
 from payments.api import renderings
 from payments.models import Payment, Refund
+from payments.models.operations import OutcomeKind
 from vendors.api.errors import problem_body
 from vendors.api.idempotency import Reply
 
 PAYMENT_DECLINED: Final = "payment_declined"
 REFUND_DECLINED: Final = "refund_declined"
+REFUSED: Final = (OutcomeKind.DECLINED, OutcomeKind.REJECTED)
 REFUND_ADVICE: Final = "Give the money back in another way."
 
 
@@ -32,17 +34,16 @@ def asked(payment: Payment) -> Reply:
     return _by_status(payment, done=200)
 
 
-class CaptureAnswer:
-    """A capture that was refused leaves the payment as it was, but for the decline: that is a 402."""
+def captured(payment: Payment) -> Reply:
+    """Return the answer to a capture, by what became of its own operation.
 
-    def __init__(self, before: Payment) -> None:
-        self._captured_before = before.captured_minor
-
-    def __call__(self, payment: Payment) -> Reply:
-        body = renderings.payment(payment)
-        if body["status"] == states.PROCESSING or payment.captured_minor > self._captured_before:
-            return Reply(body, 202 if body["status"] == states.PROCESSING else 200)
+    The payment alone does not tell: its figures move with other captures, and did already when a request is
+    run again. A capture that was refused leaves it as it was, but for the decline: that is a 402.
+    """
+    body = renderings.payment(payment)
+    if payment.last_operation.outcome in REFUSED:
         return _declined(payment, body)
+    return Reply(body, 202 if body["status"] == states.PROCESSING else 200)
 
 
 def _by_status(payment: Payment, *, done: int) -> Reply:

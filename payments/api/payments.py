@@ -272,7 +272,7 @@ class PaymentViewSet(MerchantViewSet):
             final=asked.get("final", False),
             actor=self.actor,
             at=clock.now(),
-            answer=self.answer(answers.CaptureAnswer(known)),
+            answer=self.answer(answers.captured),
         )
         return self.finish(payment)
 

@@ -19,6 +19,7 @@ from payments.states import PAYMENT
 from vendors.models.merchants import CaptureMethod
 
 if TYPE_CHECKING:
+    from payments.models.operations import ProviderOperation
     from payments.models.transactions import PaymentTransaction
 
 
@@ -49,9 +50,11 @@ class Payment(Recorded):
     SUBJECT = "payment"
     NotFound = PaymentNotFound
 
-    # Set by selectors and services, not columns: the shares in the merchant's order; an operation is open.
+    # Set by selectors and services, not columns: the shares in the merchant's order; an operation is open;
+    # the operation that a conclusion was about.
     share_rows: list["PaymentTransaction"]
     is_processing: bool
+    last_operation: "ProviderOperation"
 
     merchant = models.ForeignKey(
         "vendors.Merchant", on_delete=models.PROTECT, related_name="+", db_index=False

@@ -148,6 +148,7 @@ def conclude(
     if operation.is_awaited:
         _apply(payment, operation, operations.checked(operation, outcome), actor, at)
     payment.is_processing = payment.capturing_minor > 0 or payment.is_voiding
+    payment.last_operation = operation
     answer(payment)
     return payment
 

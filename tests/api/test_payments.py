@@ -11,7 +11,7 @@ from ledger import clock
 from ledger.ids import parse
 from ledger.models import Event, JournalEntry
 from payments.models import Payment, PaymentTransaction, ProviderOperation
-from payments.services import recovering
+from payments.services import operations, recovering
 from tests.factories import payments as rows
 from tests.factories import vendors as factory
 from tests.kit.api_cases import (
@@ -33,6 +33,14 @@ def count_rows(merchant: Merchant) -> tuple[int, ...]:
     """Count everything that a payment request could write for a merchant."""
     tables = (Payment, PaymentTransaction, ProviderOperation, Event, JournalEntry, IdempotencyKey)
     return tuple(table.objects.filter(merchant_id=merchant.pk).count() for table in tables)
+
+
+class Killed(BaseException):
+    """Stands for kill -9: nothing of ours catches it, nothing is cleaned up."""
+
+
+def killed(*_: Any, **__: Any) -> None:
+    raise Killed
 
 
 class TestCreate:
@@ -253,6 +261,24 @@ class TestAuthorizeAndCapture:
         assert body["status"] == "processing"
         recovering.sweep(clock.now() + timedelta(seconds=60))
         assert shop.payment(paid["id"])["status"] == "captured"
+
+    @pytest.mark.parametrize(
+        ("card", "status", "taken"), [("visa", 200, 10_000), ("capture_declined", 402, 0)]
+    )
+    def test_answers_by_its_own_outcome_when_it_is_run_again(
+        self, shop: Shop, monkeypatch: pytest.MonkeyPatch, card: str, status: int, taken: int
+    ) -> None:
+        """Killed between the call and its conclusion; the recovery concludes, then the sender comes back."""
+        path = f"{CORE}{shop.authorized(card)['id']}/capture"
+        with monkeypatch.context() as patch, pytest.raises(Killed):
+            patch.setattr(operations, "conclude", killed)
+            shop.client.put(path, key="capture-1")
+        recovering.sweep(clock.now() + timedelta(seconds=60))
+        IdempotencyKey.objects.filter(key="capture-1").update(locked_until=clock.now())
+        again = shop.client.put(path, key="capture-1")
+        assert again.status_code == status
+        shown = again.json() if status == 200 else again.json()["payment"]
+        assert shown["captured"]["amount"] == taken
 
     def test_repeats_the_answer_to_a_repeated_capture(self, shop: Shop) -> None:
         paid = shop.authorized()
