@@ -119,14 +119,18 @@ def _claim(at: datetime, limit: int) -> list[OutboxMessage]:
     return list(OutboxMessage.objects.filter(pk__in=claimed).select_related("event").order_by("due_at", "pk"))
 
 
-def _deliver(message: OutboxMessage, at: datetime) -> int:
+def _handler_of(message: OutboxMessage) -> Handler:
     handler = _handlers.get(message.event.type, {}).get(message.handler)
-    row = OutboxMessage.objects.filter(pk=message.pk)
     if handler is None:
-        row.update(dead_at=at, last_error="no such handler in this release", lease_until=None)
-        return 0
+        # Another release, side by side with this one, may have it: the message waits like any that failed.
+        raise LookupError(f"no handler {message.handler} in this release")
+    return handler
+
+
+def _deliver(message: OutboxMessage, at: datetime) -> int:
+    row = OutboxMessage.objects.filter(pk=message.pk)
     try:
-        handler(message.event)
+        _handler_of(message)(message.event)
     except Exception as error:
         # The border of handlers: whatever went wrong is kept on the row, and it is delivered again later.
         metrics.outbox_failures.labels(message.handler).inc()
