@@ -172,8 +172,11 @@ def _audit_items(context: Context) -> list[Item]:
 
 
 def made_at(key: UUID) -> float:
-    """Return when a version 7 key was made, in seconds."""
-    return (key.int >> 80) / 1_000
+    """Return when a version 7 key was made, in seconds: the end of its millisecond.
+
+    Its beginning could lie before the commit that the key was made after.
+    """
+    return ((key.int >> 80) + 0.999) / 1_000
 
 
 def public_ids(*subjects: Any) -> list[str]:

@@ -23,8 +23,8 @@ def test_all_of_northwind_comes_out_as_its_truth_says():
         printed = house.manage("run_day", "--orders", str(orders))
         seconds = time.monotonic() - began
         (file,) = (Path(house.folder) / "daybook").glob("file-*.json")
+        figures = json.loads(file.read_text())["figures"]
     assert "FAIL" not in printed
-    figures = json.loads(file.read_text())["figures"]
     total = figures["currencies"]["USD"]
     assert total["orders"] == truth["orders"]
     assert total["declined_orders"] == total["in_review_orders"] == 0
