@@ -4,14 +4,18 @@ And every page of the rows that such a day leaves behind.
 """
 
 from datetime import UTC, datetime, timedelta
+from uuid import uuid5
 
 import pytest
 from django.apps import apps
 from django.contrib import admin
 from django.urls import reverse
 
+from ledger.actors import SYSTEM
 from ledger.admin.base import ViewOnlyAdmin
+from ledger.ids import uuid7
 from ledger.money import Money
+from payments.services import authorizing, creating
 from tests.admin.test_view_only import APPS
 from tests.kit import settling
 from tests.kit.queries import statements
@@ -55,6 +59,15 @@ def test_the_whole_story_is_told(root, settled):
         story, "Capture 1: Approved", "Captured", "Refund: Approved", "Completed", "reckoned with"
     )
     assert len(found) <= 20, len(found)
+
+
+def test_an_operation_whose_key_is_derived_stands_before_what_it_caused(root, own_network, ada):
+    whose = {"merchant_id": ada.merchant_id, "actor": SYSTEM, "at": MONDAY}
+    payment = creating.create(payment_id=uuid7(), wanted=settling.wanted(own_network, ada), **whose)
+    authorizing.authorize(payment_id=payment.pk, operation_id=uuid5(payment.pk, "authorize"), **whose)
+    page = root.get(reverse("admin:payments_payment_change", args=[payment.pk])).content.decode()
+    story = page.partition("The whole story")[2]
+    assert in_order(story, "Created", "Authorize: 10.00", "Authorize: Approved", "Authorized")
 
 
 def in_order(text: str, *marks: str) -> bool:

@@ -28,6 +28,7 @@ from tests.kit.network import Network, eventually, point_adapter_at, started_net
 from vendors.models import Merchant, Vendor
 
 NAMESPACE = "urn:iso:std:iso:20022:tech:xsd:camt.053.001.08"
+TEN_EUR = Money(1_000, "EUR")
 
 
 @pytest.fixture(scope="session")
@@ -46,11 +47,11 @@ def own_network(own_network_process: Network, settings: Any) -> Iterator[Network
     registry.reset()
 
 
-def sell(
-    network: Network, vendor: Vendor, amount: Money, at: datetime, *, own: int = 0, scenario: str = "visa"
-) -> Payment:
-    """Sell through the network: create, authorize, capture. `own` minor units are the merchant's own."""
-    wanted = NewPayment(
+def wanted(
+    network: Network, vendor: Vendor, amount: Money = TEN_EUR, *, own: int = 0, scenario: str = "visa"
+) -> NewPayment:
+    """Describe a payment to one vendor; `own` minor units are the merchant's own."""
+    return NewPayment(
         amount=Money(amount.minor + own, amount.currency),
         order_ref=f"order-{uuid7().hex}",
         customer_ref=f"carla-{uuid7().hex}",
@@ -59,8 +60,15 @@ def sell(
         capture_method="manual",
         shares=[WantedShare(vendor.pk, amount)],
     )
+
+
+def sell(
+    network: Network, vendor: Vendor, amount: Money, at: datetime, *, own: int = 0, scenario: str = "visa"
+) -> Payment:
+    """Sell through the network: create, authorize, capture. `own` minor units are the merchant's own."""
+    order = wanted(network, vendor, amount, own=own, scenario=scenario)
     whose: dict[str, Any] = {"merchant_id": vendor.merchant_id, "actor": SYSTEM, "at": at}
-    payment = creating.create(payment_id=uuid7(), wanted=wanted, **whose)
+    payment = creating.create(payment_id=uuid7(), wanted=order, **whose)
     authorizing.authorize(payment_id=payment.pk, operation_id=uuid7(), **whose)
     return capturing.capture(payment_id=payment.pk, operation_id=uuid7(), amount=None, **whose)
 
