@@ -64,7 +64,12 @@ def seal() -> SealBlock | None:
 
 
 def verify() -> Verdict:
-    """Recompute every sealed row and block, in constant memory; the first difference is named."""
+    """Recompute every sealed row and block, in constant memory; the first difference is named.
+
+    :raises RuntimeError: the caller's transaction looks at one earlier state (a defect): blocks sealed since
+        would seem to be gone, because the head outside the database is of now.
+    """
+    _refuse_old_state()
     head = _last_head()  # before the blocks: a sealer at work adds to both, the block first
     blocks = entries = facts = 0
     previous = b""
@@ -78,6 +83,13 @@ def verify() -> Verdict:
         if head is not None and head["number"] == block.number:
             kept = previous.hex()
     return Verdict(blocks, entries, facts, _unsealed(), _head_fault(head, blocks, kept))
+
+
+def _refuse_old_state() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW transaction_isolation")
+        if cursor.fetchone()[0] != "read committed":
+            raise RuntimeError("seals are verified outside a transaction that reads one earlier state")
 
 
 def _fault_of(block: SealBlock, previous: bytes, number: int) -> str:

@@ -3,7 +3,7 @@
 import uuid
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
 from ledger import clock, locks, sealing
 from ledger.chart import Code, account
@@ -106,3 +106,9 @@ class TestVerify:
         before = SealBlock.objects.count()
         assert sealing.seal() is None
         assert SealBlock.objects.count() == before
+
+    def test_refuses_to_look_at_an_earlier_state(self, books):
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            with pytest.raises(RuntimeError, match="earlier state"):
+                sealing.verify()
