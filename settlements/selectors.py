@@ -1,6 +1,6 @@
 """The read queries of this app; each takes the merchant whose rows it may show."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
@@ -297,6 +297,14 @@ def merchants_with_money() -> list[UUID]:
 def statements(merchant_id: UUID) -> "QuerySet[BankStatement]":
     """Return a merchant's bank statements, unordered."""
     return BankStatement.objects.filter(merchant_id=merchant_id)
+
+
+def accounts_of_others(merchant_id: UUID, accounts: Collection[str]) -> set[str]:
+    """Return those of the bank accounts that belong to another merchant: whose first statement was theirs."""
+    rows = BankStatement.objects.filter(account__in=accounts).order_by("account", "pk").distinct("account")
+    return {
+        account for account, holder in rows.values_list("account", "merchant_id") if holder != merchant_id
+    }
 
 
 def breaks(merchant_id: UUID) -> "QuerySet[Break]":

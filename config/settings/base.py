@@ -184,6 +184,8 @@ PROVIDER_TOTAL_TIMEOUT_SECONDS = seconds("PROVIDER_TOTAL_TIMEOUT_SECONDS", 15.0)
 PROVIDER_CALLS_PER_SECOND = integer("PROVIDER_CALLS_PER_SECOND", 100, minimum=1)  # per process
 PROVIDER_CALLS_AT_ONCE = integer("PROVIDER_CALLS_AT_ONCE", 32, minimum=1)  # per process
 PAYOUT_PROVIDER = env.str("PAYOUT_PROVIDER", default="velocitypay")
+# Whether several merchants may read the same bank account's statements; only the tests' merchants share one.
+BANK_ACCOUNTS_ARE_SHARED = False
 PROVIDER_QUIET_SECONDS = seconds("PROVIDER_QUIET_SECONDS", 15.0)
 PROVIDER_KEY_RETENTION_HOURS = integer("PROVIDER_KEY_RETENTION_HOURS", 24)
 

@@ -5,3 +5,4 @@ from config.settings.base import *  # noqa: F403
 WHITENOISE_USE_FINDERS = True
 STATIC_ROOT = None
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+BANK_ACCOUNTS_ARE_SHARED = True  # each test has a merchant of its own, and all have the sandbox's one bank

@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
+from django.conf import settings
 from django.db.models import Q
 
 from ledger import crashpoints
 from ledger.actors import Actor
 from ledger.crashpoints import crashpoint
+from ledger.errors import NotFound
 from ledger.locks import phase, phased
 from ledger.money import Money
 from ledger.recording import no_answer, record
@@ -28,6 +30,14 @@ from settlements.services.resolving import Finding
 from settlements.states import StatementState
 
 crashpoints.register("reconciliation.after_store")
+
+
+class BankAccountNotFound(NotFound):
+    """No such bank account of this merchant."""
+
+    code = "bank_account_not_found"
+    advice = "Import statements of your own bank accounts; ask support when an account should be yours."
+
 
 REFERENCE_MAX = 140
 SEQUENCE_MAX = 10**15
@@ -61,19 +71,31 @@ def import_content(
     """Import a file of statements and reconcile the accounts it is about.
 
     :raises StatementUnreadable: the file cannot be read safely and exactly; nothing is stored.
+    :raises BankAccountNotFound: a statement is of another merchant's account; nothing is stored.
     """
-    return _import_all(merchant_id, readers.read(content), actor, at, answer)
+    found = readers.read(content)
+    if len(_own(merchant_id, found)) < len(found):
+        raise BankAccountNotFound("a statement is not of one of your bank accounts")
+    return _import_all(merchant_id, found, actor, at, answer)
 
 
 def fetch_day(
     *, merchant_id: UUID, day: date, actor: Actor, at: datetime, answer: Answer = no_answer
 ) -> Imported:
-    """Ask the bank for a day's statements and import them.
+    """Ask the bank for a day's statements and import those of this merchant's accounts.
 
     :raises ProviderUnavailable: the bank does not answer. :raises StatementUnreadable: see `import_content`.
     """
     found = [statement for content in bank_feed.statements_of(day) for statement in readers.read(content)]
-    return _import_all(merchant_id, found, actor, at, answer)
+    return _import_all(merchant_id, _own(merchant_id, found), actor, at, answer)
+
+
+def _own(merchant_id: UUID, statements: list[Statement]) -> list[Statement]:
+    """Leave out the statements of other merchants' accounts; an account is whose first statement it was."""
+    if settings.BANK_ACCOUNTS_ARE_SHARED:
+        return statements
+    others = selectors.accounts_of_others(merchant_id, {statement.account[:80] for statement in statements})
+    return [statement for statement in statements if statement.account[:80] not in others]
 
 
 def _import_all(

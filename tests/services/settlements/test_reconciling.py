@@ -1,5 +1,6 @@
 """Bank statements against the books, with the sandbox bank's own files, true and falsified."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -8,6 +9,7 @@ from django.db import IntegrityError, connection, transaction
 from ledger import balances, chart
 from ledger.actors import staff_actor
 from ledger.chart import Code
+from ledger.ids import uuid7
 from ledger.money import Money
 from ledger.states import StateConflict
 from payments.providers import registry
@@ -15,7 +17,7 @@ from payments.providers.errors import ProviderUnavailable
 from settlements import selectors
 from settlements.bankfiles.types import StatementUnreadable
 from settlements.models import BankStatement, FundedOperation, Match, Payout, StatementLine
-from settlements.services import resolving
+from settlements.services import importing, resolving
 from tests.factories import vendors as who
 from tests.kit import settling
 from tests.kit.books import assert_all_invariants_hold
@@ -283,3 +285,30 @@ def resolve(merchant, found, reason):
     return resolving.resolve(
         merchant_id=merchant.pk, break_id=found.pk, reason=reason, actor=staff_actor(7, "finn"), at=NEXT_DAY
     )
+
+
+class TestAnAccountOfAnotherMerchant:
+    """A bank account belongs to the merchant whose statement of it came first."""
+
+    @pytest.fixture
+    def ours(self, northwind, file, settings) -> bytes:
+        """Northwind's statement, of an account that no other test has; it has been imported."""
+        settings.BANK_ACCOUNTS_ARE_SHARED = False
+        content = re.sub(
+            rb"<IBAN>[^<]+</IBAN>", f"<IBAN>DE{uuid7().int % 10**20:020d}</IBAN>".encode(), file, count=1
+        )
+        settling.take_in(northwind, content, AT)
+        return content
+
+    def test_cannot_be_read_by_a_file(self, ours):
+        stranger = who.create_merchant("Stranger")
+        with pytest.raises(importing.BankAccountNotFound):
+            settling.take_in(stranger, ours, AT)
+        assert not BankStatement.objects.filter(merchant=stranger).exists()
+
+    def test_is_left_out_of_what_is_fetched(self, northwind, ours, monkeypatch):
+        monkeypatch.setattr(importing.bank_feed, "statements_of", lambda day: iter([ours]))
+        stranger = who.create_merchant("Stranger")
+        assert settling.fetch(stranger, AT).statements == []
+        assert not BankStatement.objects.filter(merchant=stranger).exists()
+        assert [row.is_new for row in settling.fetch(northwind, AT).statements] == [False]
