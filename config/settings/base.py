@@ -20,7 +20,6 @@ TIME_ZONE = "UTC"
 APPEND_SLASH = False
 INSTANCE = env.str("EVERYCENT_INSTANCE", default="")  # tells one running house from another on this machine
 EVERYCENT_URL = env.str("EVERYCENT_URL", default="http://127.0.0.1:8000")  # where our own API is reached
-CRASHPOINT_DIR = env.str("CRASHPOINT_DIR", default="") or None  # tests only: where a crash is asked for
 LANGUAGE_CODE = "en"
 USE_I18N = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -216,6 +215,7 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
 }
-# --- tests of the worst ---------------------------------------------------------------------------
+
+# --- where tests ask for a crash; production refuses it ---------------------------------------------------
 _crashpoint_dir = env.str("CRASHPOINT_DIR", default="")
 CRASHPOINT_DIR = Path(_crashpoint_dir) if _crashpoint_dir else None
