@@ -13,54 +13,23 @@ forbidden field.
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 from uuid import UUID
 
 from django.db import connection, models
-from django_fsm import FSMModelMixin
 
 from ledger import events, ids, journal, locks, metrics, outbox
 from ledger.actors import Actor
 from ledger.events import Cause
 from ledger.journal import EntryDraft, Leg
 from ledger.models import Event
+from ledger.recorded import NotRecorded, Recorded
 from ledger.states import Edge
 
 # Names that may never stand in an event: card data and secrets (PCI DSS 3.3.1, 3.4.1).
 FORBIDDEN_FIELDS: Final = frozenset(
     {"pan", "card_number", "number_full", "cvc", "cvv", "track", "pin", "secret", "password", "api_key"}
 )
-
-
-class NotRecorded(RuntimeError):
-    """A step broke the rules of `record`: a defect, never a refusal to a caller."""
-
-
-class Recorded(FSMModelMixin, models.Model):
-    """A row with a machine, whose every change of state is an event; its version is its last event's
-    sequence."""
-
-    SUBJECT: ClassVar[str]
-    PREFIX: ClassVar[str]
-
-    id = models.UUIDField(primary_key=True, default=ids.uuid7, editable=False)
-    version = models.PositiveIntegerField(default=0, editable=False)
-    event_hash = models.BinaryField(default=b"", editable=False)
-
-    class Meta:
-        abstract = True
-
-    def save(self, *args: Any, **kwargs: Any) -> None:
-        fields = kwargs.get("update_fields")
-        is_ours = self.__dict__.get("_recording", False)
-        if not is_ours and (self._state.adding or fields is None or "state" in fields):
-            raise NotRecorded(f"{type(self).__name__} is saved by ledger.recording.record only")
-        super().save(*args, **kwargs)
-
-    @property
-    def public_id(self) -> str:
-        """The identifier that people and programs outside see."""
-        return ids.show(self.PREFIX, self.id)
 
 
 class Entry:
