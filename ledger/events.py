@@ -17,6 +17,7 @@ from uuid import UUID
 from django.conf import settings
 
 from ledger.actors import Actor, current_request
+from ledger.changes import Changes
 from ledger.models import Event
 
 
@@ -46,6 +47,7 @@ class Fact:
     entry_id: UUID | None
     occurred_at: datetime
     previous_hash: bytes
+    changes: Changes | None = None
 
 
 def build(fact: Fact) -> Event:
@@ -53,9 +55,10 @@ def build(fact: Fact) -> Event:
     event = Event(
         id=fact.id, merchant_id=fact.merchant_id, subject_type=fact.subject_type, subject_id=fact.subject_id,
         sequence=fact.sequence, type=fact.type, from_state=fact.from_state, to_state=fact.to_state,
-        payload=fact.payload, cause_type=fact.cause.type, cause_id=fact.cause.id, actor_kind=fact.actor.kind,
-        actor_id=fact.actor.id, entry_id=fact.entry_id, request_id=current_request().request_id,
-        occurred_at=fact.occurred_at, previous_hash=fact.previous_hash, key_id=settings.EVENT_SIGNING_KEY_ID,
+        payload=fact.payload, changes=fact.changes, cause_type=fact.cause.type, cause_id=fact.cause.id,
+        actor_kind=fact.actor.kind, actor_id=fact.actor.id, entry_id=fact.entry_id,
+        request_id=current_request().request_id, occurred_at=fact.occurred_at,
+        previous_hash=fact.previous_hash, key_id=settings.EVENT_SIGNING_KEY_ID,
     )  # fmt: skip
     event.hash = signature(event)
     return event
@@ -63,6 +66,8 @@ def build(fact: Fact) -> Event:
 
 def signature(event: Event) -> bytes:
     """Return the HMAC-SHA-256 (RFC 2104) of an event's content and of the event before it.
+
+    What it says of the row is part of it since events say that; one that says nothing is signed as before.
 
     :raises KeyError: the key that signed it is not configured.
     """
@@ -75,6 +80,8 @@ def signature(event: Event) -> bytes:
         "at": int(event.occurred_at.timestamp()) * 1_000_000 + event.occurred_at.microsecond,
         "previous": bytes(event.previous_hash).hex(),
     }  # fmt: skip
+    if event.changes is not None:
+        content["changes"] = event.changes
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     key = settings.EVENT_SIGNING_KEYS[event.key_id].encode()
     return hmac.new(key, text.encode(), hashlib.sha256).digest()

@@ -14,11 +14,14 @@ class NotRecorded(RuntimeError):
 
 
 class Recorded(FSMModelMixin, models.Model):
-    """A row with a machine, whose every change of state is an event; its version is its last event's
-    sequence."""
+    """A row with a machine, whose every change is an event; its version is its last event's sequence.
+
+    `UNTOLD` names columns of which an event tells only a fingerprint (see `ledger.changes`).
+    """
 
     SUBJECT: ClassVar[str]
     PREFIX: ClassVar[str]
+    UNTOLD: ClassVar[frozenset[str]] = frozenset()
 
     id = models.UUIDField(primary_key=True, default=ids.uuid7, editable=False)
     version = models.PositiveIntegerField(default=0, editable=False)

@@ -13,23 +13,19 @@ forbidden field.
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
 from django.db import connection, models
 
-from ledger import events, ids, journal, locks, metrics, outbox
+from ledger import changes, events, ids, journal, locks, metrics, outbox
 from ledger.actors import Actor
+from ledger.changes import FORBIDDEN_FIELDS
 from ledger.events import Cause
 from ledger.journal import EntryDraft, Leg
 from ledger.models import Event
 from ledger.recorded import NotRecorded, Recorded
 from ledger.states import Edge
-
-# Names that may never stand in an event: card data and secrets (PCI DSS 3.3.1, 3.4.1).
-FORBIDDEN_FIELDS: Final = frozenset(
-    {"pan", "card_number", "number_full", "cvc", "cvv", "track", "pin", "secret", "password", "api_key"}
-)
 
 
 class Entry:
@@ -145,18 +141,25 @@ def _events(
 ) -> list[Event]:  # fmt: skip
     written = []
     for subject, (edge, was) in zip(subjects, moves, strict=True):
+        said = _said(subject)
         subject.version += 1
         event = events.build(
             events.Fact(
                 id=ids.uuid7(), merchant_id=subject.merchant_id, subject_type=subject.SUBJECT,
                 subject_id=subject.pk, sequence=subject.version, type=edge.event, from_state=was,
-                to_state=subject.state, payload=entry.payloads[subject.pk], cause=cause, actor=actor,
-                entry_id=entry.entry_id, occurred_at=at, previous_hash=bytes(subject.event_hash),
+                to_state=subject.state, payload=entry.payloads[subject.pk], changes=said, cause=cause,
+                actor=actor, entry_id=entry.entry_id, occurred_at=at, previous_hash=bytes(subject.event_hash),
             )
         )  # fmt: skip
         subject.event_hash = event.hash
         written.append(event)
     return written
+
+
+def _said(subject: Any) -> changes.Changes:
+    if subject._state.adding:
+        return changes.all_of(subject)
+    return changes.since(subject, subject.__dict__["_before"])
 
 
 def _save(subjects: Sequence[Any]) -> None:

@@ -19,6 +19,8 @@ class Event(models.Model):
     from_state = models.CharField(max_length=32, blank=True)
     to_state = models.CharField(max_length=32)
     payload = models.JSONField()
+    # What the step changed of the subject's row (ledger.changes); null in events older than the column.
+    changes = models.JSONField(null=True, blank=True)
     cause_type = models.CharField(max_length=40, blank=True)
     cause_id = models.CharField(max_length=64, blank=True)
     actor_kind = models.CharField(max_length=16)

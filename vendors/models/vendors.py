@@ -21,11 +21,13 @@ class VendorNotFound(NotFound):
 class Vendor(Recorded):
     """A seller: who he is to the merchant, what he sells, and where his money goes.
 
-    `payout_destination` is {"holder", "iban", "country"}; the API shows only the end of the account.
+    `payout_destination` is {"holder", "iban", "country"}; the API shows only the end of the account, and
+    the history, which is kept for ever, only a fingerprint.
     """
 
     PREFIX = "vnd"
     SUBJECT = "vendor"
+    UNTOLD = frozenset({"payout_destination"})
 
     merchant = models.ForeignKey(Merchant, on_delete=models.PROTECT, related_name="vendors")
     external_id = models.CharField(max_length=64, help_text="The merchant's own name for the vendor.")
