@@ -1,0 +1,67 @@
+"""Whether a row is sealed: in which block, since when, and whether the block's head stands outside too."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from django.db import connection
+
+from ledger.models import Event, JournalEntry
+from ledger.proof import heads
+
+
+@dataclass(frozen=True, slots=True)
+class SealStatus:
+    """The seal of a row. `block` is None while it waits for the sealer (seconds).
+
+    `verified_at` is when the whole chain up to the block was last found unbroken; `is_anchored` says that
+    the head of this block, or of a later one, is kept outside the database.
+    """
+
+    block: int | None
+    sealed_at: datetime | None
+    verified_at: datetime | None
+    is_anchored: bool
+
+
+UNSEALED: Final = SealStatus(None, None, None, False)
+
+_SEALS: Final = """
+    SELECT r.id, s.number, s.sealed_at FROM (
+        SELECT id, xid::text::bigint AS xid FROM ledger_entry WHERE id = ANY (%(ids)s::uuid[])
+        UNION ALL
+        SELECT id, xid::text::bigint FROM ledger_event WHERE id = ANY (%(ids)s::uuid[])
+    ) r
+    CROSS JOIN LATERAL (
+        SELECT b.number, b.sealed_at, b.transaction_from FROM ledger_seal b
+        WHERE b.transaction_to > r.xid ORDER BY b.transaction_to LIMIT 1
+    ) s
+    WHERE s.transaction_from <= r.xid"""
+
+
+def seal_of(row: JournalEntry | Event) -> SealStatus:
+    """Return the seal of an entry or an event."""
+    return seals_of([row.pk])[row.pk]
+
+
+def seals_of(ids: Iterable[UUID]) -> dict[UUID, SealStatus]:
+    """Return the seals of entries and events by their ids, in one query; an unknown id is unsealed."""
+    wanted = list(ids)
+    if not wanted:
+        return {}
+    with connection.cursor() as cursor:
+        cursor.execute(_SEALS, {"ids": wanted})
+        found = cursor.fetchall()
+    noted = _noted() if found else 0
+    sealed = {row[0]: SealStatus(row[1], row[2], None, row[1] <= noted) for row in found}
+    return {wanted_id: sealed.get(wanted_id, UNSEALED) for wanted_id in wanted}
+
+
+def _noted() -> int:
+    try:
+        head = heads.last()
+    except heads.HeadUnreadable:
+        return 0
+    return head.number if head else 0
