@@ -1,0 +1,98 @@
+"""The references without laws, in schemas of their own beside the real tables.
+
+`bench_raw` is the least that does the same durable work: the same tables with the same columns, indexes and
+partitions (copied from the catalogue), and one function that inserts the same rows and updates the same two
+balances in id order. `bench_lawless` is our own functions on such tables, with no trigger, no check and no
+hash: what the laws cost is the difference.
+"""
+
+from importlib.resources import files
+
+import psycopg
+from psycopg import Connection, sql
+
+from config.bench.ledger.serving import Server
+
+RAW = "bench_raw"
+LAWLESS = "bench_lawless"
+TABLES = ("ledger_account", "ledger_entry", "ledger_posting", "ledger_fact")
+_HASHES = ("ledger_content_hash",)
+
+
+def build(server: Server) -> None:
+    """Make both schemas, filled with what stands in the real tables, and gather statistics."""
+    with psycopg.connect(server.url, autocommit=True) as connection:
+        tables = [name for name in TABLES if _exists(connection, name)]
+        for schema in (RAW, LAWLESS):
+            name = sql.Identifier(schema)
+            connection.execute(sql.SQL("DROP SCHEMA IF EXISTS {0} CASCADE; CREATE SCHEMA {0}").format(name))
+            for table in tables:
+                _copy_table(connection, schema, table)
+        connection.execute(_raw_functions(has_register="ledger_fact" in tables))
+        _copy_functions(connection)
+        connection.execute("VACUUM ANALYZE")
+        connection.execute("CHECKPOINT")
+
+
+def _exists(connection: Connection, table: str) -> bool:
+    found = connection.execute("SELECT to_regclass(%s)", [table]).fetchone()
+    return found is not None and found[0] is not None
+
+
+def _copy_table(connection: Connection, schema: str, table: str) -> None:
+    target = sql.Identifier(schema, table)
+    # Defaults, NOT NULL, identity and every index; not the CHECK constraints and triggers: these are laws.
+    like = sql.SQL("CREATE TABLE {} (LIKE {} INCLUDING ALL EXCLUDING CONSTRAINTS)").format(
+        target, sql.Identifier("public", table)
+    )
+    options, key = connection.execute(
+        """SELECT array_to_string(reloptions, ', '), pg_get_partkeydef(oid)
+           FROM pg_class WHERE oid = %s::regclass""",
+        [table],
+    ).fetchone() or ("", None)
+    if key:
+        like += sql.SQL(" PARTITION BY ") + sql.SQL(key)
+    elif options:
+        like += sql.SQL(" WITH ({})").format(sql.SQL(options))
+    connection.execute(like)
+    for part, bound, options in connection.execute(
+        """SELECT c.relname, pg_get_expr(c.relpartbound, c.oid), array_to_string(c.reloptions, ', ')
+           FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = %s::regclass""",
+        [table],
+    ).fetchall():
+        statement = sql.SQL("CREATE TABLE {} PARTITION OF {} {}").format(
+            sql.Identifier(schema, part), target, sql.SQL(bound)
+        )
+        if options:
+            statement += sql.SQL(" WITH ({})").format(sql.SQL(options))
+        connection.execute(statement)
+    connection.execute(
+        sql.SQL("INSERT INTO {} OVERRIDING SYSTEM VALUE SELECT * FROM {}").format(
+            target, sql.Identifier("public", table)
+        )
+    )
+
+
+def _raw_functions(*, has_register: bool) -> str:
+    text = (files("config.bench.ledger") / "raw.sql").read_text(encoding="utf-8")
+    if has_register:
+        return text.replace("--register ", "")
+    return text
+
+
+def _copy_functions(connection: Connection) -> None:
+    """Copy our functions so that they use the tables beside them; their hash returns at once."""
+    names = connection.execute(
+        """SELECT p.oid, p.proname FROM pg_proc p
+           WHERE p.pronamespace = 'public'::regnamespace
+             AND p.proname IN ('ledger_content_hash', 'ledger_post', 'ledger_roll')
+           ORDER BY p.proname"""
+    ).fetchall()
+    for oid, name in names:
+        (text,) = connection.execute("SELECT pg_get_functiondef(%s)", [oid]).fetchone() or ("",)
+        text = text.replace("public.", f"{LAWLESS}.")
+        text = text.replace("search_path TO 'public'", f"search_path TO '{LAWLESS}'")
+        if name in _HASHES:
+            head = text[: text.index("AS $")]
+            text = f"{head} AS $$ SELECT ''::bytea $$"
+        connection.execute(text)

@@ -1,0 +1,139 @@
+"""The server of a measurement: embedded PostgreSQL on a disk, durable commits, our tables, our upkeep.
+
+It is made for one run and thrown away after it. The data lies where files survive a restart of the machine,
+because a flush to a file system in memory costs nothing and would flatter every figure.
+"""
+
+import multiprocessing
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from config import servers
+from config.celery import TIMETABLE
+from ledger import clock
+
+SETTINGS = {
+    "fsync": "on", "synchronous_commit": "on", "full_page_writes": "on", "wal_sync_method": "fdatasync",
+    "shared_buffers": "1GB", "max_wal_size": "4GB", "checkpoint_timeout": "30min", "max_connections": "100",
+    "jit": "off", "autovacuum": "on",
+}  # fmt: skip
+SLOW_COMMIT = ("commit_delay=1000", "commit_siblings=0")  # microseconds: a flush that takes a millisecond
+FLUSHES = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A running server: its database and its programs."""
+
+    url: str
+    bin_dir: Path
+    folder: Path
+
+    def execute(self, sql: str, parameters: Any = None) -> list[tuple[Any, ...]]:
+        """Run one statement in a connection of its own and return its rows, if it has any."""
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            found = connection.execute(sql, parameters)  # type: ignore[arg-type]
+            return found.fetchall() if found.description else []
+
+    def settle(self) -> None:
+        """Gather statistics and write everything out, so that no run pays for what was filled before it."""
+        self.execute("VACUUM ANALYZE")
+        self.execute("CHECKPOINT")
+
+
+@contextmanager
+def server() -> Iterator[Server]:
+    """Start a server of our own for the block, with Django set up on it and the books' tables made."""
+    with ExitStack() as stack:
+        temporary = tempfile.TemporaryDirectory(
+            prefix="everycent-bench-", dir=servers.OUTSIDE, ignore_cleanup_errors=True
+        )
+        folder = Path(stack.enter_context(temporary))
+        folder.chmod(0o711)  # as root, the server runs as nobody and must reach its data
+        child = servers.postgres(
+            folder / "postgres", servers.free_port(), folder / "postgres.log", **SETTINGS
+        )
+        servers.start(child)
+        stack.callback(child.stop)
+        _set_up_django(child.url, folder)
+        yield Server(child.url, Path(child.command[0]).parent, folder)
+
+
+def _set_up_django(url: str, folder: Path) -> None:
+    os.environ.update(
+        DATABASE_URL=url, DATA_DIR=str(folder / "data"), DJANGO_SETTINGS_MODULE="config.settings.dev",
+        LOG_LEVEL="ERROR",
+    )  # fmt: skip
+    import django
+    from django.core.management import call_command
+
+    django.setup()
+    call_command("migrate", verbosity=0)
+
+
+def flush_microseconds(folder: Path) -> float:
+    """Return how long one durable write of 8 kB takes on the disk of the data, the median of some."""
+    block, taken = b"x" * 8192, []
+    with (folder / "flush").open("wb") as file:
+        for _ in range(FLUSHES):
+            began = clock.monotonic()
+            os.pwrite(file.fileno(), block, 0)
+            os.fdatasync(file.fileno())
+            taken.append((clock.monotonic() - began) * 1_000_000)
+    return sorted(taken)[FLUSHES // 2]
+
+
+@contextmanager
+def upkeep(schema: str = "public", *, seal: bool = True, pace: float = 1.0) -> Iterator[None]:
+    """Let the roller and the sealer run beside the block, as often as the timetable says.
+
+    A run is shorter than the sealer's period, so `pace` (below 1) makes both come round more often: every
+    run has its share of their work.
+    """
+    context = multiprocessing.get_context("fork")
+    stop = context.Event()
+    _close_connections()
+    process = context.Process(target=_keep_up, args=(schema, seal, pace, stop), daemon=True)
+    process.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        process.join(60)
+
+
+def _keep_up(schema: str, seal: bool, pace: float, stop: Any) -> None:
+    from django.db import connection
+
+    from ledger import balances, sealing
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('search_path', %s, false)", [f"{schema},public"])
+        cursor.execute("SET statement_timeout = 0")
+    work = [(_period("ledger.tasks.roll_balances") * pace, balances.roll)]
+    if seal:
+        work.append((_period("ledger.tasks.seal_books") * pace, sealing.seal))  # type: ignore[arg-type]
+    due = [clock.monotonic() + period / 2 for period, _ in work]
+    while not stop.wait(max(0.0, min(due) - clock.monotonic())):
+        for index, (period, act) in enumerate(work):
+            if due[index] <= clock.monotonic():
+                act()
+                due[index] = clock.monotonic() + period
+    _close_connections()
+
+
+def _period(task: str) -> float:
+    return next(float(row.when.run_every.total_seconds()) for row in TIMETABLE if row.task == task)  # type: ignore[union-attr]
+
+
+def _close_connections() -> None:
+    from django.db import connections
+
+    connections.close_all()

@@ -1,0 +1,103 @@
+"""One entry a call, at the level of SQL: our journal, spread and hot, beside raw SQL and django-hordak."""
+
+from collections.abc import Callable
+from functools import partial
+
+from config.bench.ledger import hordak, pgbench, raw
+from config.bench.ledger.figures import Run, Section, Target, interleave, ratio
+from config.bench.ledger.filling import Books
+from config.bench.ledger.serving import SLOW_COMMIT, Server, upkeep
+
+SHARE_OF_RAW = {1: 0.65, 4: 0.65, 16: 0.55}
+HOT_OF_SPREAD = 0.90
+SLOW_HOT_OF_SPREAD = 0.80
+TIMES_HORDAK = 7.0
+COST_OF_LAWS = 0.25
+SLOW_CLIENTS = 16
+PEER = "django-hordak"  # loads its two accounts for each transfer, as a request has to
+PEER_IN_MEMORY = "django-hordak, in memory"
+
+
+def measure(
+    server: Server, books: Books, *, clients: tuple[int, ...], seconds: float, rounds: int,
+    peer: hordak.Peer | None,
+) -> list[Section]:  # fmt: skip
+    """Measure all variants at each number of clients, and with slowed commits at the highest."""
+    found = []
+    for count in clients:
+        found.append(_section(server, books, count, seconds, rounds, peer))
+    if SLOW_CLIENTS in clients:
+        found.append(_slow_section(server, books, seconds, rounds))
+    return found
+
+
+def _section(
+    server: Server, books: Books, clients: int, seconds: float, rounds: int, peer: hordak.Peer | None
+) -> Section:
+    variants = _variants(server, books, clients, seconds)
+    if peer is not None:
+        variants[PEER] = lambda: peer.run(clients, seconds, loads=True)
+        variants[PEER_IN_MEMORY] = lambda: peer.run(clients, seconds)
+    _warm_up(server, books, clients)
+    section = Section(f"Single entries in SQL, {clients} clients", interleave(variants, rounds))
+    runs = section.runs
+    ours = runs["ours"]
+    by_raw, by_lawless = ratio(ours, runs["raw"]), ratio(ours, runs["ours without laws"])
+    at = f"{clients} clients"
+    section.targets = [
+        Target(f"spread beside raw, {at}", by_raw, SHARE_OF_RAW.get(clients, 0.55)),
+        Target(f"hot beside spread, {at}", ratio(runs["ours, hot"], ours), HOT_OF_SPREAD),
+        Target(f"cost of laws and sealing, {at}", 1 - by_lawless, COST_OF_LAWS, at_most=True),
+    ]
+    if peer is not None:
+        section.targets.append(Target(f"times django-hordak, {at}", ratio(ours, runs[PEER]), TIMES_HORDAK))
+        section.remarks.append(
+            f"beside django-hordak with its accounts in memory: {ratio(ours, runs[PEER_IN_MEMORY]):.2f} times"
+        )
+    return section
+
+
+def _slow_section(server: Server, books: Books, seconds: float, rounds: int) -> Section:
+    variants = _variants(server, books, SLOW_CLIENTS, seconds, slow=True)
+    section = Section(f"Commits slowed to 1 ms, {SLOW_CLIENTS} clients", interleave(variants, rounds))
+    section.targets = [
+        Target(
+            f"hot beside spread, {SLOW_CLIENTS} clients, 1 ms commits",
+            ratio(section.runs["ours, hot"], section.runs["ours"]), SLOW_HOT_OF_SPREAD,
+        )
+    ]  # fmt: skip
+    return section
+
+
+def _variants(
+    server: Server, books: Books, clients: int, seconds: float, *, slow: bool = False
+) -> dict[str, Callable[[], Run]]:
+    options = " ".join(f"-c {option}" for option in SLOW_COMMIT) if slow else ""
+    run = partial(pgbench.run, server, clients=clients, seconds=seconds, slow=options)
+    values = {"merchant": books.merchant, "first": books.first, "count": books.count, "hot": books.hot}
+    spread, hot = pgbench.SPREAD.format(**values), pgbench.HOT.format(**values)
+    ours, other = pgbench.OURS.format(**values), pgbench.RAW.format(**values)
+    pace = min(1.0, seconds / 10)  # the sealer's five seconds twice a run
+
+    def kept(script: str) -> Run:
+        with upkeep(pace=pace):
+            return run(script)
+
+    def lawless(script: str) -> Run:
+        with upkeep(raw.LAWLESS, seal=False, pace=pace):
+            return run(script, schema=raw.LAWLESS)
+
+    found: dict[str, Callable[[], Run]] = {
+        "raw": lambda: run(spread + other),
+        "ours": lambda: kept(spread + ours),
+        "ours, hot": lambda: kept(hot + ours),
+        "raw, hot": lambda: run(hot + other),
+    }
+    if not slow:
+        found["ours without laws"] = lambda: lawless(spread + ours)
+    return found
+
+
+def _warm_up(server: Server, books: Books, clients: int) -> None:
+    for variant in _variants(server, books, clients, 1).values():
+        variant()
