@@ -30,6 +30,15 @@ class Code(StrEnum):
     VENDOR_AVAILABLE = "vendor_available"
     VENDOR_RECEIVABLE = "vendor_receivable"
     MERCHANT_BALANCE = "merchant_balance"
+    WALLET = "wallet"
+    ESCROW = "escrow"
+    RESERVE = "reserve"
+    PLATFORM_FEE = "platform_fee"
+    INTEREST_INCOME = "interest_income"
+    INTEREST_EXPENSE = "interest_expense"
+    LOAN_RECEIVABLE = "loan_receivable"
+    LOAN_FUNDING = "loan_funding"
+    LOAN_CAPITAL = "loan_capital"
 
 
 class Side(StrEnum):
@@ -41,7 +50,10 @@ class Side(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What the chart says of a code. `owner` says whose accounts these are, for people."""
+    """What the chart says of a code. `owner` says whose accounts these are, for people.
+
+    Merchants open and close where it says so; all other accounts open when first posted to, and stay.
+    """
 
     code: Code
     title: str
@@ -50,25 +62,48 @@ class Kind:
     owner: str
     is_deferred: bool
     may_be_overdrawn: bool
+    is_opened_by_merchants: bool = False
+    is_closed_by_merchants: bool = False
 
 
+def _strict(code: Code, title: str, category: str, side: Side, owner: str, merchants: str = "") -> Kind:
+    """Never overdrawn: its row is locked when it is posted to, so its money can be held."""
+    return Kind(code, title, category, side, owner, False, False, "open" in merchants, "close" in merchants)
+
+
+def _hot(code: Code, title: str, category: str, side: Side, owner: str, merchants: str = "") -> Kind:
+    """Touched by any payment: no row is locked, the balance is rolled up."""
+    return Kind(code, title, category, side, owner, True, True, "open" in merchants)
+
+
+_DEBIT, _CREDIT = Side.DEBIT, Side.CREDIT
 CHART: Final[dict[Code, Kind]] = {
     kind.code: kind
     for kind in (
-        Kind(Code.PROVIDER_CLEARING, "Owed to us by a provider", "asset", Side.DEBIT, "provider", True, True),
-        Kind(Code.BANK, "Our bank account", "asset", Side.DEBIT, "bank account", True, True),
-        Kind(Code.SUSPENSE, "Not yet explained", "asset", Side.DEBIT, "", True, True),
-        Kind(Code.VENDOR_RECEIVABLE, "Owed to us by a vendor", "asset", Side.DEBIT, "vendor", False, False),
-        Kind(Code.VENDOR_PENDING, "Owed to a vendor, not yet payable", "liability", Side.CREDIT, "vendor",
-        False,
-             False),
-        Kind(Code.VENDOR_AVAILABLE, "Owed to a vendor, payable", "liability", Side.CREDIT, "vendor", False,
-        False), Kind(Code.MERCHANT_BALANCE, "Owed to the merchant itself", "liability", Side.CREDIT, "",
-        False, False), Kind(Code.PAYOUT_IN_TRANSIT, "Payouts on their way", "liability", Side.CREDIT, "",
-        True, True), Kind(Code.COMMISSION, "Commission earned", "income", Side.CREDIT, "", True, True),
-        Kind(Code.PROVIDER_FEES, "Fees of a provider", "expense", Side.DEBIT, "provider", True, True),
+        # what is ours, or owed to us
+        _hot(Code.PROVIDER_CLEARING, "Owed to us by a provider", "asset", _DEBIT, "provider"),
+        _hot(Code.BANK, "Our bank account", "asset", _DEBIT, "bank account"),
+        _hot(Code.SUSPENSE, "Not yet explained", "asset", _DEBIT, ""),
+        _strict(Code.VENDOR_RECEIVABLE, "Owed to us by a vendor", "asset", _DEBIT, "vendor"),
+        _strict(Code.LOAN_RECEIVABLE, "Owed by a borrower", "asset", _DEBIT, "loan", "open, close"),
+        # what we owe
+        _strict(Code.VENDOR_PENDING, "Owed to a vendor, not yet payable", "liability", _CREDIT, "vendor"),
+        _strict(Code.VENDOR_AVAILABLE, "Owed to a vendor, payable", "liability", _CREDIT, "vendor"),
+        _strict(Code.RESERVE, "Kept back from a vendor against risk", "liability", _CREDIT, "vendor"),
+        _strict(Code.ESCROW, "Kept for an order until its release", "liability", _CREDIT, "order"),
+        _strict(Code.MERCHANT_BALANCE, "Owed to the merchant itself", "liability", _CREDIT, "", "open"),
+        _strict(Code.WALLET, "Owed to an account's holder", "liability", _CREDIT, "holder", "open, close"),
+        _strict(Code.LOAN_FUNDING, "Owed to the lender, free to be lent", "liability", _CREDIT, "", "open"),
+        _strict(Code.LOAN_CAPITAL, "Owed to the lender as borrowers repay", "liability", _CREDIT, ""),
+        _hot(Code.PAYOUT_IN_TRANSIT, "Payouts on their way", "liability", _CREDIT, ""),
+        # what was earned and spent
+        _hot(Code.COMMISSION, "Commission earned", "income", _CREDIT, ""),
+        _hot(Code.PLATFORM_FEE, "Fees earned by the platform", "income", _CREDIT, "", "open"),
+        _hot(Code.INTEREST_INCOME, "Interest earned", "income", _CREDIT, "", "open"),
+        _hot(Code.INTEREST_EXPENSE, "Interest paid", "expense", _DEBIT, "", "open"),
+        _hot(Code.PROVIDER_FEES, "Fees of a provider", "expense", _DEBIT, "provider"),
     )
-}  # fmt: skip
+}
 
 
 class BadAccount(Invalid):
@@ -130,24 +165,42 @@ def ids_of(refs: Iterable[AccountRef]) -> dict[AccountRef, int]:
     return found | opened
 
 
+def open_named(ref: AccountRef, public_uuid: UUID) -> bool:
+    """Open an account under a public id of the caller's choice; say whether it was not there yet."""
+    kind = CHART[ref.code]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """INSERT INTO ledger_account (merchant_id, code, owner, currency, is_deferred, balance_min,
+                                           balance_max, balance, version, public_uuid)
+               VALUES (%s, %s, %s, %s, %s, %s, %s, 0, 0, %s) ON CONFLICT DO NOTHING""",
+            [*_identity(ref, kind), public_uuid],
+        )
+        return bool(cursor.rowcount)
+
+
+def remember(ref: AccountRef, account_id: int) -> None:
+    """Remember the id of an account whose row was read: posting to it then needs no look-up."""
+    _known.setdefault(ref, account_id)
+
+
 def forget_known() -> None:
     """Forget remembered ids (tests that throw their database away)."""
     _known.clear()
 
 
+def _identity(ref: AccountRef, kind: Kind) -> tuple[object, ...]:
+    low = None if kind.may_be_overdrawn or kind.side is Side.CREDIT else 0
+    high = None if kind.may_be_overdrawn or kind.side is Side.DEBIT else 0
+    return ref.merchant_id, ref.code.value, ref.owner, ref.currency, kind.is_deferred, low, high
+
+
 def _open(refs: list[AccountRef]) -> dict[AccountRef, int]:
     columns = list(
         zip(
-            *(
-                (ref.merchant_id, ref.code.value, ref.owner, ref.currency, kind.is_deferred,
-                 None if kind.may_be_overdrawn or kind.side is Side.CREDIT else 0,
-                 None if kind.may_be_overdrawn or kind.side is Side.DEBIT else 0)
-                for ref in refs
-                for kind in [CHART[ref.code]]
-            ),
+            *(_identity(ref, CHART[ref.code]) for ref in refs),
             strict=True,
         )
-    )  # fmt: skip
+    )
     parameters = [list(column) for column in columns]
     with connection.cursor() as cursor:
         cursor.execute(_FIND, parameters)
