@@ -13,7 +13,7 @@ class FraudConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from fraud import handlers, invariants, tasks  # noqa: F401  (they register themselves)
+        from fraud import explanations, handlers, invariants, tasks  # noqa: F401  (they register themselves)
 
         post_migrate.connect(_seed, sender=self, dispatch_uid="fraud.seed")
 

@@ -13,5 +13,7 @@ class LedgerConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from ledger.explain import accounts, acts, entries, totals  # noqa: F401  (they register themselves)
+
         # A schema hook, not domain news: the edges must be in the database before any row is.
         post_migrate.connect(write_edges, sender=self, dispatch_uid="ledger.write_edges")

@@ -1,4 +1,6 @@
-"""The payments floor: registers what it hears, its jobs and its invariants."""
+"""The payments floor: registers what it hears, its jobs, its invariants and what it explains."""
+
+from importlib import import_module
 
 from django.apps import AppConfig
 
@@ -10,5 +12,8 @@ class PaymentsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from payments import handlers, invariants, tasks  # noqa: F401  (they register themselves)
-        from payments.services import refunding  # noqa: F401  (it concludes refunds)
+        # They register themselves; refunding concludes refunds.
+        for module in (
+            "handlers", "invariants", "tasks", "services.refunding", "explanations", "share_explanations",
+        ):  # fmt: skip
+            import_module(f"{self.name}.{module}")

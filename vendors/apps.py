@@ -10,4 +10,4 @@ class VendorsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from vendors import invariants, tasks  # noqa: F401  (they register themselves)
+        from vendors import explanations, invariants, tasks  # noqa: F401  (they register themselves)

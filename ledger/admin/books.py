@@ -20,10 +20,10 @@ from ledger.admin.base import (
     code_column,
     moment_column,
 )
-from ledger.admin.owners import names_of
 from ledger.admin.story import account_name
 from ledger.chart import CHART, Code, Side
 from ledger.models import Account, Event, JournalEntry, Posting, SealBlock
+from ledger.owners import names_of
 from ledger.states import Machine
 
 _BALANCE = "(SELECT b.balance FROM ledger_balance b WHERE b.id = ledger_account.id)"

@@ -20,7 +20,7 @@ from django.conf import settings
 from django.db import IntegrityError, connection
 
 from ledger import audit, crashpoints
-from ledger.actors import SYSTEM, Actor
+from ledger.actors import SYSTEM, Actor, current_request
 from ledger.crashpoints import crashpoint
 from ledger.errors import Conflict
 from ledger.events import Cause
@@ -135,7 +135,7 @@ def claim(intent: Intent, *, actor: Actor, at: datetime) -> ProviderOperation:
         currency=intent.amount.currency,
         idempotency_key=show("op", intent.operation_id),
         request=intent.request,
-        asked_by=actor.as_json(),
+        asked_by={**actor.as_json(), "request_id": current_request().request_id},
         created_at=at,
         sent_at=at,
         tries=1,

@@ -9,7 +9,7 @@ from django.utils.safestring import SafeString
 from ledger.actors import Actor
 from ledger.admin import filters, formats
 from ledger.admin.base import ReasonedAction, ViewOnlyAdmin, badge_column, link_column, moment_column
-from ledger.admin.owners import names_owners
+from ledger.owners import names_owners
 from vendors.models import CommissionRule, Merchant, Vendor
 from vendors.services import onboarding
 from vendors.states import VendorState

@@ -1,0 +1,299 @@
+"""Balances led back to postings, however many there are.
+
+`acc_7` is an account's balance now, `bal_7@2026-03-02T18:00:00Z` its balance at an instant (by the time of
+recording, inclusive), `mov_7@from..to` what moved from an instant up to another (exclusive). More than a
+hundred postings are shown as sums of shorter stretches of time, so a balance of a million postings is a page
+and every posting is a few steps away. Each level costs three queries, whatever its number of accounts.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from django.db import connection
+
+from ledger.explain.entries import account_text, leg_text, posting_ref
+from ledger.explain.registry import Scope, explains, numbers_of, refers_to
+from ledger.explain.types import PARTS_MAX, Explanation, Link, Part, one
+from ledger.models import Account, Posting
+from ledger.money import Money
+from ledger.owners import names_of
+
+ACCOUNT, BALANCE, MOVED = "acc", "bal", "mov"
+_BEGIN: Final = datetime(1, 1, 1, tzinfo=UTC)
+_END: Final = datetime(9999, 1, 1, tzinfo=UTC)
+_MOMENT: Final = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z"
+_AT: Final = re.compile(rf"(\d{{1,18}})@({_MOMENT})", re.ASCII)
+_STRETCH: Final = re.compile(rf"(\d{{1,18}})@({_MOMENT})\.\.({_MOMENT})(?:\.p(\d{{1,9}}))?", re.ASCII)
+# A stretch is cut into the longest units of which it has no more than a hundred.
+_UNITS: Final = (
+    ("month", timedelta(days=100)),
+    ("day", timedelta(hours=100)),
+    ("hour", timedelta(minutes=100)),
+    ("minute", timedelta(seconds=100)),
+    ("second", timedelta(seconds=1)),
+)
+_LENGTHS: Final = {
+    "day": timedelta(days=1),
+    "hour": timedelta(hours=1),
+    "minute": timedelta(minutes=1),
+    "second": timedelta(seconds=1),
+}
+_STRETCHES: Final = (
+    "unnest(%s::int[], %s::bigint[], %s::timestamptz[], %s::timestamptz[]) AS s (n, acc, low, high)"
+)
+_WITHIN: Final = """
+    FROM ledger_posting p JOIN ledger_entry e ON e.id = p.entry_id
+    WHERE p.account_id = s.acc AND e.recorded_at >= s.low AND e.recorded_at < s.high"""
+
+
+_PLACE: Final = f"(row_number() OVER (ORDER BY e.recorded_at, p.entry_id, p.line) - 1) / {PARTS_MAX} AS place"
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """The postings of an account recorded from `low` up to `high` (exclusive), or a page of them."""
+
+    account: int
+    low: datetime = _BEGIN
+    high: datetime = _END
+    page: int | None = None
+
+    @property
+    def ref(self) -> str:
+        """The id under which it is explained."""
+        page = "" if self.page is None else f".p{self.page}"
+        return f"{MOVED}_{self.account}@{_text(self.low)}..{_text(self.high)}{page}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What lies in a stretch."""
+
+    amount: int
+    count: int
+    first: datetime | None
+    last: datetime | None
+
+
+def balance_ref(account_id: int, at: datetime) -> str:
+    """Return the id of an account's balance at an instant, by the time of recording."""
+    return f"{BALANCE}_{account_id}@{_text(at)}"
+
+
+@refers_to(Account)
+def _of_account(account: Account) -> str:
+    return f"{ACCOUNT}_{account.pk}"
+
+
+@explains(ACCOUNT)
+def accounts_now(tails: Sequence[str], scope: Scope) -> dict[str, Explanation]:
+    """Explain balances as they are now: the balance that is kept must be the sum of the postings."""
+    numbers = numbers_of(tails)
+    kept = _kept(list(numbers), scope)
+    accounts = scope.of(Account.objects.filter(pk__in=list(kept))).in_bulk()
+    parts = _parts({key: Stretch(key) for key in accounts}, accounts)
+    names = names_of(account.owner for account in accounts.values())
+    return {
+        numbers[key]: _balance(f"{ACCOUNT}_{key}", account, kept[key], parts[key], names, "now")
+        for key, account in accounts.items()
+    }
+
+
+@explains(BALANCE)
+def accounts_then(tails: Sequence[str], scope: Scope) -> dict[str, Explanation]:
+    """Explain balances at an instant."""
+    wanted = {tail: found for tail in tails if (found := _AT.fullmatch(tail))}
+    stretches: dict[Any, Stretch] = {}
+    for tail, match in wanted.items():
+        at = _moment(match[2])
+        if at is not None:
+            stretches[tail] = Stretch(int(match[1]), high=at + timedelta(microseconds=1))
+    accounts = scope.of(Account.objects.filter(pk__in={one.account for one in stretches.values()})).in_bulk()
+    stretches = {tail: one for tail, one in stretches.items() if one.account in accounts}
+    parts = _parts(stretches, accounts)
+    names = names_of(account.owner for account in accounts.values())
+    found = {}
+    for tail, stretch in stretches.items():
+        account = accounts[stretch.account]
+        total = sum(part.amount.minor for part in parts[tail])
+        when = f"at {wanted[tail][2]}"
+        found[tail] = _balance(f"{BALANCE}_{tail}", account, total, parts[tail], names, when)
+    return found
+
+
+@explains(MOVED)
+def movements(tails: Sequence[str], scope: Scope) -> dict[str, Explanation]:
+    """Explain what moved on accounts in stretches of time."""
+    wanted = {tail: found for tail in tails if (found := _stretch(tail)) is not None}
+    accounts = scope.of(Account.objects.filter(pk__in={one.account for one in wanted.values()})).in_bulk()
+    wanted = {tail: found for tail, found in wanted.items() if found.account in accounts}
+    parts = _parts(wanted, accounts)
+    found = {}
+    for tail, stretch in wanted.items():
+        currency = accounts[stretch.account].currency
+        total = Money(sum(part.amount.minor for part in parts[tail]), currency)
+        found[tail] = Explanation(
+            ref=f"{MOVED}_{tail}",
+            kind="movements",
+            title=f"moved on account {stretch.account} from {_text(stretch.low)} up to {_text(stretch.high)}",
+            amounts=one(total),
+            parts=parts[tail],
+            causes=() if parts[tail] else (NOTHING_POSTED,),
+            page=("ledger_account", str(stretch.account)),
+        )
+    return found
+
+
+NOTHING_POSTED: Final = Link("nothing", "nothing was posted", is_outside=True)
+
+
+def _balance(
+    ref: str, account: Account, minor: int, parts: tuple[Part, ...], names: dict[str, str], when: str
+) -> Explanation:
+    return Explanation(
+        ref=ref,
+        kind="balance",
+        title=f"balance {when} of {account_text(account.code, account.owner, names)}",
+        amounts=one(Money(minor, account.currency)),
+        parts=parts,
+        causes=() if parts or minor else (NOTHING_POSTED,),
+        evidence=(("account", f"{account.code} {account.owner} {account.currency}".replace("  ", " ")),),
+        page=("ledger_account", str(account.pk)),
+    )
+
+
+def _kept(numbers: list[int], scope: Scope) -> dict[int, int]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """SELECT id, balance FROM ledger_balance WHERE id = ANY (%s)
+               AND (%s::uuid IS NULL OR merchant_id = %s::uuid)""",
+            [numbers, scope.merchant_id, scope.merchant_id],
+        )
+        return dict(cursor.fetchall())
+
+
+# --- cutting stretches ----------------------------------------------------------------------------------
+def _parts(wanted: dict[Any, Stretch], accounts: dict[int, Account]) -> dict[Any, tuple[Part, ...]]:
+    """Return the parts of stretches: postings when they are few, shorter stretches or pages when many."""
+    keys, stretches = list(wanted), list(wanted.values())
+    found = _totals(stretches)
+    small = [n for n, one in enumerate(stretches) if one.page is not None or found[n].count <= PARTS_MAX]
+    parts: dict[int, list[Part]] = {n: [] for n in range(len(stretches))}
+    for n, part in _postings(small, stretches):
+        parts[n].append(part)
+    cuts = {n: _unit(found[n]) for n in range(len(stretches)) if n not in set(small)}
+    for n, unit, low, amount, count in _groups({n: unit for n, unit in cuts.items() if unit}, stretches):
+        piece = _piece(stretches[n], unit, low)
+        money = Money(amount, accounts[stretches[n].account].currency)
+        parts[n].append(Part(f"{_text(low)}, a {unit}: {count} postings", money, piece.ref))
+    for n, page, amount, count in _pages([n for n, unit in cuts.items() if not unit], stretches):
+        whole, account = found[n], stretches[n].account
+        assert whole.first is not None
+        assert whole.last is not None
+        piece = Stretch(account, whole.first, whole.last + timedelta(microseconds=1), page)
+        money = Money(amount, accounts[account].currency)
+        parts[n].append(Part(f"page {page}: {count} postings", money, piece.ref))
+    return {keys[n]: tuple(rows) for n, rows in parts.items()}
+
+
+def _totals(stretches: Sequence[Stretch]) -> dict[int, _Found]:
+    rows = _run(
+        f"""SELECT s.n, t.* FROM {_STRETCHES} CROSS JOIN LATERAL (
+                SELECT coalesce(sum(p.amount), 0)::bigint, count(*), min(e.recorded_at), max(e.recorded_at)
+                {_WITHIN}) t""",  # noqa: S608 - constants of ours
+        range(len(stretches)), stretches,
+    )  # fmt: skip
+    return {row[0]: _Found(*row[1:]) for row in rows}
+
+
+def _postings(small: list[int], stretches: Sequence[Stretch]) -> Iterable[tuple[int, Part]]:
+    rows = _run(
+        f"""SELECT s.n, t.entry_id, t.line, t.place FROM {_STRETCHES} CROSS JOIN LATERAL (
+                SELECT p.entry_id, p.line, e.recorded_at, {_PLACE} {_WITHIN}) t
+            ORDER BY s.n, t.recorded_at, t.entry_id, t.line""",  # noqa: S608 - constants of ours
+        small, stretches,
+    )  # fmt: skip
+    kept = [row for row in rows if stretches[row[0]].page in (None, row[3])]
+    entries = {row[1] for row in kept}
+    loaded = {
+        (posting.entry_id, posting.line): posting
+        for posting in Posting.objects.filter(entry_id__in=entries).select_related("account")
+    } if entries else {}  # fmt: skip
+    names = names_of(posting.account.owner for posting in loaded.values())
+    for n, entry_id, line, _ in kept:
+        posting = loaded[entry_id, line]
+        amount = Money(posting.amount, posting.currency)
+        yield n, Part(leg_text(posting, names), amount, posting_ref(entry_id, line))
+
+
+def _groups(
+    cuts: dict[int, str], stretches: Sequence[Stretch]
+) -> Iterable[tuple[int, str, datetime, int, int]]:
+    rows = _run(
+        f"""SELECT s.n, t.* FROM {_STRETCHES}
+            JOIN unnest(%s::int[], %s::text[]) AS u (n, unit) ON u.n = s.n CROSS JOIN LATERAL (
+                SELECT date_trunc(u.unit, e.recorded_at, 'UTC') AS low, sum(p.amount)::bigint, count(*)
+                {_WITHIN} GROUP BY 1) t ORDER BY s.n, t.low""",  # noqa: S608 - constants of ours
+        list(cuts), stretches, list(cuts), list(cuts.values()),
+    )  # fmt: skip
+    for n, low, amount, count in rows:
+        yield n, cuts[n], low, amount, count
+
+
+def _pages(uncut: list[int], stretches: Sequence[Stretch]) -> list[tuple[Any, ...]]:
+    return _run(
+        f"""SELECT s.n, t.place, sum(t.amount)::bigint, count(*) FROM {_STRETCHES} CROSS JOIN LATERAL (
+                SELECT p.amount, {_PLACE} {_WITHIN}) t
+            GROUP BY 1, 2 ORDER BY 1, 2""",  # noqa: S608 - constants of ours
+        uncut, stretches,
+    )  # fmt: skip
+
+
+def _run(sql: str, which: Iterable[int], stretches: Sequence[Stretch], *more: Any) -> list[tuple[Any, ...]]:
+    chosen = list(which)
+    if not chosen:
+        return []
+    rows = [stretches[n] for n in chosen]
+    columns = [chosen, [row.account for row in rows], [row.low for row in rows], [row.high for row in rows]]
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [*columns, *more])
+        return list(cursor.fetchall())
+
+
+def _unit(found: _Found) -> str:
+    """Return the unit into which a stretch is cut; none when all of it lies within a second."""
+    assert found.first is not None
+    assert found.last is not None
+    span = found.last - found.first
+    return next((unit for unit, least in _UNITS if span >= least), "")
+
+
+def _piece(stretch: Stretch, unit: str, low: datetime) -> Stretch:
+    """Return a unit of a stretch, within the stretch's own bounds."""
+    if unit == "month":
+        high = low.replace(year=low.year + low.month // 12, month=low.month % 12 + 1)
+    else:
+        high = low + _LENGTHS[unit]
+    return Stretch(stretch.account, max(low, stretch.low), min(high, stretch.high))
+
+
+def _stretch(tail: str) -> Stretch | None:
+    match = _STRETCH.fullmatch(tail)
+    low, high = (_moment(match[2]), _moment(match[3])) if match else (None, None)
+    if match is None or low is None or high is None:
+        return None
+    return Stretch(int(match[1]), low, high, None if match[4] is None else int(match[4]))
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return None
+
+
+def _text(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
