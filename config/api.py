@@ -19,6 +19,7 @@ from payments.api.refunds import RefundViewSet
 from payments.api.transactions import PaymentTransactionViewSet
 from settlements.api.bank_statements import BankStatementViewSet
 from settlements.api.settlements import SettlementViewSet
+from vendors.api.books.explain import ExplainViewSet
 from vendors.api.vendors import VendorViewSet
 
 PREFIX = "/api/v1/"
@@ -87,6 +88,8 @@ ROUTES: tuple[Route, ...] = (
     Route("vendors/", VendorViewSet, {"get": "list", "post": "create"}),
     Route("vendors/{id}", VendorViewSet, {"get": "retrieve"}),
     Route("vendors/{id}/balance", VendorViewSet, {"get": "balance"}),
+    # ours: the books
+    Route("explain/{id}", ExplainViewSet, {"get": "retrieve"}),
 )
 
 

@@ -91,13 +91,13 @@ def _postings_of(rows: Sequence[PaymentTransaction], scope: Scope) -> dict[UUID,
     payment_of |= dict(refunds)
     entries = scope.of(JournalEntry.objects.filter(source_type__in=OURS, source_id__in=list(payment_of)))
     source = {entry.pk: payment_of[entry.source_id] for entry in entries}
-    share_of = {(row.payment_id, str(row.vendor_id)): row.pk for row in rows}
+    share_of = {(str(row.payment_id), str(row.vendor_id)): row.pk for row in rows}
     postings = Posting.objects.filter(
         entry_id__in=list(source), account__owner__in={str(row.vendor_id) for row in rows}
     )
     found: dict[UUID, list[Part]] = {}
     for leg in postings.select_related("account").order_by("entry_id", "line"):
-        share = share_of.get((source[leg.entry_id], leg.account.owner))
+        share = share_of.get((str(source[leg.entry_id]), leg.account.owner))
         if share is not None:
             label = leg_text(leg, {leg.account.owner: "the vendor"})
             part = Part(label, Money(-leg.amount, leg.currency), posting_ref(leg.entry_id, leg.line))

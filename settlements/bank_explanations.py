@@ -1,5 +1,5 @@
-"""What this floor explains of the bank: statements by their lines, lines by the payout or the provider's report
-behind them, breaks by what does not agree. A line that nothing explains says so, with its break."""
+"""What this floor explains of the bank: statements by their lines, lines by the payout or the provider's
+report behind them, breaks by what does not agree. A line that nothing explains says so, with its break."""
 
 from collections.abc import Sequence
 from uuid import UUID

@@ -105,7 +105,7 @@ def accounts_now(tails: Sequence[str], scope: Scope) -> dict[str, Explanation]:
 @explains(BALANCE)
 def accounts_then(tails: Sequence[str], scope: Scope) -> dict[str, Explanation]:
     """Explain balances at an instant."""
-    wanted = {tail: found for tail in tails if (found := _AT.fullmatch(tail))}
+    wanted = {tail: match for tail in tails if (match := _AT.fullmatch(tail))}
     stretches: dict[Any, Stretch] = {}
     for tail, match in wanted.items():
         at = _moment(match[2])
@@ -127,9 +127,9 @@ def accounts_then(tails: Sequence[str], scope: Scope) -> dict[str, Explanation]:
 @explains(MOVED)
 def movements(tails: Sequence[str], scope: Scope) -> dict[str, Explanation]:
     """Explain what moved on accounts in stretches of time."""
-    wanted = {tail: found for tail in tails if (found := _stretch(tail)) is not None}
+    wanted = {tail: stretch for tail in tails if (stretch := _stretch(tail)) is not None}
     accounts = scope.of(Account.objects.filter(pk__in={one.account for one in wanted.values()})).in_bulk()
-    wanted = {tail: found for tail, found in wanted.items() if found.account in accounts}
+    wanted = {tail: stretch for tail, stretch in wanted.items() if stretch.account in accounts}
     parts = _parts(wanted, accounts)
     found = {}
     for tail, stretch in wanted.items():
@@ -257,7 +257,12 @@ def _run(sql: str, which: Iterable[int], stretches: Sequence[Stretch], *more: An
     if not chosen:
         return []
     rows = [stretches[n] for n in chosen]
-    columns = [chosen, [row.account for row in rows], [row.low for row in rows], [row.high for row in rows]]
+    columns: list[Any] = [
+        chosen,
+        [row.account for row in rows],
+        [row.low for row in rows],
+        [row.high for row in rows],
+    ]
     with connection.cursor() as cursor:
         cursor.execute(sql, [*columns, *more])
         return list(cursor.fetchall())

@@ -13,7 +13,7 @@ from ledger.models import AuditRecord, Event
 AUDIT: Final = "aud"
 
 
-def actors_of(events: Sequence[Event]) -> dict[UUID, Link]:
+def actors_of(events: Sequence[Event], scope: Scope) -> dict[UUID, Link]:
     """Return who acted in each event; one query, and only when a person did."""
     people = [event for event in events if event.actor_kind == "staff"]
     records: dict[tuple[str, str], list[AuditRecord]] = {}
@@ -26,7 +26,7 @@ def actors_of(events: Sequence[Event]) -> dict[UUID, Link]:
     return {
         event.pk: actor_link(event.actor_kind, event.actor_id, event.request_id)
         if event.actor_kind != "staff"
-        else _person(event, records.get((event.actor_id, event.occurred_at.isoformat()), []))
+        else _person(event, scope, records.get((event.actor_id, event.occurred_at.isoformat()), []))
         for event in events
     }
 
@@ -46,12 +46,19 @@ def actor_link(kind: str, actor_id: str, request_id: str) -> Link:
     return Link("actor", f"{kind} {actor_id} is no kind of actor that is known")
 
 
-def _person(event: Event, records: Sequence[AuditRecord]) -> Link:
+def _person(event: Event, scope: Scope, records: Sequence[AuditRecord]) -> Link:
     named = [row for row in records if row.object_id.endswith(ids.show("", event.subject_id))]
     for row in named or [row for row in records if row.merchant_id == event.merchant_id]:
-        reason = f": {row.reason}" if row.reason else ""
-        return Link("person", f"{row.actor_label or row.actor_id}{reason}", ids.show(AUDIT, row.pk))
+        return Link("person", _who(row, scope), ids.show(AUDIT, row.pk))
     return actor_link(event.actor_kind, event.actor_id, event.request_id)
+
+
+def _who(record: AuditRecord, scope: Scope) -> str:
+    """Return who acted and why; a merchant is not told which of the platform's people it was."""
+    if record.actor_kind == "staff" and scope.merchant_id is not None:
+        return "a member of the platform's staff"
+    by = record.actor_label or record.actor_id
+    return f"{by}: {record.reason}" if record.reason else by
 
 
 @refers_to(AuditRecord)
@@ -66,12 +73,11 @@ def people(tails: Sequence[str], scope: Scope) -> dict[str, Explanation]:
     found = {}
     for record in scope.of(AuditRecord.objects.filter(pk__in=list(keys))):
         what = record.action.replace("_", " ").replace(".", " ")
-        by = record.actor_label or record.actor_id
         found[keys[record.pk]] = Explanation(
             ref=ids.show(AUDIT, record.pk),
             kind="audit record",
             title=f"{what} {record.object_id}",
-            causes=(Link("person", f"{by}: {record.reason or 'no reason was asked'}", is_outside=True),),
+            causes=(Link("person", _who(record, scope), is_outside=True),),
             evidence=tuple(
                 (label, text)
                 for label, text in (("request", record.request_id), ("outcome", record.outcome))

@@ -124,12 +124,14 @@ def events_of(entries: Sequence[JournalEntry], scope: Scope) -> dict[UUID, list[
     rows = scope.of(Event.objects.filter(subject_id__in=set(sources.values()), entry_id__in=keys))
     found: dict[UUID, list[Event]] = {}
     for event in rows.order_by("id"):
-        found.setdefault(event.entry_id, []).append(event)
+        if event.entry_id is not None:
+            found.setdefault(event.entry_id, []).append(event)
     left = [key for key in keys if key not in found]
     if left:
         # An event is made after its entry, in the same moment: the merchant's events of that time are few.
         for event in _events_nearby(left, entries, scope):
-            found.setdefault(event.entry_id, []).append(event)
+            if event.entry_id is not None:
+                found.setdefault(event.entry_id, []).append(event)
     return found
 
 
@@ -193,7 +195,7 @@ def events_themselves(tails: Sequence[str], scope: Scope) -> dict[str, Explanati
     for subject_type, events in by_type.items():
         if subject_type in event_causes:
             more |= event_causes[subject_type](events, scope)
-    actors = acts.actors_of(rows)
+    actors = acts.actors_of(rows, scope)
     return {keys[event.pk]: _event(event, states[event.pk], more, actors) for event in rows}
 
 

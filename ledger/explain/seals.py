@@ -9,18 +9,8 @@ from django.db import connection
 from ledger import events
 from ledger.explain.types import Seal, SealState
 from ledger.models import Event
-
-_BLOCKS = """
-    SELECT r.id, s.number FROM (
-        SELECT id, xid::text::bigint AS xid FROM ledger_entry WHERE id = ANY (%(ids)s::uuid[])
-        UNION ALL
-        SELECT id, xid::text::bigint FROM ledger_event WHERE id = ANY (%(ids)s::uuid[])
-    ) r
-    CROSS JOIN LATERAL (
-        SELECT b.number, b.transaction_from FROM ledger_seal b
-        WHERE b.transaction_to > r.xid ORDER BY b.transaction_to LIMIT 1
-    ) s
-    WHERE s.transaction_from <= r.xid"""
+from ledger.proof import status
+from ledger.proof.status import SealStatus
 
 
 def of_entries(ids: Sequence[UUID]) -> dict[UUID, SealState]:
@@ -46,16 +36,11 @@ def of_events(found: Sequence[Event]) -> dict[UUID, SealState]:
 
 
 def _states(ids: Iterable[UUID], changed: set[UUID]) -> dict[UUID, SealState]:
-    wanted = list(ids)
-    blocks: dict[UUID, int] = {}
-    if wanted:
-        with connection.cursor() as cursor:
-            cursor.execute(_BLOCKS, {"ids": wanted})
-            blocks = dict(cursor.fetchall())
-    return {
-        key: SealState(
-            Seal.BROKEN if key in changed else Seal.SEALED if key in blocks else Seal.WAITING,
-            blocks.get(key),
-        )
-        for key in wanted
-    }
+    return {key: _state(found, key in changed) for key, found in status.seals_of(ids).items()}
+
+
+def _state(found: SealStatus, is_changed: bool) -> SealState:
+    if is_changed:
+        return SealState(Seal.BROKEN, found.block, found.is_anchored)
+    seal = Seal.WAITING if found.block is None else Seal.SEALED
+    return SealState(seal, found.block, found.is_anchored)

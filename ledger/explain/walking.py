@@ -111,7 +111,7 @@ def _walk(story: Story, scope: Scope, depth: int, nodes_max: int) -> None:
         if step == 0:
             for ref in level:
                 if ref not in found:
-                    raise NotExplained(f"nothing is known under {ref[:80]}", param="id")
+                    raise NotExplained("nothing is known under this id", param="id")
         for ref in level:
             story.nodes[ref] = found.get(ref) or _missing(ref)
         ahead = dict.fromkeys(behind for ref in level for behind in story.nodes[ref].refs())

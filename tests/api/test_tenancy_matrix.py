@@ -26,7 +26,7 @@ from vendors.models import Merchant
 pytestmark = pytest.mark.django_db
 
 NOWHERE: Final = "01kagm3c8qf3p8w0t5y5r4d2ne"
-OURS: Final = re.compile(r"^(payments|refunds|vendors)/")
+OURS: Final = re.compile(r"^(payments|refunds|vendors|explain)/")
 BODIES: Final[dict[str, Any]] = {
     "payments/core/{id}/fail": {"reason": "r"},
     "payments/{id}/complete": {"gateway_reference": "auth_1"},

@@ -10,11 +10,18 @@ from uuid import UUID
 
 from ledger import clock, events, ids, invariants, journal
 from ledger.actors import SYSTEM
+from ledger.explain.registry import links_cause
+from ledger.explain.types import Link
 from ledger.journal import EntryDraft
 from ledger.models import Event
 from ledger.states import NEW, Edge, Machine
 
 TEST = Machine("test", [Edge("post", {NEW}, "posted", "test.posted", posts=True)])
+
+
+@links_cause("test")
+def _of_the_kit(name: str) -> Link:
+    return Link("test", name, is_outside=True)
 
 
 def post(drafts: Sequence[EntryDraft]) -> list[UUID]:

@@ -1,4 +1,4 @@
-"""Explain a figure: everything that it is made of and that caused it; exit 1 when something is unexplained."""
+"""Explain a figure: what it is made of and what caused it; exit 1 when something is unexplained."""
 
 import json
 from typing import Any
@@ -24,7 +24,7 @@ class Command(BaseCommand):
         except walking.NotExplained as error:
             raise CommandError(str(error)) from error
         if options["json"]:
-            self.stdout.write(json.dumps(shown.as_json(story), indent=2, ensure_ascii=False))
+            self.stdout.write(json.dumps(shown.as_json(story), indent=2, ensure_ascii=False, default=str))
         else:
             for line in shown.as_text(story):
                 self.stdout.write(line)
