@@ -1,16 +1,34 @@
 """Recorded: what every row with a machine is made of, apart from `ledger.recording`, so that the models of
 this floor may be such rows too (`recording` itself needs the models)."""
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from django.db import models
 from django_fsm import FSMModelMixin
 
 from ledger import ids
 
+M = TypeVar("M", bound=models.Model)
+
 
 class NotRecorded(RuntimeError):
     """A step broke the rules of `record`: a defect, never a refusal to a caller."""
+
+
+class RecordedRows(models.QuerySet[M]):
+    """Rows that are read, and written by `record` only: what no event tells would not be in the history."""
+
+    def update(self, **kwargs: Any) -> int:
+        raise NotRecorded(f"{self.model.__name__} is changed by ledger.recording.record only")
+
+    def bulk_update(self, *args: Any, **kwargs: Any) -> int:
+        raise NotRecorded(f"{self.model.__name__} is changed by ledger.recording.record only")
+
+    def bulk_create(self, *args: Any, **kwargs: Any) -> list[M]:
+        raise NotRecorded(f"{self.model.__name__} is made by ledger.recording.record only")
+
+    def delete(self) -> tuple[int, dict[str, int]]:
+        raise NotRecorded(f"{self.model.__name__} is never deleted")
 
 
 class Recorded(FSMModelMixin, models.Model):
@@ -27,15 +45,13 @@ class Recorded(FSMModelMixin, models.Model):
     version = models.PositiveIntegerField(default=0, editable=False)
     event_hash = models.BinaryField(default=b"", editable=False)
 
+    objects = models.Manager.from_queryset(RecordedRows)()
+
     class Meta:
         abstract = True
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        fields = kwargs.get("update_fields")
-        is_ours = self.__dict__.get("_recording", False)
-        if not is_ours and (self._state.adding or fields is None or "state" in fields):
-            raise NotRecorded(f"{type(self).__name__} is saved by ledger.recording.record only")
-        super().save(*args, **kwargs)
+        raise NotRecorded(f"{type(self).__name__} is saved by ledger.recording.record only")
 
     @property
     def public_id(self) -> str:

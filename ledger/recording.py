@@ -86,8 +86,7 @@ def record(*subjects: Any, actor: Actor, at: datetime, cause: Cause | None = Non
         _check_after(subjects, [edge for edge, _ in moves], entry, actor)
         _post(subjects[0], entry, at)
         written = _events(subjects, moves, entry, actor, cause or Cause(), at)
-        _save(subjects)
-        Event.objects.bulk_create(written)
+        _save(subjects, written)
         outbox.enqueue(written, at)
         for edge, _ in moves:
             metrics.transitions.labels(edge.event.partition(".")[0], edge.name).inc()
@@ -162,27 +161,51 @@ def _said(subject: Any) -> changes.Changes:
     return changes.since(subject, subject.__dict__["_before"])
 
 
-def _save(subjects: Sequence[Any]) -> None:
+def _save(subjects: Sequence[Any], written: Sequence[Event]) -> None:
+    """Write the rows and their events: new rows by model, changed rows by model, the events with the first
+    of them in one statement."""
     unit = locks.require_phase()
     by_model: dict[type[models.Model], list[Any]] = {}
     for subject in subjects:
         by_model.setdefault(type(subject), []).append(subject)
-    for model, rows in by_model.items():
-        new = [row for row in rows if row._state.adding]
-        if new:
-            model._default_manager.bulk_create(new)
-        old = [row for row in rows if row not in new]
-        changed = sorted({name for row in old for name in _changed(row)})
-        if len(old) == 1:
-            old[0].save(update_fields=changed)
-        elif old:
-            _update_all(model, old, changed)
-        for row in rows:
-            locks.stamp(row, unit)
+    with connection.cursor() as cursor:
+        telling, told = _telling(written)
+        for model, rows in by_model.items():
+            new = [row for row in rows if row._state.adding]
+            if new:
+                model._base_manager.bulk_create(new)
+            old = [row for row in rows if row not in new]
+            if not old:
+                continue
+            moving, moved = _moving(model, old)
+            cursor.execute(f"WITH told AS ({telling}) {moving}" if telling else moving, [*told, *moved])
+            telling, told = "", []
+        if telling:
+            cursor.execute(telling, told)
+    for event in written:
+        event._state.adding = False
+    for subject in subjects:
+        locks.stamp(subject, unit)
 
 
-def _update_all(model: type[models.Model], rows: Sequence[models.Model], names: Sequence[str]) -> None:
-    """Write the named fields of several rows in one statement: a tenth of the CPU of Django's bulk_update."""
+def _telling(written: Sequence[Event]) -> tuple[str, list[Any]]:
+    """Return the statement that appends events, and its values."""
+    fields = [field for field in Event._meta.concrete_fields if not field.has_db_default()]
+    names = ", ".join(connection.ops.quote_name(str(field.column)) for field in fields)
+    line = f"({', '.join(['%s'] * len(fields))})"
+    values = [
+        field.get_db_prep_save(event.__dict__[field.attname], connection)
+        for event in written
+        for field in fields
+    ]
+    lines = ", ".join([line] * len(written))
+    return f"INSERT INTO {Event._meta.db_table} ({names}) VALUES {lines}", values  # noqa: S608 - our names
+
+
+def _moving(model: type[models.Model], rows: Sequence[Any]) -> tuple[str, list[Any]]:
+    """Return the statement that writes what changed of several rows, and its values: a tenth of the CPU of
+    Django's bulk_update."""
+    names = {name for row in rows for name in _changed(row)}
     fields = [field for field in model._meta.concrete_fields if field.primary_key or field.name in names]
     quote = connection.ops.quote_name
     line = f"({', '.join(f'%s::{field.db_type(connection)}' for field in fields)})"
@@ -197,8 +220,7 @@ def _update_all(model: type[models.Model], rows: Sequence[models.Model], names: 
     values = [
         field.get_db_prep_save(row.__dict__[field.attname], connection) for row in rows for field in fields
     ]
-    with connection.cursor() as cursor:
-        cursor.execute(sql, values)
+    return sql, values
 
 
 def _changed(row: models.Model) -> list[str]:

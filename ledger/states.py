@@ -18,6 +18,7 @@ from django_fsm import FSMField, TransitionNotAllowed, transition
 from ledger.errors import Conflict
 
 NEW: Final = ""
+STAY: Final = "*"  # the target of an edge that changes fields and leaves the state as it is
 
 P = ParamSpec("P")
 M = TypeVar("M")
@@ -33,7 +34,10 @@ class StateConflict(Conflict):
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """One legal move: `by` names the only kind of actor who may take it, when there is one."""
+    """One legal move: `by` names the only kind of actor who may take it, when there is one.
+
+    An edge to `STAY` leaves the state as it is: something else of the row changed, and is an event too.
+    """
 
     name: str
     frm: frozenset[str] | set[str]
@@ -61,7 +65,8 @@ class Machine:
         edge = self.edges[name]
 
         def bind(method: Callable[Concatenate[M, P], R]) -> Callable[Concatenate[M, P], R]:
-            guarded = transition(field="state", source=sorted(edge.frm), target=edge.to)(method)
+            target = None if edge.to == STAY else edge.to  # None is the library's word for staying
+            guarded = transition(field="state", source=sorted(edge.frm), target=target)(method)
 
             @functools.wraps(guarded)
             def take(instance: M, /, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -86,15 +91,17 @@ class Machine:
     def states(self) -> list[str]:
         """Return every state of the machine in the order in which the edges name them."""
         named = [state for edge in self.edges.values() for state in (*sorted(edge.frm), edge.to)]
-        return [state for state in dict.fromkeys(named) if state != NEW]
+        return [state for state in dict.fromkeys(named) if state not in (NEW, STAY)]
 
     def mermaid(self) -> str:
         """Draw the machine as a Mermaid state diagram."""
         lines = ["stateDiagram-v2"]
         for edge in self.edges.values():
             for start in sorted(edge.frm):
-                lines.append(f"    {start or '[*]'} --> {edge.to}: {edge.name}")
-        leaves = set(self.states()) - {start for edge in self.edges.values() for start in edge.frm}
+                end = start if edge.to == STAY else edge.to
+                lines.append(f"    {start or '[*]'} --> {end}: {edge.name}")
+        left = {start for edge in self.edges.values() if edge.to != STAY for start in edge.frm}
+        leaves = set(self.states()) - left
         lines += [f"    {state} --> [*]" for state in self.states() if state in leaves]
         return "\n".join(lines)
 
@@ -130,7 +137,7 @@ def unguard_sql(table: str) -> str:
 def write_edges(**_: Any) -> None:
     """Make the table of edges equal to the registry; run after each migrate."""
     wanted = {
-        (machine.name, start, edge.to)
+        (machine.name, start, start if edge.to == STAY else edge.to)
         for machine in Machine.registry.values()
         for edge in machine.edges.values()
         for start in edge.frm

@@ -6,7 +6,7 @@ Inside we say *state*; merchants see *status*, which is the state except while a
 
 from typing import Final
 
-from ledger.states import NEW, Edge, Machine
+from ledger.states import NEW, STAY, Edge, Machine
 
 # --- payment ------------------------------------------------------------------------------------------------
 CREATED: Final = "created"
@@ -20,6 +20,8 @@ FAILED: Final = "failed"
 CANCELLED: Final = "cancelled"
 EXPIRED: Final = "expired"
 
+_TAKEN: Final = frozenset({PARTLY_CAPTURED, CAPTURED, COMPLETED})  # where there is something to give back
+
 PAYMENT: Final = Machine(
     "payment",
     edges=[
@@ -32,6 +34,13 @@ PAYMENT: Final = Machine(
         Edge("fail", {CREATED, UNDER_REVIEW}, FAILED, "payment.failed"),
         Edge("capture_part", {AUTHORIZED, PARTLY_CAPTURED}, PARTLY_CAPTURED, "payment.partly_captured", True),
         Edge("capture", {AUTHORIZED, PARTLY_CAPTURED}, CAPTURED, "payment.captured", True),
+        # Money set aside and given back: the state stays, the figures are events like any other change.
+        Edge("ask_capture", {AUTHORIZED, PARTLY_CAPTURED}, STAY, "payment.capture_asked"),
+        Edge("ask_cancel", {AUTHORIZED}, STAY, "payment.cancel_asked"),
+        Edge("set_refund_aside", _TAKEN, STAY, "payment.refund_set_aside"),
+        Edge("free_refund", _TAKEN, STAY, "payment.refund_freed"),
+        Edge("refund", _TAKEN, STAY, "payment.refunded"),
+        Edge("undo_refund", _TAKEN, STAY, "payment.refund_undone"),
         Edge("fail_capture", {AUTHORIZED}, AUTHORIZED, "payment.capture_failed"),
         Edge("fail_part_capture", {PARTLY_CAPTURED}, PARTLY_CAPTURED, "payment.capture_failed"),
         Edge("fail_cancel", {AUTHORIZED}, AUTHORIZED, "payment.cancel_failed"),
@@ -83,6 +92,10 @@ PAYMENT_TRANSACTION: Final = Machine(
             "capture_part", {PENDING, PARTLY_CAPTURED}, PARTLY_CAPTURED, "payment_transaction.partly_captured"
         ),
         Edge("capture", {PENDING, PARTLY_CAPTURED}, CAPTURED, "payment_transaction.captured"),
+        Edge("set_refund_aside", _TAKEN, STAY, "payment_transaction.refund_set_aside"),
+        Edge("free_refund", _TAKEN, STAY, "payment_transaction.refund_freed"),
+        Edge("refund", _TAKEN, STAY, "payment_transaction.refunded"),
+        Edge("undo_refund", _TAKEN, STAY, "payment_transaction.refund_undone"),
         Edge("complete", {CAPTURED}, COMPLETED, "payment_transaction.completed"),
         Edge("fail", {PENDING}, FAILED, "payment_transaction.failed"),
         Edge("cancel", {PENDING}, CANCELLED, "payment_transaction.cancelled"),

@@ -219,6 +219,7 @@ class Payment(Recorded):
         self.provider_reference = reference
 
     # --- capture ------------------------------------------------------------------------------------------
+    @PAYMENT.edge("ask_capture")
     def reserve_capture(self, amount: Money, *, is_final: bool) -> Money:
         """Set money aside for a capture that will be asked for, number it, and return what was set aside.
 
@@ -262,6 +263,28 @@ class Payment(Recorded):
     def close_capture(self) -> None:
         """Give up what was not captured."""
 
+    # --- refunds ------------------------------------------------------------------------------------------
+    @PAYMENT.edge("set_refund_aside")
+    def set_refund_aside(self, amount: Money) -> None:
+        """Speak for money that a refund will give back."""
+        self.refunding_minor += amount.minor
+
+    @PAYMENT.edge("free_refund")
+    def free_refund(self, amount: Money) -> None:
+        """Free what a refund that will not happen had spoken for."""
+        self.refunding_minor -= amount.minor
+
+    @PAYMENT.edge("refund")
+    def refund(self, amount: Money) -> None:
+        """Note that money went back to the customer."""
+        self.refunding_minor -= amount.minor
+        self.refunded_minor += amount.minor
+
+    @PAYMENT.edge("undo_refund")
+    def undo_refund(self, amount: Money) -> None:
+        """Note that money which went back came to us again."""
+        self.refunded_minor -= amount.minor
+
     # --- ends ---------------------------------------------------------------------------------------------
     @PAYMENT.edge("complete")
     def complete(self, at: datetime) -> None:
@@ -272,6 +295,11 @@ class Payment(Recorded):
     def cancel(self, reason: str, at: datetime) -> None:
         """Stop before any money was captured."""
         self.reason, self.closed_at, self.is_voiding = reason, at, False
+
+    @PAYMENT.edge("ask_cancel")
+    def ask_cancel(self) -> None:
+        """Begin to give the authorization back: no capture may begin."""
+        self.is_voiding = True
 
     @PAYMENT.edge("fail_cancel")
     def fail_cancel(self) -> None:

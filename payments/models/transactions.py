@@ -154,6 +154,29 @@ class PaymentTransaction(Recorded):
         """End with its payment, before any of it was captured."""
         self.reason, self.closed_at = reason, at
 
+    @PAYMENT_TRANSACTION.edge("set_refund_aside")
+    def set_refund_aside(self, amount: Money) -> None:
+        """Speak for what a refund will take of this share."""
+        self.refunding_minor += amount.minor
+
+    @PAYMENT_TRANSACTION.edge("free_refund")
+    def free_refund(self, amount: Money) -> None:
+        """Free what a refund that will not happen had spoken for."""
+        self.refunding_minor -= amount.minor
+
+    @PAYMENT_TRANSACTION.edge("refund")
+    def refund(self, amount: Money, commission: Money) -> None:
+        """Give back a part of what was captured, and of its commission."""
+        self.refunding_minor -= amount.minor
+        self.refunded_minor += amount.minor
+        self.commission_refunded_minor += commission.minor
+
+    @PAYMENT_TRANSACTION.edge("undo_refund")
+    def undo_refund(self, amount: Money, commission: Money) -> None:
+        """Take again what a refund that failed late had given back."""
+        self.refunded_minor -= amount.minor
+        self.commission_refunded_minor -= commission.minor
+
     def _take(self, amount: Money, commission: Money, at: datetime) -> None:
         self.captured_minor += amount.minor
         self.commission_captured_minor += commission.minor

@@ -114,8 +114,9 @@ def _claim(
     wanted = payment.capturable if amount is None else amount
     if not wanted.is_positive:
         raise CaptureAmountInvalid("there is nothing to capture", param="amount")
-    reserved = payment.reserve_capture(wanted, is_final=final)
-    payment.save(update_fields=["capturing_minor", "capture_count"])
+    with record(payment, actor=actor, cause=operations.cause_of(operation_id), at=at) as entry:
+        reserved = payment.reserve_capture(wanted, is_final=final)
+        entry.announce(news.of_payment(payment, step_minor=reserved.minor))
     return operations.claim(
         Intent(
             operation_id=operation_id,

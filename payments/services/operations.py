@@ -195,6 +195,11 @@ def cause(operation: ProviderOperation) -> Cause:
     return Cause("provider_operation", operation.public_id)
 
 
+def cause_of(operation_id: UUID) -> Cause:
+    """Return an operation that is about to be claimed as the cause that events name."""
+    return Cause("provider_operation", show("op", operation_id))
+
+
 def checked(operation: ProviderOperation, outcome: Outcome) -> Outcome:
     """Return the outcome, or a mismatch when an approval is about another amount than was asked."""
     if isinstance(outcome, Approved) and operation.kind != Kind.VOID and outcome.amount != operation.amount:

@@ -18,7 +18,7 @@ from ledger.errors import Conflict
 from ledger.events import Cause
 from ledger.locks import phased
 from ledger.money import Money
-from ledger.recording import no_answer, record
+from ledger.recording import Entry, no_answer, record
 from payments import locks, news, posting_rules, selectors
 from payments.capture_division import commission_due
 from payments.models import Payment, PaymentTransaction, ProviderOperation, Refund, RefundShare
@@ -226,18 +226,15 @@ def _complete(
     shares = locks.shares(payment.pk)
     parts = selectors.refund_shares_of(refund)
     backs, own = _shares_back(refund, parts, shares)
-    with record(refund, actor=actor, at=at, cause=cause) as entry:
+    with record(refund, payment, *(back.share for back in backs), actor=actor, at=at, cause=cause) as entry:
         refund.complete(outcome.reference, at)
         entry.post(posting_rules.refunded(payment, backs, own), step=LEG)
-        entry.announce(news.of_refund(refund, payment))
-    for part, back in zip(parts, backs, strict=True):
-        part.commission_back_minor = back.commission_back.minor
-        back.share.refunding_minor -= part.amount_minor
-        back.share.refunded_minor += part.amount_minor
-        back.share.commission_refunded_minor += part.commission_back_minor
-    payment.refunding_minor -= refund.amount_minor
-    payment.refunded_minor += refund.amount_minor
-    _save(payment, parts, shares)
+        payment.refund(refund.amount)
+        for part, back in zip(parts, backs, strict=True):
+            part.commission_back_minor = back.commission_back.minor
+            back.share.refund(part.amount, back.commission_back)
+        _announce(payment, refund, backs, entry)
+    RefundShare.objects.bulk_update(parts, ["commission_back_minor"])
 
 
 def _shares_back(
@@ -271,10 +268,11 @@ def _commission_back(share: PaymentTransaction, amount_minor: int) -> Money:
 def _fail(
     payment: Payment, refund: Refund, code: str, message: str, actor: Actor, at: datetime, cause: Cause | None
 ) -> None:
-    with record(refund, actor=actor, at=at, cause=cause) as entry:
+    parts = requesting_refunds.giving(refund, locks.shares(payment.pk))
+    shares = (share for share, _ in parts)
+    with record(refund, payment, *shares, actor=actor, at=at, cause=cause) as entry:
         refund.fail(code, message, at)
-        entry.announce(news.of_refund(refund, payment))
-    requesting_refunds.release(payment, refund, locks.shares(payment.pk))
+        requesting_refunds.release(payment, refund, parts, entry)
 
 
 def _fail_late(
@@ -294,25 +292,21 @@ def _fail_late(
         to_pending = part.amount - min(part.amount - part.commission_back, debt)
         backs.append(ShareRefund(share, part.amount, part.commission_back, to_pending))
     own = refund.amount - sum((part.amount for part in parts), Money.zero(refund.currency))
-    with record(refund, actor=actor, at=at, cause=cause) as entry:
+    with record(refund, payment, *(back.share for back in backs), actor=actor, at=at, cause=cause) as entry:
         refund.fail_late(outcome.code, outcome.message, at)
         entry.post(
             posting_rules.refund_returned(payment, backs, own),
             step="refund_returned",
             reverses_id=journal.entry_id_of(Refund.SUBJECT, refund.pk, LEG),
         )
-        entry.announce(news.of_refund(refund, payment))
-    for part, back in zip(parts, backs, strict=True):
-        back.share.refunded_minor -= part.amount_minor
-        back.share.commission_refunded_minor -= part.commission_back_minor
-        part.commission_back_minor = 0
-    payment.refunded_minor -= refund.amount_minor
-    _save(payment, parts, shares)
-
-
-def _save(payment: Payment, parts: list[RefundShare], shares: list[PaymentTransaction]) -> None:
+        payment.undo_refund(refund.amount)
+        for part, back in zip(parts, backs, strict=True):
+            back.share.undo_refund(part.amount, part.commission_back)
+            part.commission_back_minor = 0
+        _announce(payment, refund, backs, entry)
     RefundShare.objects.bulk_update(parts, ["commission_back_minor"])
-    PaymentTransaction.objects.bulk_update(
-        shares, ["refunding_minor", "refunded_minor", "commission_refunded_minor"]
-    )
-    payment.save(update_fields=["refunding_minor", "refunded_minor"])
+
+
+def _announce(payment: Payment, refund: Refund, backs: list[ShareRefund], entry: Entry) -> None:
+    parts = [(back.share, back.amount) for back in backs]
+    requesting_refunds.announce(payment, refund, parts, entry)

@@ -1,32 +1,34 @@
 """Asking for money back, and the second person's word on it.
 
-A refund is reserved when it is asked for: the payment's `refunding_minor` is raised by one conditional
-statement under the payment's lock, so that refunds asked for at once never exceed what was captured (I-20);
-the check constraint says it a third time. Up to the merchant's limit of the currency nobody needs to look;
-above it a person other than the one who asked approves or rejects.
+A refund is reserved when it is asked for: the payment's `refunding_minor` is raised under the payment's lock,
+so that refunds asked for at once never exceed what was captured (I-20). A second writer without the lock
+would meet the payment's sequence of events, and the check constraint says it a third time. Up to the
+merchant's limit of the currency nobody needs to look; above it a person other than the one who asked approves
+or rejects.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError
-from django.db.models import F
 
 from ledger import audit
 from ledger.actors import Actor
 from ledger.errors import Conflict, Forbidden
 from ledger.locks import phased
 from ledger.money import Money
-from ledger.recording import no_answer, record
+from ledger.recording import Entry, no_answer, record
 from payments import locks, news, numbers, selectors
 from payments.models import Payment, PaymentTransaction, Refund, RefundShare
 from payments.refund_division import Division, Refundable, RefundTooLarge, divide_refund
 from payments.services.operations import Answer
 from payments.states import REQUESTED
 from vendors import selectors as vendor_selectors
+
+Giving = tuple[PaymentTransaction, Money]  # a share, and what it gives to a refund
 
 
 class PaymentNotRefundable(Conflict):
@@ -110,14 +112,28 @@ def reject(*, merchant_id: UUID, refund_id: UUID, reason: str, actor: Actor, at:
     return _decide(merchant_id, refund_id, reason, actor, at, is_approved=False)
 
 
-def release(payment: Payment, refund: Refund, shares: list[PaymentTransaction]) -> None:
-    """Free what a refund that will not happen had reserved; all rows are locked in this phase."""
+def giving(refund: Refund, shares: Sequence[PaymentTransaction]) -> list[Giving]:
+    """Return the locked shares that give something to a refund, with what each gives."""
     by_id = {share.pk: share for share in shares}
-    for part in selectors.refund_shares_of(refund):
-        by_id[part.transaction_id].refunding_minor -= part.amount_minor
-    payment.refunding_minor -= refund.amount_minor
-    PaymentTransaction.objects.bulk_update(shares, ["refunding_minor"])
-    payment.save(update_fields=["refunding_minor"])
+    return [(by_id[part.transaction_id], part.amount) for part in selectors.refund_shares_of(refund)]
+
+
+def release(payment: Payment, refund: Refund, parts: Sequence[Giving], entry: Entry) -> None:
+    """Free what a refund that will not happen had reserved, as part of the step that ends it."""
+    payment.free_refund(refund.amount)
+    for share, part in parts:
+        share.free_refund(part)
+    announce(payment, refund, parts, entry)
+
+
+def announce(payment: Payment, refund: Refund, parts: Sequence[Giving], entry: Entry) -> None:
+    """Tell of what a step of a refund did to it, to its payment and to the shares."""
+    entry.announce(news.of_refund(refund, payment))
+    entry.announce(
+        news.of_payment(payment, refund_id=refund.public_id, step_minor=refund.amount_minor), subject=payment
+    )
+    for share, part in parts:
+        entry.announce(news.of_share(share, refund_id=refund.public_id, step_minor=part.minor), subject=share)
 
 
 @phased
@@ -134,7 +150,8 @@ def _request(
     shares = locks.shares(payment.pk)
     amount = _amount(payment, wish)
     division = _divide(payment, shares, amount, wish.split)
-    _reserve(payment, shares, amount, division)
+    by_id = {share.pk: share for share in shares}
+    parts = [(by_id[key], part) for key, part in division.parts.items()]
     refund = Refund(
         id=wish.refund_id,
         merchant_id=merchant_id,
@@ -149,12 +166,15 @@ def _request(
         provider=payment.provider,
         created_at=at,
     )
-    with record(refund, actor=actor, at=at) as entry:
+    with record(refund, payment, *(share for share, _ in parts), actor=actor, at=at) as entry:
         if _needs_approval(merchant_id, amount):
             refund.request()
         else:
             refund.request_approved(at)
-        entry.announce(news.of_refund(refund, payment))
+        payment.set_refund_aside(amount)
+        for share, part in parts:
+            share.set_refund_aside(part)
+        announce(payment, refund, parts, entry)
     RefundShare.objects.bulk_create(
         RefundShare(refund=refund, transaction_id=key, currency=part.currency, amount_minor=part.minor)
         for key, part in division.parts.items()
@@ -180,20 +200,6 @@ def _divide(
     return divide_refund(amount, refundable, own, wished)
 
 
-def _reserve(payment: Payment, shares: list[PaymentTransaction], amount: Money, division: Division) -> None:
-    """Set the amount aside on the payment and on the shares; all rows are locked in this phase."""
-    reserved = Payment.objects.filter(
-        pk=payment.pk, captured_minor__gte=F("refunded_minor") + F("refunding_minor") + amount.minor
-    ).update(refunding_minor=F("refunding_minor") + amount.minor)
-    if not reserved:
-        raise RefundTooLarge(f"{amount.display()} is no longer left to refund", param="amount")
-    payment.refunding_minor += amount.minor
-    for share in shares:
-        if share.pk in division.parts:
-            share.refunding_minor += division.parts[share.pk].minor
-    PaymentTransaction.objects.bulk_update(shares, ["refunding_minor"])
-
-
 def _needs_approval(merchant_id: UUID, amount: Money) -> bool:
     limit = vendor_selectors.merchant(merchant_id).refund_approval_above.get(amount.currency)
     return limit is not None and amount.minor > limit
@@ -209,14 +215,15 @@ def _decide(
         actor.id,
     ):
         raise FourEyes("who asked for a refund may not decide on it")
-    with record(refund, actor=actor, at=at) as entry:
-        if is_approved:
+    if is_approved:
+        with record(refund, actor=actor, at=at) as entry:
             refund.approve(actor.as_json(), reason, at)
-        else:
+            entry.announce(news.of_refund(refund, payment))
+    else:
+        parts = giving(refund, locks.shares(payment.pk))
+        with record(refund, payment, *(share for share, _ in parts), actor=actor, at=at) as entry:
             refund.reject(actor.as_json(), reason, at)
-        entry.announce(news.of_refund(refund, payment))
-    if not is_approved:
-        release(payment, refund, locks.shares(payment.pk))
+            release(payment, refund, parts, entry)
     audit.record(
         actor=actor,
         action="refund.approved" if is_approved else "refund.rejected",

@@ -93,8 +93,9 @@ def _claim(
         )
     if payment.capturing_minor or payment.is_voiding:
         raise OperationOpen("a capture or a void of this payment is under way")
-    payment.is_voiding = True
-    payment.save(update_fields=["is_voiding"])
+    with record(payment, actor=actor, cause=operations.cause_of(operation_id), at=at) as entry:
+        payment.ask_cancel()
+        entry.announce(news.of_payment(payment, reason=reason))
     return _claim_void(payment, operation_id, reason, actor, at)
 
 

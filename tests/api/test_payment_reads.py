@@ -14,7 +14,7 @@ from vendors.models import Merchant, Vendor
 pytestmark = pytest.mark.django_db
 
 # The statements of a request with two vendors' shares, its key's claim and answer among them.
-HOT_COSTS: Final = {"create": 12, "authorize": 12, "capture": 17}
+HOT_COSTS: Final = {"create": 12, "authorize": 11, "capture": 16}
 
 
 class TestReads:

@@ -100,7 +100,9 @@ def capture_payment(payment: Payment, *, fee: int = 0, at: datetime = AT) -> Pay
     with phase():
         locked = locks.payment(payment.merchant_id, payment.pk)
         shares = locks.shares(payment.pk)
-        reserved = locked.reserve_capture(locked.capturable, is_final=False)
+        with record(locked, actor=SYSTEM, at=at) as entry:
+            reserved = locked.reserve_capture(locked.capturable, is_final=False)
+            entry.announce(news.of_payment(locked))
         leg = f"capture:{locked.capture_count}"
         create_operation(locked, "capture", leg, request={"reserved_minor": reserved.minor}, fee_minor=fee)
         captures = [ShareCapture(share, Part(share.amount, share.commission)) for share in shares]

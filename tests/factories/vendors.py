@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
-from ledger import clock
+from ledger import clock, locks
 from ledger.actors import SYSTEM
 from ledger.ids import uuid7
+from ledger.recording import record
 from vendors.models import ApiKey, CommissionRule, Merchant, Vendor
 from vendors.services import keys, onboarding
 from vendors.services.onboarding import CommissionTerms, NewVendor
@@ -48,6 +49,17 @@ def create_vendor(
         commission=terms,
     )
     return onboarding.create_vendor(merchant_id=merchant.pk, new=new, actor=SYSTEM, at=at)
+
+
+def redirect(vendor: Vendor, destination: dict[str, str], at: datetime = AT) -> None:
+    """Send a vendor's payouts to another account, as an event tells it: suspended, changed, reinstated."""
+    with locks.phase():
+        row = locks.lock_one(Vendor.objects.filter(pk=vendor.pk))
+        row.payout_destination = destination
+        for move in (row.suspend, row.reinstate):
+            with record(row, actor=SYSTEM, at=at) as entry:
+                move()
+                entry.announce(row.as_event())
 
 
 def create_rule(merchant: Merchant, **fields: Any) -> CommissionRule:

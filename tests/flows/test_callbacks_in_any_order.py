@@ -120,7 +120,8 @@ PLAIN = {
     "shares": [("captured", 6_000, 2_400, 240), ("captured", 3_000, 1_200, 150)],
     "refund": ["completed"],
     "events": [
-        "payment.created", "payment.authorized", "payment.captured",
+        "payment.created", "payment.authorized", "payment.capture_asked", "payment.captured",
+        "payment.refund_set_aside", "payment.refunded",
         "refund.approved", "refund.processing", "refund.completed",
     ],
 }  # fmt: skip

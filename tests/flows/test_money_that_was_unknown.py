@@ -81,7 +81,7 @@ def test_an_automatic_payment_goes_through_a_night_in_which_the_network_is_away(
 
     payment = selectors.payment(northwind.pk, payment.pk)
     assert (payment.state, payment.is_processing) == ("captured", False)
-    assert types_of(payment) == ["created", "authorized", "captured"]
+    assert types_of(payment) == ["created", "authorized", "capture_asked", "captured"]
     assert_all_invariants_hold()
 
 

@@ -24,6 +24,7 @@ from payments.simulator import scenarios
 from settlements.models import SettlementBatch
 from settlements.services import batching, importing, paying_out
 from settlements.services.importing import Imported
+from tests.factories import vendors
 from tests.kit.network import Network, eventually, point_adapter_at, started_network
 from vendors.models import Merchant, Vendor
 
@@ -104,7 +105,7 @@ def pay(batch: SettlementBatch, at: datetime) -> SettlementBatch:
 def send_to(vendor: Vendor, scenario: str) -> None:
     """Let the vendor's money go to the test account of a scenario."""
     destination = {"holder": vendor.name, "iban": scenarios.BY_NAME[scenario].number, "country": "DE"}
-    Vendor.objects.filter(pk=vendor.pk).update(payout_destination=destination)
+    vendors.redirect(vendor, destination)
 
 
 def resolve(merchant: Merchant, at: datetime) -> None:

@@ -56,7 +56,7 @@ class TestCapture:
         assert held(northwind.pk, Code.MERCHANT_BALANCE) == -1_000
         assert held(northwind.pk, Code.PROVIDER_FEES, "velocitypay") == fee
         assert held(northwind.pk, Code.PROVIDER_CLEARING, "velocitypay") == 10_000 - fee
-        assert types_of(payment) == ["created", "authorized", "captured"]
+        assert types_of(payment) == ["created", "authorized", "capture_asked", "captured"]
         assert_all_invariants_hold()
 
     def test_takes_parts_whose_shares_and_commissions_sum(self, northwind, ada, bruno, network):
@@ -73,7 +73,8 @@ class TestCapture:
             (333, 42, "captured"),
         ]
         assert JournalEntry.objects.filter(source_id=payment.pk).count() == 4
-        assert types_of(payment)[2:] == ["partly_captured"] * 3 + ["captured"]
+        parts = ["capture_asked", "partly_captured"] * 3
+        assert types_of(payment)[2:] == [*parts, "capture_asked", "captured"]
         assert_all_invariants_hold()
 
     def test_a_final_part_gives_the_rest_up(self, northwind, ada, bruno, network):

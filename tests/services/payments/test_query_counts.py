@@ -12,7 +12,7 @@ from tests.services.payments.cast import authorized, captured, created, wish
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-CREATE, AUTHORIZE, CAPTURE = 9, 8, 12
+CREATE, AUTHORIZE, CAPTURE = 9, 7, 11
 
 
 @pytest.fixture

@@ -33,7 +33,7 @@ class TestCancel:
     def test_gives_the_authorization_back(self, northwind, ada, network):
         payment = cancelled(paid(northwind, network, shares=[(ada, 100)]))
         assert (payment.state, payment.is_voiding, payment.is_processing) == ("cancelled", False, False)
-        assert types_of(payment) == ["created", "authorized", "cancelled"]
+        assert types_of(payment) == ["created", "authorized", "cancel_asked", "cancelled"]
         voided = network.truth(idempotency_key=operation_of(payment, "void").idempotency_key)
         assert [row["status"] for row in voided] == ["succeeded"]
         assert_all_invariants_hold()

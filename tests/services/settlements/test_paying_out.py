@@ -33,7 +33,7 @@ TEN_EUROS = Money(1_000, "EUR")
 def to_bank(vendor, scenario):
     """Send the vendor's money to the test account of a scenario."""
     destination = {"holder": vendor.name, "iban": scenarios.BY_NAME[scenario].number, "country": "DE"}
-    Vendor.objects.filter(pk=vendor.pk).update(payout_destination=destination)
+    who.redirect(vendor, destination)
 
 
 def closed_batch(vendor, amount=TEN_EUROS):

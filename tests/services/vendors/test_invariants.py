@@ -36,7 +36,7 @@ class TestInvariants:
         assert broken() == {"I-10": [f"request {row.pk} (POST r) has no answer after 1 tries"]}
 
     def test_a_state_that_no_event_explains_is_seen(self, ada):
-        Vendor.objects.filter(pk=ada.pk).update(state="suspended")  # an edge, so SQL lets it pass
+        Vendor._base_manager.filter(pk=ada.pk).update(state="suspended")  # an edge, so SQL lets it pass
         assert broken() == {"I-11": [f"vendor {ada.pk} is suspended, the last event says active"]}
 
     def test_a_rule_for_another_merchants_vendor_is_seen(self, ada):
