@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from django.db import connection
+from django.db import connection, models
 
 from ledger import metrics
 from ledger.errors import DomainError
@@ -116,7 +116,9 @@ def _claim(at: datetime, limit: int) -> list[OutboxMessage]:
             [at + LEASE, at, at, limit],
         )
         claimed = [row[0] for row in cursor.fetchall()]
-    return list(OutboxMessage.objects.filter(pk__in=claimed).select_related("event").order_by("due_at", "pk"))
+    # The subject, too, is compared: events lie in partitions by it.
+    found = OutboxMessage.objects.filter(pk__in=claimed, event__subject_id=models.F("subject_id"))
+    return list(found.select_related("event").order_by("due_at", "pk"))
 
 
 def _handler_of(message: OutboxMessage) -> Handler:

@@ -4,7 +4,7 @@ from ledger.models.accounts import Account
 from ledger.models.audit import AuditRecord
 from ledger.models.events import Event
 from ledger.models.jobs import Job
-from ledger.models.journal import JournalEntry, Posting
+from ledger.models.journal import JournalEntry, PostedFact, Posting
 from ledger.models.outbox import OutboxMessage
 from ledger.models.seals import SealBlock
 
@@ -15,6 +15,7 @@ __all__ = [
     "Job",
     "JournalEntry",
     "OutboxMessage",
+    "PostedFact",
     "Posting",
     "SealBlock",
 ]

@@ -1,7 +1,8 @@
 """Account: where value sits. Its balance is exact for strict accounts and rolled up for deferred ones.
 
 Sign: a debit is positive, a credit negative. A bound states what the account may not pass (a liability to a
-vendor may not turn into a claim: `balance_max` 0). Upholds I-01 (bounds) by check constraint.
+vendor may not turn into a claim: `balance_max` 0), and money held (`ledger.models.holds`) counts as gone. The
+bounds are a check constraint. The key in the database is (id, merchant_id).
 """
 
 from django.db import models
@@ -20,8 +21,10 @@ class Account(models.Model):
     balance_min = models.BigIntegerField(null=True, blank=True)
     balance_max = models.BigIntegerField(null=True, blank=True)
     balance = models.BigIntegerField(default=0)
+    held = models.BigIntegerField(default=0, db_default=0)
     version = models.BigIntegerField(default=0)
     opened_at = models.DateTimeField(db_default=Now())
+    closed_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         db_table = "ledger_account"
@@ -30,13 +33,24 @@ class Account(models.Model):
                 fields=["merchant_id", "code", "owner", "currency"], name="ledger_account_one_per_purpose"
             ),
             models.CheckConstraint(
-                condition=(models.Q(balance_min=None) | models.Q(balance__gte=models.F("balance_min")))
-                & (models.Q(balance_max=None) | models.Q(balance__lte=models.F("balance_max"))),
+                condition=(
+                    models.Q(balance_min=None)
+                    | models.Q(balance__gte=models.F("balance_min") + models.F("held"))
+                )
+                & (
+                    models.Q(balance_max=None)
+                    | models.Q(balance__lte=models.F("balance_max") - models.F("held"))
+                ),
                 name="ledger_account_within_bounds",
             ),
             models.CheckConstraint(
                 condition=models.Q(is_deferred=False) | models.Q(balance_min=None, balance_max=None),
                 name="ledger_account_deferred_is_unbounded",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(held=0)
+                | (models.Q(held__gt=0) & ~models.Q(balance_min=None, balance_max=None)),
+                name="ledger_account_held_within_bounds",
             ),
         ]
 

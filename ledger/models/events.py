@@ -37,7 +37,8 @@ class Event(models.Model):
         db_table = "ledger_event"
         constraints = [
             models.UniqueConstraint(
-                fields=["subject_type", "subject_id", "sequence"], name="ledger_event_one_per_sequence"
+                fields=["subject_id", "sequence", "subject_type", "merchant_id"],
+                name="ledger_event_one_per_sequence",
             ),
         ]
         indexes = [models.Index(fields=["merchant_id", "id"], name="ledger_event_by_merchant")]

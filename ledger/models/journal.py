@@ -1,7 +1,9 @@
-"""JournalEntry and Posting: what is written once. The law is in `0002_journal.sql`, attacked in the tests.
+"""PostedFact, JournalEntry and Posting: what is written once. The law is in `0003_posting.sql`, attacked in
+the tests.
 
-An entry's source and step are unique, so a business fact posts exactly once. Rows are inserted only by the
-SQL function `ledger_post`; UPDATE, DELETE and TRUNCATE are refused.
+A fact (source and step) is registered once, so a business fact posts exactly once. Rows are inserted only by
+the SQL function `ledger_post`; UPDATE, DELETE and TRUNCATE are refused. The tables are partitioned by month,
+and their keys in the database hold the merchant besides what Django calls the primary key.
 """
 
 from django.db import models
@@ -9,6 +11,26 @@ from django.db.models.functions import Now
 
 from ledger.ids import uuid7
 from ledger.models.accounts import Account
+
+
+class PostedFact(models.Model):
+    """A business fact that was posted, and its entry; a reversal is the fact `reversal` of the entry taken
+    back."""
+
+    REVERSAL = "reversal"
+
+    pk = models.CompositePrimaryKey("source_id", "source_type", "step", "merchant_id")
+    source_id = models.UUIDField()
+    source_type = models.CharField(max_length=40)
+    step = models.CharField(max_length=60)
+    merchant_id = models.UUIDField()
+    entry_id = models.UUIDField()
+
+    class Meta:
+        db_table = "ledger_fact"
+
+    def __str__(self) -> str:
+        return f"{self.source_type} {self.step}"
 
 
 class JournalEntry(models.Model):
@@ -20,8 +42,14 @@ class JournalEntry(models.Model):
     source_type = models.CharField(max_length=40)
     source_id = models.UUIDField()
     step = models.CharField(max_length=60)
-    reverses = models.OneToOneField(
-        "self", on_delete=models.DO_NOTHING, null=True, blank=True, related_name="reversed_by"
+    reverses = models.ForeignKey(
+        "self",
+        on_delete=models.DO_NOTHING,
+        db_constraint=False,
+        db_index=False,
+        null=True,
+        blank=True,
+        related_name="reversals",
     )
     occurred_at = models.DateTimeField()
     recorded_at = models.DateTimeField(db_default=Now())
@@ -31,11 +59,6 @@ class JournalEntry(models.Model):
         db_table = "ledger_entry"
         verbose_name = "journal entry"
         verbose_name_plural = "journal entries"
-        constraints = [
-            models.UniqueConstraint(
-                fields=["source_type", "source_id", "step"], name="ledger_entry_posts_once"
-            ),
-        ]
         indexes = [models.Index(fields=["merchant_id", "id"], name="ledger_entry_by_merchant")]
 
     def __str__(self) -> str:
@@ -62,13 +85,18 @@ class Posting(models.Model):
     amount = models.BigIntegerField()
     balance_after = models.BigIntegerField(null=True)
     purpose = models.CharField(max_length=24)
+    recorded_at = models.DateTimeField(db_default=Now())
 
     class Meta:
         db_table = "ledger_posting"
         constraints = [
             models.CheckConstraint(condition=~models.Q(amount=0), name="ledger_posting_not_zero"),
         ]
-        indexes = [models.Index(fields=["account", "entry"], name="ledger_posting_by_account")]
+        indexes = [
+            models.Index(
+                fields=["account", "recorded_at"], include=["amount"], name="ledger_posting_by_account"
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.amount} {self.currency}"

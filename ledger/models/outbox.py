@@ -10,7 +10,9 @@ class OutboxMessage(models.Model):
     """One event for one handler."""
 
     id = models.BigAutoField(primary_key=True)
-    event = models.ForeignKey(Event, on_delete=models.DO_NOTHING, related_name="messages")
+    event = models.ForeignKey(
+        Event, on_delete=models.DO_NOTHING, db_constraint=False, related_name="messages"
+    )
     handler = models.CharField(max_length=120)
     subject_id = models.UUIDField()
     sequence = models.PositiveIntegerField()
