@@ -63,6 +63,7 @@ TIMETABLE: tuple[Row, ...] = (
     _daily(2, 10, "ledger.tasks.check_invariants", REPORTS, "check the invariants"),
     _daily(4, 10, "payments.tasks.complete_payments", MONEY, "complete payments whose windows have passed"),
     _daily(3, 40, "vendors.tasks.reap_idempotency_keys", REPORTS, "delete idempotency keys of 30 days ago"),
+    _daily(3, 10, "ledger.tasks.make_partitions", REPORTS, "make the months of the books that are to come"),
     _daily(3, 20, "ledger.tasks.purge_jobs", REPORTS, "delete jobs finished long ago"),
 )
 

@@ -3,6 +3,7 @@
 from django.apps import AppConfig
 from django.db.models.signals import post_migrate
 
+from ledger import partitions
 from ledger.states import write_edges
 
 
@@ -17,3 +18,4 @@ class LedgerConfig(AppConfig):
 
         # A schema hook, not domain news: the edges must be in the database before any row is.
         post_migrate.connect(write_edges, sender=self, dispatch_uid="ledger.write_edges")
+        post_migrate.connect(partitions.make_ahead, sender=self, dispatch_uid="ledger.make_partitions")

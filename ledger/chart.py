@@ -130,9 +130,8 @@ _FIND: Final = """
       AS n (merchant_id, code, owner, currency, is_deferred, low, high)
       USING (merchant_id, code, owner, currency)"""
 _OPEN: Final = """
-    INSERT INTO ledger_account (merchant_id, code, owner, currency, is_deferred, balance_min, balance_max,
-                                balance, version)
-    SELECT merchant_id, code, owner, currency, is_deferred, low, high, 0, 0
+    INSERT INTO ledger_account (merchant_id, code, owner, currency, is_deferred, balance_min, balance_max)
+    SELECT merchant_id, code, owner, currency, is_deferred, low, high
     FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::bool[], %s::bigint[], %s::bigint[])
       AS n (merchant_id, code, owner, currency, is_deferred, low, high)
     ORDER BY merchant_id, code, owner, currency
@@ -148,6 +147,14 @@ def account(code: Code, merchant_id: UUID, currency: str, owner: str | UUID = ""
     if bool(kind.owner) != bool(str(owner)):
         raise BadAccount(f"{code} accounts have {'an owner' if kind.owner else 'no owner'}")
     return AccountRef(merchant_id, code, str(owner), check_currency(currency))
+
+
+def bounds(code: Code) -> tuple[int | None, int | None]:
+    """Return the least and the greatest balance that an account of this code may have; None for no bound."""
+    kind = CHART[code]
+    if kind.may_be_overdrawn:
+        return None, None
+    return (0, None) if kind.side is Side.DEBIT else (None, 0)
 
 
 def ids_of(refs: Iterable[AccountRef]) -> dict[AccountRef, int]:
@@ -189,9 +196,9 @@ def forget_known() -> None:
 
 
 def _identity(ref: AccountRef, kind: Kind) -> tuple[object, ...]:
-    low = None if kind.may_be_overdrawn or kind.side is Side.CREDIT else 0
-    high = None if kind.may_be_overdrawn or kind.side is Side.DEBIT else 0
-    return ref.merchant_id, ref.code.value, ref.owner, ref.currency, kind.is_deferred, low, high
+    return (
+        ref.merchant_id, ref.code.value, ref.owner, ref.currency, kind.is_deferred, *bounds(ref.code)
+    )  # fmt: skip
 
 
 def _open(refs: list[AccountRef]) -> dict[AccountRef, int]:

@@ -2,42 +2,43 @@
 
 Services do not call `post`; they hand legs to `ledger.recording.record`, which posts them with the state
 change and the event. Balance per currency, existence and currency of accounts, bounds and immutability are
-law in SQL (`migrations/0002_law.sql`); what is checked here only gives a better message sooner.
+law in SQL (`migrations/0004_posting.sql`); what is checked here only gives a better message sooner.
+Imports and other masses of entries go through `ledger.bulk`.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
-from django.db import IntegrityError, connection
+from django.db import DataError, IntegrityError, connection
 
 from ledger import chart, metrics
 from ledger.chart import AccountRef
-from ledger.errors import Conflict, Invalid
 from ledger.ids import uuid7
+from ledger.journal_errors import (
+    POSTING_MAX,
+    AccountClosed,
+    AlreadyPosted,
+    AmountTooLarge,
+    NegativeAmount,
+    NotAReversal,
+    Overdraft,
+    Unbalanced,
+    UnknownAccount,
+    ZeroAmount,
+    of_database,
+)
 from ledger.locks import require_phase
-from ledger.models import JournalEntry, Posting
-from ledger.money import Money
+from ledger.models import JournalEntry, PostedFact, Posting
+from ledger.money import CurrencyMismatch, Money
 
-
-class Unbalanced(Invalid):
-    """The legs of an entry do not sum to zero in each currency."""
-
-    code = "entry_unbalanced"
-
-
-class Overdraft(Conflict):
-    """A strict account does not hold enough."""
-
-    code = "insufficient_funds_in_account"
-    advice = "Lower the amount, or wait until more is available."
-
-
-class AlreadyPosted(Conflict):
-    """The business fact has been posted before."""
-
-    code = "already_posted"
+__all__ = [
+    "AccountClosed", "AlreadyPosted", "AmountTooLarge", "CurrencyMismatch", "EntryDraft", "Leg",
+    "NegativeAmount", "NotAReversal", "Overdraft", "Unbalanced", "UnknownAccount", "ZeroAmount", "check",
+    "credit", "debit", "entry_id_of", "post", "reversal",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,45 +66,45 @@ class EntryDraft:
 
 
 def debit(account: AccountRef, money: Money, purpose: str) -> Leg:
-    """Return a debit leg of a positive amount."""
+    """Return a debit leg of a positive amount.
+
+    :raises NegativeAmount: or ZeroAmount.
+    """
     return Leg(account, _positive(money), purpose)
 
 
 def credit(account: AccountRef, money: Money, purpose: str) -> Leg:
-    """Return a credit leg of a positive amount."""
+    """Return a credit leg of a positive amount.
+
+    :raises NegativeAmount: or ZeroAmount.
+    """
     return Leg(account, -_positive(money), purpose)
 
 
 def post(drafts: Sequence[EntryDraft]) -> list[UUID]:
     """Write entries with their postings, all or nothing, in one call; return their ids.
 
-    :raises Unbalanced: legs do not sum to zero. :raises Overdraft: a strict account would pass its bound.
-    :raises AlreadyPosted: a fact was posted before.
+    Thousands at a time are fine; what is refused names no single entry then: `ledger.bulk` does.
+
+    :raises Unbalanced: legs do not sum to zero. :raises ZeroAmount: a leg moves nothing.
+    :raises CurrencyMismatch: a leg's currency is not its account's. :raises AmountTooLarge: beyond a bigint.
+    :raises UnknownAccount: no such account. :raises AccountClosed: it takes no postings.
+    :raises Overdraft: a strict account would pass its bound. :raises AlreadyPosted: a fact was posted before.
+    :raises NotAReversal: the legs are not the opposite of the entry named.
     """
     require_phase()
     for draft in drafts:
-        _check(draft)
+        check(draft)
+    if not drafts:
+        return []
     ids = chart.ids_of(leg.account for draft in drafts for leg in draft.legs)
-    legs = [
-        (number, line, ids[leg.account], leg.amount.minor, leg.purpose)
-        for number, draft in enumerate(drafts, start=1)
-        for line, leg in enumerate(draft.legs, start=1)
-    ]
-    heads = [
-        (d.id, d.merchant_id, d.kind, d.source_type, d.source_id, d.step, d.occurred_at, d.reverses_id)
-        for d in drafts
-    ]
+    statement, parameters = _one(drafts[0], ids) if len(drafts) == 1 else _many(drafts, ids)
     try:
         with connection.cursor() as cursor:
-            cursor.execute(
-                """SELECT ledger_post(%s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::uuid[], %s::text[],
-                                      %s::timestamptz[], %s::uuid[],
-                                      %s::int[], %s::int[], %s::bigint[], %s::bigint[], %s::text[])""",
-                [*_columns(heads, 8), *_columns(legs, 5)],
-            )
-    except IntegrityError as error:
-        raise _explained(error) from error
-    metrics.postings.inc(len(legs))
+            cursor.execute(statement, parameters)
+    except (IntegrityError, DataError) as error:
+        raise of_database(error) from error
+    metrics.postings.inc(sum(len(draft.legs) for draft in drafts))
     return [draft.id for draft in drafts]
 
 
@@ -112,9 +113,9 @@ def entry_id_of(source_type: str, source_id: UUID, step: str) -> UUID:
 
     :raises DoesNotExist: the fact was not posted (a defect: the caller knows that it was).
     """
-    entry = JournalEntry.objects.only("pk").get(source_type=source_type, source_id=source_id, step=step)
-    key: UUID = entry.pk
-    return key
+    fact = PostedFact.objects.get(source_type=source_type, source_id=source_id, step=step)
+    entry_id: UUID = fact.entry_id
+    return entry_id
 
 
 def reversal(entry: JournalEntry, *, step: str, at: datetime, kind: str = "reversal") -> EntryDraft:
@@ -133,30 +134,66 @@ def reversal(entry: JournalEntry, *, step: str, at: datetime, kind: str = "rever
     )  # fmt: skip
 
 
-def _positive(money: Money) -> Money:
-    if money.minor <= 0:
-        raise Invalid(f"a debit or credit is of a positive amount, not {money.minor}")
-    return money
+def check(draft: EntryDraft) -> None:
+    """Refuse an entry that no state of the books could take.
 
-
-def _check(draft: EntryDraft) -> None:
+    :raises Unbalanced: :raises ZeroAmount: :raises CurrencyMismatch: :raises AmountTooLarge:
+    :raises UnknownAccount: a leg names an account of another merchant.
+    """
     sums: dict[str, int] = {}
     for leg in draft.legs:
-        if leg.account.currency != leg.amount.currency:
-            raise Unbalanced(f"{leg.amount.currency} cannot be posted on a {leg.account.currency} account")
-        sums[leg.amount.currency] = sums.get(leg.amount.currency, 0) + leg.amount.minor
-    if not draft.legs or any(sums.values()):
+        minor, currency = leg.amount.minor, leg.amount.currency
+        if leg.account.currency != currency:
+            raise CurrencyMismatch(f"{currency} cannot be posted on a {leg.account.currency} account")
+        if leg.account.merchant_id != draft.merchant_id:
+            raise UnknownAccount("a leg names an account of another merchant")
+        if minor == 0:
+            raise ZeroAmount(f"a leg of {draft.kind} moves nothing")
+        if not -POSTING_MAX <= minor <= POSTING_MAX:
+            raise AmountTooLarge(f"{minor} {currency} is more than the books take at once")
+        sums[currency] = sums.get(currency, 0) + minor
+    if not sums or any(sums.values()):
         raise Unbalanced(f"the legs of {draft.kind} sum to {sums}, not to zero", kind=draft.kind)
 
 
-def _columns(rows: Sequence[Sequence[object]], width: int) -> list[list[object]]:
-    return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(width)]
+def _positive(money: Money) -> Money:
+    if money.minor < 0:
+        raise NegativeAmount(f"a debit or credit is of a positive amount, not {money.minor}")
+    if money.minor == 0:
+        raise ZeroAmount("a debit or credit of zero moves nothing")
+    return money
 
 
-def _explained(error: IntegrityError) -> Exception:
-    name = getattr(getattr(error.__cause__, "diag", None), "constraint_name", "") or ""
-    if name == "ledger_account_within_bounds":
-        return Overdraft("an account would be overdrawn")
-    if name in ("ledger_entry_posts_once", "ledger_entry_reverses_id_key"):
-        return AlreadyPosted("this fact has been posted already")
-    return error
+_POST_ONE: Final = """
+    SELECT ledger_post_one(%s, %s, %s, %s, %s, %s, %s, %s,
+                           %s::int[], %s::bigint[], %s::bigint[], %s::text[])"""
+_POST_MANY: Final = """
+    SELECT ledger_post(%s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::uuid[], %s::text[],
+                       %s::timestamptz[], %s::uuid[],
+                       %s::int[], %s::int[], %s::bigint[], %s::bigint[], %s::text[])"""
+
+
+def _head(draft: EntryDraft) -> tuple[object, ...]:
+    return (
+        draft.id, draft.merchant_id, draft.kind, draft.source_type, draft.source_id, draft.step,
+        draft.occurred_at, draft.reverses_id,
+    )  # fmt: skip
+
+
+def _one(draft: EntryDraft, ids: dict[AccountRef, int]) -> tuple[str, list[object]]:
+    # In the order of accounts, which is the order in which the function locks them.
+    legs = sorted(
+        ((line, ids[leg.account], leg.amount.minor, leg.purpose) for line, leg in enumerate(draft.legs, 1)),
+        key=lambda leg: (leg[1], leg[0]),
+    )
+    return _POST_ONE, [*_head(draft), *(list(column) for column in zip(*legs, strict=True))]
+
+
+def _many(drafts: Sequence[EntryDraft], ids: dict[AccountRef, int]) -> tuple[str, list[object]]:
+    legs = [
+        (number, line, ids[leg.account], leg.amount.minor, leg.purpose)
+        for number, draft in enumerate(drafts, start=1)
+        for line, leg in enumerate(draft.legs, start=1)
+    ]
+    columns = [*zip(*map(_head, drafts), strict=True), *zip(*legs, strict=True)]
+    return _POST_MANY, [list(column) for column in columns]

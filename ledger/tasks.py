@@ -7,7 +7,7 @@ from uuid import UUID
 
 from celery import shared_task
 
-from ledger import balances, clock, invariants, jobs, outbox, sealing
+from ledger import balances, clock, invariants, jobs, outbox, partitions, sealing
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +53,12 @@ def check_invariants(**_: Any) -> None:
                 "invariant broken",
                 extra={"number": result.invariant.number, "violations": list(result.violations)},
             )
+
+
+@shared_task
+def make_partitions(**_: Any) -> None:
+    """Make the months of the books that are to come."""
+    partitions.make_ahead()
 
 
 @shared_task

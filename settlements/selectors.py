@@ -11,6 +11,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
 
 from ledger import balances
 from ledger.chart import Code
+from ledger.ids import moment
 from ledger.models import Account, JournalEntry
 from ledger.money import Money
 from payments.models import ProviderOperation
@@ -36,7 +37,8 @@ _MILLISECONDS_AT: Final = 80
 # The postings of a pending account that are in no batch. The money that a batch itself moved is no item.
 UNBATCHED: Final = f"""
     FROM ledger_posting p
-    WHERE p.account_id = %(account)s AND p.entry_id >= %(since)s AND p.purpose <> '{SETTLED}'
+    WHERE p.account_id = %(account)s AND p.entry_id >= %(since)s AND p.recorded_at >= %(since_at)s
+      AND p.purpose <> '{SETTLED}'
       AND NOT EXISTS (SELECT 1 FROM settlements_batchline l WHERE l.entry_id = p.entry_id AND l.line = p.line)
 """  # noqa: S608 - a constant of ours
 
@@ -65,9 +67,14 @@ def unbatched(merchant_id: UUID, vendor_id: UUID, currency: str, since: UUID) ->
     with connection.cursor() as cursor:
         cursor.execute(
             f"SELECT p.purpose, sum(p.amount)::bigint, count(*) {UNBATCHED} GROUP BY 1",
-            {"account": account.pk, "since": since},
+            unbatched_of(account.pk, since),
         )
         return Unbatched(account.pk, since, {row[0]: (row[1], row[2]) for row in cursor.fetchall()})
+
+
+def unbatched_of(account_id: int, since: UUID) -> dict[str, object]:
+    """Return the parameters of UNBATCHED: the id leaves out older months, the moment older rows."""
+    return {"account": account_id, "since": since, "since_at": moment(since)}
 
 
 def latest(batches: "QuerySet[SettlementBatch]") -> SettlementBatch | None:

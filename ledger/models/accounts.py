@@ -20,9 +20,9 @@ class Account(models.Model):
     is_deferred = models.BooleanField()
     balance_min = models.BigIntegerField(null=True, blank=True)
     balance_max = models.BigIntegerField(null=True, blank=True)
-    balance = models.BigIntegerField(default=0)
+    balance = models.BigIntegerField(default=0, db_default=0)
     held = models.BigIntegerField(default=0, db_default=0)
-    version = models.BigIntegerField(default=0)
+    version = models.BigIntegerField(default=0, db_default=0)
     opened_at = models.DateTimeField(db_default=Now())
     closed_at = models.DateTimeField(null=True, blank=True)
 

@@ -1,4 +1,4 @@
-"""PostedFact, JournalEntry and Posting: what is written once. The law is in `0003_posting.sql`, attacked in
+"""PostedFact, JournalEntry and Posting: what is written once. The law is in `0004_posting.sql`, attacked in
 the tests.
 
 A fact (source and step) is registered once, so a business fact posts exactly once. Rows are inserted only by
@@ -91,6 +91,10 @@ class Posting(models.Model):
         db_table = "ledger_posting"
         constraints = [
             models.CheckConstraint(condition=~models.Q(amount=0), name="ledger_posting_not_zero"),
+            models.CheckConstraint(
+                condition=models.Q(amount__gte=-(10**15), amount__lte=10**15),
+                name="ledger_posting_amount_bounded",
+            ),
         ]
         indexes = [
             models.Index(

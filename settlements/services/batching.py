@@ -151,7 +151,7 @@ def _write_lines(batch: SettlementBatch, found: Unbatched) -> None:
         cursor.execute(
             f"""INSERT INTO settlements_batchline (batch_id, entry_id, line, purpose, amount_minor)
                 SELECT %(batch)s, p.entry_id, p.line, p.purpose, -p.amount {selectors.UNBATCHED}""",
-            {"batch": batch.pk, "account": found.account_id, "since": found.since},
+            {"batch": batch.pk, **selectors.unbatched_of(found.account_id, found.since)},
         )
         written = cursor.rowcount
     if written != batch.items:

@@ -49,9 +49,9 @@ INSERT INTO ledger_partitioned VALUES
 -- A partition's own statement triggers: those of the parent do not fire for a statement that names the partition.
 CREATE FUNCTION ledger_guard_partition(name text, parent text) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
-    EXECUTE format('CREATE TRIGGER books_immutable BEFORE UPDATE OR DELETE OR TRUNCATE ON %I
-                    FOR EACH STATEMENT EXECUTE FUNCTION ledger_refuse_change()', name);
-    EXECUTE format('ALTER TABLE %I ENABLE ALWAYS TRIGGER books_immutable', name);
+    EXECUTE format('CREATE TRIGGER %I BEFORE UPDATE OR DELETE OR TRUNCATE ON %I
+                    FOR EACH STATEMENT EXECUTE FUNCTION ledger_refuse_change()', parent || '_immutable', name);
+    EXECUTE format('ALTER TABLE %I ENABLE ALWAYS TRIGGER %I', name, parent || '_immutable');
     IF parent = 'ledger_posting' THEN
         EXECUTE format('CREATE TRIGGER ledger_posting_law AFTER INSERT ON %I REFERENCING NEW TABLE AS inserted
                         FOR EACH STATEMENT EXECUTE FUNCTION ledger_check_postings()', name);

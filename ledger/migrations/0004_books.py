@@ -7,22 +7,24 @@ from django.db.models.functions import Now
 from pathlib import Path
 
 HERE = Path(__file__).parent
-PARTITIONS = (HERE / "0003_partitions.sql").read_text(encoding="utf-8")
-POSTING = (HERE / "0003_posting.sql").read_text(encoding="utf-8")
+PARTITIONS = (HERE / "0004_partitions.sql").read_text(encoding="utf-8")
+POSTING = (HERE / "0004_posting.sql").read_text(encoding="utf-8")
 _LAW = (HERE / "0002_law.sql").read_text(encoding="utf-8")
 _FROM_CHECKS, _HASHES = _LAW.index("-- 4. Every statement"), _LAW.index("-- 5. The content")
 UNDO = (
-    (HERE / "0003_undo.sql").read_text(encoding="utf-8")
+    (HERE / "0004_undo.sql").read_text(encoding="utf-8")
     + _LAW[_FROM_CHECKS:_HASHES]
     + _LAW[_LAW.index("-- 6. The only writer"):]
 )
 
 
 class Migration(migrations.Migration):
-    dependencies = [("ledger", "0002_law")]
+    dependencies = [("ledger", "0003_changes")]
 
     operations = [
         migrations.RemoveConstraint("account", "ledger_account_within_bounds"),
+        migrations.AlterField("account", "balance", models.BigIntegerField(db_default=0, default=0)),
+        migrations.AlterField("account", "version", models.BigIntegerField(db_default=0, default=0)),
         migrations.AddField("account", "closed_at", models.DateTimeField(blank=True, null=True)),
         migrations.AddField("account", "held", models.BigIntegerField(db_default=0, default=0)),
         migrations.AddConstraint(
@@ -97,5 +99,11 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+        ),
+        migrations.AddConstraint(
+            "posting",
+            models.CheckConstraint(
+                condition=Q(amount__gte=-(10**15), amount__lte=10**15), name="ledger_posting_amount_bounded"
+            ),
         ),
     ]
