@@ -22,7 +22,7 @@ def make_ahead(**_: Any) -> int:
         return int(cursor.fetchone()[0])
 
 
-@invariant("I-10", "The months ahead have their partitions.")
+@invariant("I-85", "The months ahead have their partitions.")
 def months_are_ahead() -> Iterable[str]:
     return rows(
         f"""SELECT p.name, month FROM ledger_partitioned p, generate_series(0, {MONTHS_AHEAD_MIN}) AS month
