@@ -39,7 +39,8 @@ def pending_is_unbatched() -> Iterable[str]:
            LEFT JOIN ledger_posting p ON p.account_id = a.id AND p.purpose <> 'settled'
              AND NOT EXISTS (SELECT 1 FROM settlements_batchline l
                              WHERE l.entry_id = p.entry_id AND l.line = p.line)
-           WHERE a.code = 'vendor_pending' GROUP BY a.id HAVING a.balance <> coalesce(sum(p.amount), 0)""",
+           WHERE a.code = 'vendor_pending' GROUP BY a.id, a.merchant_id
+           HAVING a.balance <> coalesce(sum(p.amount), 0)""",
         "vendor {0} has {2} {1} pending, the items in no batch come to {3}",
     )
 
