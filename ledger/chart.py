@@ -39,6 +39,9 @@ class Code(StrEnum):
     LOAN_RECEIVABLE = "loan_receivable"
     LOAN_FUNDING = "loan_funding"
     LOAN_CAPITAL = "loan_capital"
+    FX_POSITION = "fx_position"
+    FX_SPREAD = "fx_spread"
+    FX_GAIN_LOSS = "fx_gain_loss"
 
 
 class Side(StrEnum):
@@ -102,6 +105,10 @@ CHART: Final[dict[Code, Kind]] = {
         _hot(Code.INTEREST_INCOME, "Interest earned", "income", _CREDIT, "", "open"),
         _hot(Code.INTEREST_EXPENSE, "Interest paid", "expense", _DEBIT, "", "open"),
         _hot(Code.PROVIDER_FEES, "Fees of a provider", "expense", _DEBIT, "provider"),
+        # exchange: what is open, what was kept, what came of other rates
+        _hot(Code.FX_POSITION, "Open position of a pair", "asset", _DEBIT, "currency pair"),
+        _hot(Code.FX_SPREAD, "Spread of conversions", "income", _CREDIT, ""),
+        _hot(Code.FX_GAIN_LOSS, "Gain and loss of exchange", "income", _CREDIT, ""),
     )
 }
 

@@ -13,3 +13,9 @@ job_seconds: Final = Histogram("everycent_job_seconds", "Duration of jobs in sec
 sweep_lateness_seconds: Final = Gauge(
     "everycent_sweep_lateness_seconds", "Age of the oldest due item that a sweep found.", ["sweep"]
 )
+fx_left_out: Final = Counter(
+    "everycent_fx_sources_left_out_total",
+    "Sources of rates that were too far off to be believed.",
+    ["source"],
+)
+fx_fetches: Final = Counter("everycent_fx_fetches_total", "Fetches of rates.", ["source", "result"])

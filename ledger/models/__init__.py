@@ -3,6 +3,8 @@
 from ledger.models.accounts import Account
 from ledger.models.audit import AuditRecord
 from ledger.models.events import Event
+from ledger.models.fx import FxConversion, FxExposure, FxQuote, FxUnwind
+from ledger.models.fx_rates import ExchangeRate, FxSpread, FxTableRate
 from ledger.models.jobs import Job
 from ledger.models.journal import JournalEntry, PostedFact, Posting
 from ledger.models.outbox import OutboxMessage
@@ -12,6 +14,13 @@ __all__ = [
     "Account",
     "AuditRecord",
     "Event",
+    "ExchangeRate",
+    "FxConversion",
+    "FxExposure",
+    "FxQuote",
+    "FxSpread",
+    "FxTableRate",
+    "FxUnwind",
     "Job",
     "JournalEntry",
     "OutboxMessage",

@@ -8,6 +8,7 @@ from django.conf import settings
 from ledger.errors import NotFound
 from payments.providers.base import Capability
 from payments.providers.breaker import Guard
+from payments.providers.ratefeed.client import RateFeed
 from payments.providers.transport import Timeouts, Transport
 from payments.providers.velocitypay.client import VelocityPay
 
@@ -33,6 +34,14 @@ def provider(name: str = DEFAULT) -> VelocityPay:
         return _built[name]
 
 
+def rate_feed() -> RateFeed:
+    """The feed of exchange rates; one per process."""
+    with _lock:
+        if not _feed:
+            _feed.append(_rate_feed())
+        return _feed[0]
+
+
 def names() -> list[str]:
     """The names of all adapters."""
     return sorted(_BUILDERS)
@@ -47,9 +56,19 @@ def reset() -> None:
     """Forget the built adapters, so that changed settings are read again (tests)."""
     with _lock:
         _built.clear()
+        _feed.clear()
 
 
 def _velocitypay() -> VelocityPay:
+    transport = _transport(VelocityPay.name, settings.VELOCITYPAY_URL, settings.VELOCITYPAY_API_KEY)
+    return VelocityPay(transport, settings.VELOCITYPAY_WEBHOOK_SECRET.split())
+
+
+def _rate_feed() -> RateFeed:
+    return RateFeed(_transport(RateFeed.name, settings.FX_FEED_URL, settings.FX_FEED_API_KEY))
+
+
+def _transport(name: str, base_url: str, credential: str) -> Transport:
     timeouts = Timeouts(
         connect=settings.PROVIDER_CONNECT_TIMEOUT_SECONDS,
         write=settings.PROVIDER_WRITE_TIMEOUT_SECONDS,
@@ -59,17 +78,17 @@ def _velocitypay() -> VelocityPay:
     guard = Guard(
         calls_at_once=settings.PROVIDER_CALLS_AT_ONCE, calls_per_second=settings.PROVIDER_CALLS_PER_SECOND
     )
-    transport = Transport(
-        provider=VelocityPay.name,
-        base_url=settings.VELOCITYPAY_URL,
-        credential=settings.VELOCITYPAY_API_KEY,
+    return Transport(
+        provider=name,
+        base_url=base_url,
+        credential=credential,
         timeouts=timeouts,
         guard=guard,
         connections=settings.PROVIDER_CALLS_AT_ONCE,
     )
-    return VelocityPay(transport, settings.VELOCITYPAY_WEBHOOK_SECRET.split())
 
 
 _BUILDERS: dict[str, Callable[[], VelocityPay]] = {VelocityPay.name: _velocitypay}
 _built: dict[str, VelocityPay] = {}
+_feed: list[RateFeed] = []
 _lock = threading.Lock()

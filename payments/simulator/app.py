@@ -22,6 +22,7 @@ from payments.simulator.callbacks import Deliverer
 from payments.simulator.errors import Refused
 from payments.simulator.faults import Faults, Subject
 from payments.simulator.network import Call, Network
+from payments.simulator.rate_feed import RateFeed
 from payments.simulator.storage import Storage
 from payments.simulator.truth import Truth
 
@@ -91,6 +92,7 @@ class Application:
         )
         self._bank = Bank(self._storage)
         self._truth = Truth(self._storage)
+        self._feed = RateFeed()
         self._deliverer = (
             Deliverer(self._storage, options.callback_url, list(options.webhook_secrets))
             if options.callback_url
@@ -113,6 +115,8 @@ class Application:
             ("POST", "/bank/v1/close-day", "key", self._close_day),
             ("GET", "/bank/v1/statements", "key", self._statements),
             ("GET", "/bank/v1/statements/([a-z0-9_]+)", "key", self._statement),
+            ("GET", "/fx/v1/rates", "key", self._rates),
+            ("POST", "/sim/fx", "key", lambda r: Answer(200, self._feed.script(r.body()))),
             ("GET", "/sim/scenarios", "none", lambda _: Answer(200, {"data": scenarios.as_table()})),
             ("GET", "/sim/truth", "key", self._truth_page),
             ("GET", "/sim/truth/totals", "key", lambda _: Answer(200, self._truth.totals())),
@@ -235,14 +239,24 @@ class Application:
         script_id = self._faults.script(match, [str(fault) for fault in faults], nth)
         return Answer(200, {"id": script_id})
 
+    def _rates(self, request: Request) -> Answer:
+        answer = self._feed.rates(request.query.get("base", "EUR"))
+        plan = self._faults.plan(Subject("fx_rates", ""), is_replay=False)
+        if plan.before:
+            return answers.before(plan, self._options.late_seconds)
+        whole = answer.body if answer.status == 200 and isinstance(answer.body, dict) else None
+        return answer if whole is None else answers.after(plan, whole, self._options.late_seconds)
+
     def _fault_clear(self, _request: Request) -> Answer:
         self._faults.clear()
+        self._feed.clear()
         self._latency_seconds, self._is_down = 0.0, False
         return Answer(200, {"data": [], "hits": self._faults.hits()})
 
     def _reset(self, _request: Request) -> Answer:
         self._storage.reset()
         self._faults.clear()
+        self._feed.clear()
         self._latency_seconds, self._is_down = 0.0, False
         return Answer(200, {"status": "empty"})
 

@@ -49,7 +49,7 @@ WEBHOOKS = {
     "no_webhook": "its callback is never sent",
     "webhook_first": "its callback is delivered before the request is answered",
 }
-OPERATIONS = ("authorize", "capture", "void", "refund", "transfer", "find")
+OPERATIONS = ("authorize", "capture", "void", "refund", "transfer", "find", "fx_rates")
 
 
 @dataclass(frozen=True, slots=True)

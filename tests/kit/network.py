@@ -106,6 +106,10 @@ class Network:
         """Delay every answer."""
         self._post("/sim/latency", {"ms": milliseconds})
 
+    def feed(self, **script: Any) -> None:
+        """Script the rate feed: stale_seconds, missing, factors, down; nothing: as it should be."""
+        self._post("/sim/fx", script)
+
     def truth(self, **wanted: Any) -> list[dict[str, Any]]:
         """The network's operations whose fields are as wanted: truth(reference="pay_…", kind="capture")."""
         found: list[dict[str, Any]] = []
@@ -205,6 +209,7 @@ def point_adapter_at(network: Network, settings: Any) -> None:
     """Let `registry.provider()` speak to this network."""
     settings.VELOCITYPAY_URL = network.url
     settings.VELOCITYPAY_API_KEY = API_KEY
+    settings.FX_FEED_URL, settings.FX_FEED_API_KEY = network.url, API_KEY
     settings.VELOCITYPAY_WEBHOOK_SECRET = WEBHOOK_SECRET
     settings.PROVIDER_READ_TIMEOUT_SECONDS = READ_TIMEOUT_SECONDS
     settings.PROVIDER_CALLS_PER_SECOND = 10_000

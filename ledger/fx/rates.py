@@ -1,0 +1,149 @@
+"""The house rate: the median of the sources that are fresh and agree, or nothing.
+
+A stale source is not asked. One that is farther than `FX_OUTLIER_BPS` from the median is left out and told
+of. With fewer than `FX_SOURCES_MIN` left there is no rate: never a guess. Which sources made a rate is kept
+with it. `shown` remembers a rate for 60 seconds in this process, for showing and quoting; what moves money
+takes the rate from its quote's row, or reckons it anew.
+"""
+
+import logging
+import threading
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any, Final
+
+from django.conf import settings
+
+from ledger import metrics
+from ledger.errors import Unavailable
+from ledger.fx import arithmetic, sources
+from ledger.fx.arithmetic import Pair
+from ledger.fx.sources import Said, Silence
+from ledger.models.fx import plain
+from ledger.money import check_currency
+
+log = logging.getLogger(__name__)
+
+REMEMBERED: Final = timedelta(seconds=60)
+PAIRS_REMEMBERED_MAX: Final = 2_000
+
+
+class RateUnavailable(Unavailable):
+    """Too few fresh sources agree on a rate."""
+
+    code = "fx_rate_unavailable"
+    advice = "Ask again in a minute; nothing was converted."
+
+
+@dataclass(frozen=True, slots=True)
+class HouseRate:
+    """How much of `buy` one `sell` is, which sources say so, and which were not believed, and why."""
+
+    sell: str
+    buy: str
+    rate: Decimal
+    at: datetime
+    good_until: datetime
+    used: tuple[Said, ...]
+    left_out: tuple[Said | Silence, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the sources as they are kept with a quote; rates are of the pair as it is written there."""
+        return {
+            "pair": str(arithmetic.pair_of(self.sell, self.buy)),
+            "used": [_said(one) for one in self.used],
+            "left_out": [
+                {**_said(one), "reason": "outlier"} if isinstance(one, Said) else _silence(one)
+                for one in self.left_out
+            ],
+            "reckoned_at": self.at.isoformat(),
+        }
+
+
+def reckon(sell: str, buy: str, at: datetime) -> HouseRate:
+    """Return the house rate of this instant, from the database.
+
+    :raises SameCurrency: one currency. :raises BadCurrency: not a currency.
+    :raises RateUnavailable: too few sources are fresh and agree.
+    """
+    pair = arithmetic.pair_of(check_currency(sell), check_currency(buy))
+    answers = sources.ask(pair, at)
+    said = [one for one in answers if isinstance(one, Said)]
+    judged = arithmetic.judge([one.rate for one in said], settings.FX_OUTLIER_BPS)
+    used = tuple(said[index] for index in judged.used) if judged else ()
+    outliers = tuple(said[index] for index in judged.outliers) if judged else ()
+    left_out = (*outliers, *(one for one in answers if isinstance(one, Silence)))
+    for one in outliers:
+        _tell(pair, one)
+    if judged is None or len(used) < settings.FX_SOURCES_MIN:
+        reasons = "; ".join(_why(one) for one in left_out) or "no source is set up"
+        raise RateUnavailable(
+            f"{len(used)} of {settings.FX_SOURCES_MIN} sources needed have a rate for {pair}: {reasons}",
+            pair=str(pair),
+        )
+    rate = judged.median if pair.base == sell else 1 / judged.median
+    return HouseRate(
+        sell, buy, arithmetic.to_rate(rate), at, min(one.fresh_until for one in used), used, left_out
+    )
+
+
+def shown(sell: str, buy: str, at: datetime) -> HouseRate:
+    """Return a house rate that is at most 60 seconds old and whose sources are still fresh.
+
+    :raises RateUnavailable: too few sources are fresh and agree.
+    """
+    with _lock:
+        kept = _kept.get((sell, buy))
+    if kept is not None and kept.at <= at < min(kept.at + REMEMBERED, kept.good_until):
+        return kept
+    found = reckon(sell, buy, at)
+    with _lock:
+        if len(_kept) >= PAIRS_REMEMBERED_MAX:
+            _kept.clear()
+        _kept[sell, buy] = found
+    return found
+
+
+def forget() -> None:
+    """Forget what is remembered: finance has changed the table."""
+    with _lock:
+        _kept.clear()
+
+
+def _tell(pair: Pair, one: Said) -> None:
+    metrics.fx_left_out.labels(one.source.value).inc()
+    log.warning(
+        "a source of rates is left out",
+        extra={"pair": str(pair), "source": one.source.value, "rate": _text(one.rate)},
+    )
+
+
+def _why(one: Said | Silence) -> str:
+    if isinstance(one, Said):
+        return f"{one.source.label} is too far off"
+    since = f" since {one.as_of:%Y-%m-%d %H:%M}" if one.as_of else ""
+    return f"{one.source.label}: {one.reason}{since}"
+
+
+def _said(one: Said) -> dict[str, str]:
+    return {
+        "source": one.source.value,
+        "rate": _text(one.rate),
+        "as_of": one.as_of.isoformat(),
+        "by": one.way,
+    }
+
+
+def _silence(one: Silence) -> dict[str, str | None]:
+    as_of = one.as_of.isoformat() if one.as_of else None
+    return {"source": one.source.value, "reason": one.reason, "as_of": as_of}
+
+
+def _text(rate: Fraction) -> str:
+    return plain(arithmetic.to_rate(rate))
+
+
+_kept: dict[tuple[str, str], HouseRate] = {}
+_lock = threading.Lock()
