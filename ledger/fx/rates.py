@@ -74,7 +74,8 @@ def reckon(sell: str, buy: str, at: datetime) -> HouseRate:
     judged = arithmetic.judge([one.rate for one in said], settings.FX_OUTLIER_BPS)
     used = tuple(said[index] for index in judged.used) if judged else ()
     outliers = tuple(said[index] for index in judged.outliers) if judged else ()
-    left_out = (*outliers, *(one for one in answers if isinstance(one, Silence)))
+    silent = (one for one in answers if isinstance(one, Silence))
+    left_out: tuple[Said | Silence, ...] = (*outliers, *silent)
     for one in outliers:
         _tell(pair, one)
     if judged is None or len(used) < settings.FX_SOURCES_MIN:

@@ -90,7 +90,9 @@ def fresh(source: FxSource, at: datetime, currencies: Sequence[str] = ()) -> lis
             {"source": source.value, "oldest": at - age, "at": at, "any": not currencies,
              "touched": list(currencies)},
         )  # fmt: skip
-        return [Known(*row, row[3] + age) for row in cursor.fetchall()]
+        return [
+            Known(base, quote, rate, as_of, as_of + age) for base, quote, rate, as_of in cursor.fetchall()
+        ]
 
 
 def _ask(source: FxSource, pair: Pair, at: datetime) -> Said | Silence:
