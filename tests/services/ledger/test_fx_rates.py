@@ -209,9 +209,7 @@ class TestCentralBank:
         with pytest.raises(ecb.EcbFileUnreadable):
             ecb.import_new(at)
 
-    @pytest.mark.parametrize(
-        "line", ["2026-13-01,1.1", "2026-01-02", "2026-01-02,1,1", "2026-01-02,-1", "x,1"]
-    )
+    @pytest.mark.parametrize("line", ["2026-13-01,1.1", "2026-01-02", "2026-01-02,-1", "x,1"])
     def test_a_day_that_cannot_be_read_is_refused(self, tmp_path, line):
         file = tmp_path / "rates.zip"
         with zipfile.ZipFile(file, "w") as archive:
