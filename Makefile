@@ -13,7 +13,7 @@ $(foreach name,$(filter PYTHON%,$(.VARIABLES)),$(eval unexport $(name)))
 unexport DJANGO_SETTINGS_MODULE
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help setup setup-dev run test lint bench storm pins clean
+.PHONY: help setup setup-dev run test lint bench bench-ledger storm pins clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-16s%s\n", $$1, $$2}'
@@ -72,6 +72,9 @@ lint: setup-dev ## check style, layers, types, migrations, production settings
 
 bench: setup ## measure the API and the journal against bare Django and raw SQL (BENCH_ARGS="--seconds 3")
 	@$(PY) -m config.bench $(BENCH_ARGS)
+
+bench-ledger: setup-dev ## measure the books beside raw SQL and django-hordak, 12 minutes (BENCH_ARGS="--quick")
+	@$(PY) -m config.bench.ledger $(BENCH_ARGS)
 
 pins: ## write requirements*.txt anew from requirements*.in (needs uv, or pip-tools in .venv)
 	@echo "pins: resolving requirements.in and requirements-dev.in"

@@ -6,6 +6,7 @@ python -m config.bench.ledger [--quick] [--only sql] [--clients 1,4,16] [--secon
 import argparse
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from config import house
 from config.bench.ledger import noise, serving, table
 from config.bench.ledger.figures import Section
 
-PARTS = ("sql",)
+PARTS = ("sql", "django", "bulk", "reading")
 
 
 def main() -> int:
@@ -29,7 +30,10 @@ def main() -> int:
             f"{head['priority']}, a flush takes {head['flush_us']} us; "
             f"{options.rounds} interleaved rounds of {options.seconds:g} s, the median one"
         )
-        sections = _measure(server, options)
+        sections = []
+        for section in _measure(server, options):
+            table.show(section, _say)
+            sections.append(section)
     table.show_targets(sections, _say)
     if options.json:
         table.write_json(options.json, head, sections)
@@ -44,32 +48,35 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3, help="interleaved rounds; medians are shown")
     parser.add_argument("--accounts", type=int, default=10_000)
     parser.add_argument("--fill", type=int, default=30_000, help="entries before anything is timed")
+    parser.add_argument("--size", type=int, default=1_000_000, help="postings of the large accounts")
     parser.add_argument("--quick", action="store_true", help="runs of a second, 1 and 4 clients, small books")
     parser.add_argument("--no-hordak", action="store_true", help="leave django-hordak out")
     parser.add_argument("--json", type=Path, help="write every run to this file")
     options = parser.parse_args()
     if options.quick:
         options.clients, options.seconds, options.fill, options.accounts = "1,4", 1.0, 5_000, 2_000
+        options.rounds, options.size = 2, 50_000
     options.clients = tuple(int(number) for number in options.clients.split(","))
     options.only = tuple(options.only.split(","))
     return options
 
 
-def _measure(server: serving.Server, options: argparse.Namespace) -> list[Section]:
+def _measure(server: serving.Server, options: argparse.Namespace) -> Iterator[Section]:
     # Only now: these import models, which need Django's settings.
-    from config.bench.ledger import filling, hordak, raw, single
+    from config.bench.ledger import batches, filling, from_django, hordak, raw, reading, single
 
-    sections: list[Section] = []
+    length = {"seconds": options.seconds, "rounds": options.rounds}
     books = filling.prepare(server, options.accounts, options.fill)
     raw.build(server)
     if "sql" in options.only:
         peer = None if options.no_hordak else hordak.prepare(server, options.accounts)
-        sections += single.measure(
-            server, books, clients=options.clients, seconds=options.seconds, rounds=options.rounds, peer=peer
-        )
-    for section in sections:
-        table.show(section, _say)
-    return sections
+        yield from single.measure(server, books, clients=options.clients, peer=peer, **length)
+    if "django" in options.only:
+        yield from_django.measure(server, books, **length)
+    if "bulk" in options.only:
+        yield batches.measure(books, **length)
+    if "reading" in options.only:
+        yield reading.measure(server, books, size=options.size, **length)
 
 
 def _say(line: str) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from config.bench.ledger.serving import Server
 from ledger import chart, clock, journal, locks
 from ledger.chart import AccountRef, Code, account
+from ledger.ids import uuid7
 from ledger.journal import EntryDraft, credit, debit
 from ledger.money import Money
 
@@ -40,7 +41,7 @@ def prepare(server: Server, accounts: int, entries: int) -> Books:
     bank = account(Code.BANK, merchant, "USD", "bench")
     _post([_move(merchant, bank, ref, FUNDS) for ref in refs])
     dice = random.Random(1)
-    _post([_transfer(merchant, dice, accounts) for _ in range(entries)])
+    _post([transfer(merchant, dice, accounts) for _ in range(entries)])
     server.execute("SELECT ledger_roll()")
     server.settle()
     return Books(merchant, spread_ids[0], accounts, ids[hot])
@@ -56,7 +57,8 @@ def hot_account(merchant: uuid.UUID) -> AccountRef:
     return account(Code.COMMISSION, merchant, "USD")
 
 
-def _transfer(merchant: uuid.UUID, dice: random.Random, accounts: int) -> EntryDraft:
+def transfer(merchant: uuid.UUID, dice: random.Random, accounts: int) -> EntryDraft:
+    """Return an entry of one cent between two of the many accounts, drawn at random."""
     source, target = dice.sample(range(accounts), 2)
     return _move(merchant, spread(merchant, source), spread(merchant, target), 1)
 
@@ -64,7 +66,7 @@ def _transfer(merchant: uuid.UUID, dice: random.Random, accounts: int) -> EntryD
 def _move(merchant: uuid.UUID, source: AccountRef, target: AccountRef, minor: int) -> EntryDraft:
     money = Money(minor, "USD")
     return EntryDraft(
-        merchant_id=merchant, kind="transfer", source_type="bench", source_id=uuid.uuid4(), step="transfer",
+        merchant_id=merchant, kind="transfer", source_type="bench", source_id=uuid7(), step="transfer",
         occurred_at=clock.now(),
         legs=[debit(source, money, "transfer"), credit(target, money, "transfer")],
     )  # fmt: skip

@@ -7,19 +7,19 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from config.bench.ledger.figures import Run, run_of
+from config.bench.ledger.filling import Books
 from config.bench.ledger.noise import noise
 from config.bench.ledger.serving import Server
 
 OURS = """
-SELECT ledger_post(
-    ARRAY[uuidv7()], ARRAY['{merchant}'::uuid], ARRAY['transfer'], ARRAY['bench'], ARRAY[uuidv7()],
-    ARRAY['transfer'], ARRAY[now()], ARRAY[NULL::uuid],
-    ARRAY[1, 1], ARRAY[1, 2], ARRAY[:debited::bigint, :credited::bigint], ARRAY[1, -1]::bigint[],
+SELECT ledger_post_one(
+    uuidv7(), '{merchant}', 'transfer', 'bench', uuidv7(), 'transfer', now(), NULL,
+    ARRAY[:line, :other_line]::int[], ARRAY[:low, :high]::bigint[], ARRAY[:amount, :other_amount]::bigint[],
     ARRAY['transfer', 'transfer']);
 """
-RAW = (
-    "SELECT bench_raw.post(uuidv7(), '{merchant}'::uuid, uuidv7(), :debited::bigint, :credited::bigint, 1);\n"
-)
+RAW = """
+SELECT bench_raw.post(uuidv7(), '{merchant}', uuidv7(), :debited::bigint, :credited::bigint, 1);
+"""
 SPREAD = """\
 \\set debited {first} + random(0, {count} - 1)
 \\set credited {first} + (:debited - {first} + 1 + random(0, {count} - 2)) % {count}
@@ -28,6 +28,34 @@ HOT = """\
 \\set debited {first} + random(0, {count} - 1)
 \\set credited {hot}
 """
+# Legs come in the order of accounts, as the journal sends them.
+IN_ORDER = """\
+\\set low least(:debited, :credited)
+\\set high greatest(:debited, :credited)
+\\set amount case when :debited < :credited then 1 else -1 end
+\\set other_amount -:amount
+\\set line case when :debited < :credited then 1 else 2 end
+\\set other_line 3 - :line
+"""
+
+
+def spread_script(books: Books) -> str:
+    """Return the script that posts between two of the many accounts."""
+    return (SPREAD + IN_ORDER + OURS).format(**_values(books))
+
+
+def hot_script(books: Books) -> str:
+    """Return the script that posts between one of the many accounts and the hot one."""
+    return (HOT + IN_ORDER + OURS).format(**_values(books))
+
+
+def raw_script(books: Books, *, hot: bool = False) -> str:
+    """Return the script that does the same by the raw function."""
+    return ((HOT if hot else SPREAD) + RAW).format(**_values(books))
+
+
+def _values(books: Books) -> dict[str, object]:
+    return {"merchant": books.merchant, "first": books.first, "count": books.count, "hot": books.hot}
 
 
 class PgbenchFailed(RuntimeError):

@@ -15,28 +15,30 @@ from config.bench.ledger.serving import Server
 
 RAW = "bench_raw"
 LAWLESS = "bench_lawless"
-TABLES = ("ledger_account", "ledger_entry", "ledger_posting", "ledger_fact")
-_HASHES = ("ledger_content_hash",)
+TABLES = ("ledger_account", "ledger_entry", "ledger_posting", "ledger_fact", "ledger_watermark")
+HASH = "ledger_content_hash"
+FUNCTIONS = (
+    HASH,
+    "ledger_post",
+    "ledger_post_one",
+    "ledger_refuse_accounts",
+    "ledger_refuse_reversal",
+    "ledger_roll",
+)
 
 
 def build(server: Server) -> None:
     """Make both schemas, filled with what stands in the real tables, and gather statistics."""
     with psycopg.connect(server.url, autocommit=True) as connection:
-        tables = [name for name in TABLES if _exists(connection, name)]
         for schema in (RAW, LAWLESS):
             name = sql.Identifier(schema)
             connection.execute(sql.SQL("DROP SCHEMA IF EXISTS {0} CASCADE; CREATE SCHEMA {0}").format(name))
-            for table in tables:
+            for table in TABLES:
                 _copy_table(connection, schema, table)
-        connection.execute(_raw_functions(has_register="ledger_fact" in tables))
+        connection.execute((files(__package__) / "raw.sql").read_text(encoding="utf-8"))
         _copy_functions(connection)
         connection.execute("VACUUM ANALYZE")
         connection.execute("CHECKPOINT")
-
-
-def _exists(connection: Connection, table: str) -> bool:
-    found = connection.execute("SELECT to_regclass(%s)", [table]).fetchone()
-    return found is not None and found[0] is not None
 
 
 def _copy_table(connection: Connection, schema: str, table: str) -> None:
@@ -73,26 +75,19 @@ def _copy_table(connection: Connection, schema: str, table: str) -> None:
     )
 
 
-def _raw_functions(*, has_register: bool) -> str:
-    text = (files("config.bench.ledger") / "raw.sql").read_text(encoding="utf-8")
-    if has_register:
-        return text.replace("--register ", "")
-    return text
-
-
 def _copy_functions(connection: Connection) -> None:
     """Copy our functions so that they use the tables beside them; their hash returns at once."""
     names = connection.execute(
         """SELECT p.oid, p.proname FROM pg_proc p
            WHERE p.pronamespace = 'public'::regnamespace
-             AND p.proname IN ('ledger_content_hash', 'ledger_post', 'ledger_roll')
-           ORDER BY p.proname"""
+             AND p.proname = ANY (%s) ORDER BY p.proname""",
+        [list(FUNCTIONS)],
     ).fetchall()
     for oid, name in names:
         (text,) = connection.execute("SELECT pg_get_functiondef(%s)", [oid]).fetchone() or ("",)
         text = text.replace("public.", f"{LAWLESS}.")
         text = text.replace("search_path TO 'public'", f"search_path TO '{LAWLESS}'")
-        if name in _HASHES:
+        if name == HASH:
             head = text[: text.index("AS $")]
             text = f"{head} AS $$ SELECT ''::bytea $$"
         connection.execute(text)

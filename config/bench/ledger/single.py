@@ -1,6 +1,6 @@
 """One entry a call, at the level of SQL: our journal, spread and hot, beside raw SQL and django-hordak."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 
 from config.bench.ledger import hordak, pgbench, raw
@@ -21,14 +21,12 @@ PEER_IN_MEMORY = "django-hordak, in memory"
 def measure(
     server: Server, books: Books, *, clients: tuple[int, ...], seconds: float, rounds: int,
     peer: hordak.Peer | None,
-) -> list[Section]:  # fmt: skip
+) -> Iterator[Section]:  # fmt: skip
     """Measure all variants at each number of clients, and with slowed commits at the highest."""
-    found = []
     for count in clients:
-        found.append(_section(server, books, count, seconds, rounds, peer))
+        yield _section(server, books, count, seconds, rounds, peer)
     if SLOW_CLIENTS in clients:
-        found.append(_slow_section(server, books, seconds, rounds))
-    return found
+        yield _slow_section(server, books, seconds, rounds)
 
 
 def _section(
@@ -74,9 +72,6 @@ def _variants(
 ) -> dict[str, Callable[[], Run]]:
     options = " ".join(f"-c {option}" for option in SLOW_COMMIT) if slow else ""
     run = partial(pgbench.run, server, clients=clients, seconds=seconds, slow=options)
-    values = {"merchant": books.merchant, "first": books.first, "count": books.count, "hot": books.hot}
-    spread, hot = pgbench.SPREAD.format(**values), pgbench.HOT.format(**values)
-    ours, other = pgbench.OURS.format(**values), pgbench.RAW.format(**values)
     pace = min(1.0, seconds / 10)  # the sealer's five seconds twice a run
 
     def kept(script: str) -> Run:
@@ -88,13 +83,13 @@ def _variants(
             return run(script, schema=raw.LAWLESS)
 
     found: dict[str, Callable[[], Run]] = {
-        "raw": lambda: run(spread + other),
-        "ours": lambda: kept(spread + ours),
-        "ours, hot": lambda: kept(hot + ours),
-        "raw, hot": lambda: run(hot + other),
+        "raw": lambda: run(pgbench.raw_script(books)),
+        "ours": lambda: kept(pgbench.spread_script(books)),
+        "ours, hot": lambda: kept(pgbench.hot_script(books)),
+        "raw, hot": lambda: run(pgbench.raw_script(books, hot=True)),
     }
     if not slow:
-        found["ours without laws"] = lambda: lawless(spread + ours)
+        found["ours without laws"] = lambda: lawless(pgbench.spread_script(books))
     return found
 
 

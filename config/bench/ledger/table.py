@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from config.bench.ledger.figures import Section, middle
@@ -15,7 +16,7 @@ def show(section: Section, say: Say) -> None:
     say(f"\n{section.title}")
     for name, runs in section.runs.items():
         run = middle(runs)
-        foreign, cpu = max(one.foreign for one in runs), min(one.cpu_us for one in runs)
+        foreign, cpu = max(one.foreign for one in runs), median(one.cpu_us for one in runs)
         extra = "".join(f"   {label} {value:g}" for label, value in run.extra.items())
         say(
             f"  {name:<26}{run.rate:>9,.0f}{section.unit}  p50 {run.p50_ms:>8.2f} ms"

@@ -1,11 +1,11 @@
-"""Measure the API and the journal, each beside a baseline in the same run (`make bench` starts the house)."""
+"""Measure the API beside a baseline in the same run (`make bench` starts the house)."""
 
 import logging
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from config.bench import paying, posting
+from config.bench import paying
 from config.bench.load import Figures, Refused
 from config.env import env
 
@@ -13,7 +13,7 @@ from config.env import env
 class Command(BaseCommand):
     """Print rates, latencies and ratios; on noisy machines only the ratios mean something."""
 
-    help = "Measure payments and postings a second beside their baselines."
+    help = "Measure payments a second beside their baseline."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--seconds", type=float, default=8.0, help="length of each measurement")
@@ -26,7 +26,6 @@ class Command(BaseCommand):
             self._payments(options["clients"], options["seconds"], options["rounds"])
         except Refused as error:
             raise CommandError(f"bench failed: {error}") from error
-        self._postings(options["seconds"] / 2, options["rounds"])
 
     def _payments(self, clients: int, seconds: float, rounds: int) -> None:
         shop = paying.open_shop()
@@ -50,21 +49,6 @@ class Command(BaseCommand):
         self._line("create + authorize + capture", ours)
         ratios = sorted(pair[1].rate / pair[0].rate for pair in pairs)
         self.stdout.write(f"  payments for each bare INSERT: {ratios[rounds // 2]:.2f}")
-
-    def _postings(self, seconds: float, rounds: int) -> None:
-        self.stdout.write(
-            f"\nTwo-line entries, durable commits, {rounds} rounds of {seconds:g} s, the median round"
-        )
-        merchant = posting.prepare()
-        try:
-            for clients in (1, 4):
-                found = posting.compare(merchant, clients, seconds, rounds)
-                for name, figures in found.items():
-                    self._line(f"{name}, {clients} clients", figures)
-                ratio = found["ledger.journal"].rate / found["raw SQL"].rate
-                self.stdout.write(f"  ledger.journal beside raw SQL: {ratio:.2f}")
-        finally:
-            posting.clear()
 
     def _line(self, name: str, figures: Figures) -> None:
         self.stdout.write(

@@ -1,0 +1,80 @@
+"""Single entries from Django: `journal.post` in a phase, and the whole of `record`, beside SQL."""
+
+import random
+from uuid import UUID
+
+from config.bench.ledger import filling, pgbench, workers
+from config.bench.ledger.figures import Run, Section, Target, interleave, ratio
+from config.bench.ledger.filling import Books
+from config.bench.ledger.serving import Server, upkeep
+from config.bench.ledger.subject import BenchSubject, make_table
+from ledger import clock, journal, locks
+from ledger.actors import SYSTEM
+from ledger.events import Cause
+from ledger.recording import record
+
+CLIENTS = 4
+SHARE_OF_SQL = 0.50
+
+
+def measure(server: Server, books: Books, *, seconds: float, rounds: int) -> Section:
+    """Measure both at four clients, in turn with the same entries posted by pgbench."""
+    make_table()
+    script, pace = pgbench.spread_script(books), min(1.0, seconds / 10)
+    accounts = books.merchant, books.count
+
+    def sql() -> Run:
+        with upkeep(pace=pace):
+            return pgbench.run(server, script, clients=CLIENTS, seconds=seconds)
+
+    def posting() -> Run:
+        with upkeep(pace=pace):
+            return workers.run(post_work, *accounts, clients=CLIENTS, seconds=seconds)
+
+    def recording() -> Run:
+        with upkeep(pace=pace):
+            return workers.run(record_work, *accounts, clients=CLIENTS, seconds=seconds)
+
+    def raw() -> Run:
+        script = pgbench.raw_script(books)
+        return pgbench.run(server, script, clients=CLIENTS, seconds=seconds)
+
+    variants = {"raw": raw, "SQL": sql, "journal.post": posting, "record": recording}
+    section = Section(f"Single entries from Django, {CLIENTS} clients", interleave(variants, rounds))
+    runs = section.runs
+    section.targets = [
+        Target(f"{name} beside SQL, {CLIENTS} clients", ratio(runs[name], runs["SQL"]), SHARE_OF_SQL)
+        for name in ("journal.post", "record")
+    ]
+    section.remarks = [
+        f"journal.post beside raw SQL: {ratio(runs['journal.post'], runs['raw']):.2f}",
+        "record writes three rows more: the subject, its event, and what they are indexed by",
+    ]
+    return section
+
+
+def post_work(number: int, merchant: UUID, accounts: int) -> workers.Work:
+    """Return the work of one client: an entry between two accounts at random, in a phase of its own."""
+    dice = random.Random(number)
+
+    def work() -> None:
+        draft = filling.transfer(merchant, dice, accounts)
+        with locks.phase():
+            journal.post([draft])
+
+    return work
+
+
+def record_work(number: int, merchant: UUID, accounts: int) -> workers.Work:
+    """Return the same work as a step of a subject: its move, its money, its news."""
+    dice = random.Random(number)
+
+    def work() -> None:
+        draft, at = filling.transfer(merchant, dice, accounts), clock.now()
+        subject = BenchSubject(merchant_id=merchant, amount_minor=1, currency="USD")
+        with locks.phase(), record(subject, actor=SYSTEM, cause=Cause("bench", "run"), at=at) as entry:
+            subject.post(at)
+            entry.post(draft.legs, step="transfer")
+            entry.announce({"amount_minor": 1, "currency": "USD"})
+
+    return work
