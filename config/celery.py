@@ -52,6 +52,7 @@ def _daily(hour: int, minute: int, task: str, queue: str, name: str) -> Row:
 TIMETABLE: tuple[Row, ...] = (
     _every(1, "ledger.tasks.relay_outbox", MONEY, "deliver the news of the outbox"),
     _every(1, "ledger.tasks.roll_balances", MONEY, "roll up the tails of deferred balances"),
+    _every(5, "ledger.tasks.settle_balances", REPORTS, "bring the balances of the past up to date"),
     _every(5, "ledger.tasks.sweep_jobs", MONEY, "publish again the jobs that are due"),
     _every(3, "payments.tasks.recover_operations", MONEY, "ask what became of open provider operations"),
     _every(300, "payments.tasks.expire_payments", MONEY, "let authorizations and unused payments lapse"),

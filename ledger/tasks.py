@@ -7,7 +7,7 @@ from uuid import UUID
 
 from celery import shared_task
 
-from ledger import balances, clock, invariants, jobs, outbox, partitions, sealing
+from ledger import balances, clock, invariants, jobs, outbox, partitions, past_balances, sealing
 from ledger.fx import ecb, quoting
 
 log = logging.getLogger(__name__)
@@ -37,6 +37,12 @@ def relay_outbox(**_: Any) -> None:
 def roll_balances(**_: Any) -> None:
     """Fold the tails of deferred accounts."""
     balances.roll()
+
+
+@shared_task
+def settle_balances(**_: Any) -> None:
+    """Bring what balances of the past are read from up to date."""
+    past_balances.settle()
 
 
 @shared_task

@@ -140,8 +140,6 @@ BEGIN
         END LOOP;
         first := last + 1;
     END LOOP;
-    -- Read after the locks: on a strict account the order of these moments is the order of its postings.
-    moment := clock_timestamp();
     INSERT INTO ledger_fact (source_id, source_type, step, merchant_id, entry_id)
     VALUES (e_source_id, e_source_type, e_step, e_merchant, e_id);
     IF e_reverses IS NOT NULL THEN
@@ -149,6 +147,9 @@ BEGIN
         INSERT INTO ledger_fact (source_id, source_type, step, merchant_id, entry_id)
         VALUES (e_reverses, 'reversal', '', e_merchant, e_id);
     END IF;
+    -- Read after the locks: on a strict account the order of these moments is the order of its postings; and after this
+    -- transaction has its number: what has a number past a snapshot's is also later than that snapshot.
+    moment := clock_timestamp();
     INSERT INTO ledger_entry (id, merchant_id, kind, source_type, source_id, step, occurred_at, recorded_at,
                               reverses_id, content_hash)
     VALUES (e_id, e_merchant, e_kind, e_source_type, e_source_id, e_step, e_occurred_at, moment, e_reverses,
@@ -185,6 +186,7 @@ BEGIN
             array_agg(l.account), array_agg(l.amount))
         FROM unnest(p_entry, p_account, p_amount) AS l (entry, account, amount) WHERE l.entry = taken_back.entry;
     END LOOP;
+    PERFORM pg_current_xact_id();  -- before the moment, as above
     moment := clock_timestamp();
     WITH head AS MATERIALIZED (
         SELECT * FROM unnest(e_id, e_merchant, e_kind, e_source_type, e_source_id, e_step, e_occurred_at, e_reverses)
