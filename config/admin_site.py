@@ -25,6 +25,7 @@ DESKS: Final[dict[str, list[tuple[str, ...]]]] = {
         ("Rules", "rule", "fraud.riskrule"),
         ("Lists", "block", "fraud.listentry"),
         ("Signals", "sensors", "fraud.signal"),
+        ("Laundering alerts", "local_laundry_service", "ledger.amlalert"),
     ],
     "Settlement": [
         ("Batches", "inventory_2", "settlements.settlementbatch"),
@@ -55,6 +56,8 @@ DESKS: Final[dict[str, list[tuple[str, ...]]]] = {
         ("Trial balance", "balance", "ledger.account", "trial_balance"),
         ("Invariants", "verified", "ledger.account", "invariants"),
         ("Accounts", "account_balance_wallet", "ledger.account"),
+        ("Transfers", "sync_alt", "ledger.transfer"),
+        ("Holds", "front_hand", "ledger.hold"),
         ("Journal entries", "menu_book", "ledger.journalentry"),
         ("Events", "timeline", "ledger.event"),
         ("Seals", "lock", "ledger.sealblock"),

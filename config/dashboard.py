@@ -18,7 +18,7 @@ from fraud.models import FraudReview
 from fraud.states import ReviewState
 from ledger import clock, outbox
 from ledger.admin import formats
-from ledger.models import Job, OutboxMessage
+from ledger.models import AmlAlert, Job, OutboxMessage
 from payments.models import Payment, ProviderOperation, Refund
 from settlements.models import Break, SettlementBatch
 
@@ -51,6 +51,9 @@ def _waiting(user: Any, at: datetime) -> Iterable[Figure]:
     if user.has_perm("fraud.view_fraudreview"):
         number = FraudReview.objects.filter(state=ReviewState.OPEN).count()
         yield Figure(number, "reviews wait for a person", "/admin/fraud/fraudreview/?state=open")
+    if user.has_perm("ledger.view_amlalert"):
+        number = AmlAlert.objects.filter(state="open").count()
+        yield Figure(number, "laundering alerts wait for a person", "/admin/ledger/amlalert/?state=open")
     if user.has_perm("payments.view_refund"):
         number = Refund.objects.filter(state="requested").count()
         yield Figure(number, "refunds wait for approval", "/admin/payments/refund/?state=requested")

@@ -66,6 +66,20 @@ def choice(name: str, default: str, allowed: tuple[str, ...]) -> str:
     return value
 
 
+def amounts(name: str, default: dict[str, int]) -> dict[str, int]:
+    """Read minor units by currency, written as USD=1000000,EUR=1000000; they replace the default whole."""
+    raw = env.str(name, default="")
+    if not raw:
+        return default
+    found = {}
+    for pair in raw.split(","):
+        currency, _, minor = pair.strip().partition("=")
+        if len(currency) != 3 or not currency.isupper() or not minor.isdecimal() or int(minor) < 1:
+            raise ImproperlyConfigured(f"{name} must be written as USD=1000000,EUR=1000000, not {pair!r}")
+        found[currency] = int(minor)
+    return found
+
+
 def database(name: str, default: str, *, keep_seconds: int) -> dict[str, Any]:
     """Read a PostgreSQL address and add the limits that every session of ours has."""
     value = env.str(name, default="") or default

@@ -181,13 +181,12 @@ def ids_of(refs: Iterable[AccountRef]) -> dict[AccountRef, int]:
 
 def open_named(ref: AccountRef, public_uuid: UUID) -> bool:
     """Open an account under a public id of the caller's choice; say whether it was not there yet."""
-    kind = CHART[ref.code]
     with connection.cursor() as cursor:
         cursor.execute(
             """INSERT INTO ledger_account (merchant_id, code, owner, currency, is_deferred, balance_min,
-                                           balance_max, balance, version, public_uuid)
-               VALUES (%s, %s, %s, %s, %s, %s, %s, 0, 0, %s) ON CONFLICT DO NOTHING""",
-            [*_identity(ref, kind), public_uuid],
+                                           balance_max, public_uuid)
+               VALUES (%s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING""",
+            [*_identity(ref, CHART[ref.code]), public_uuid],
         )
         return bool(cursor.rowcount)
 

@@ -9,6 +9,7 @@ from celery import shared_task
 
 from ledger import balances, clock, invariants, jobs, outbox, partitions, past_balances, sealing
 from ledger.fx import ecb, quoting
+from ledger.transfers import holding
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +44,12 @@ def roll_balances(**_: Any) -> None:
 def settle_balances(**_: Any) -> None:
     """Bring what balances of the past are read from up to date."""
     past_balances.settle()
+
+
+@shared_task
+def expire_holds(**_: Any) -> None:
+    """Let go of what is held beyond its time."""
+    holding.expire_due(clock.now())
 
 
 @shared_task

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from django.templatetags.static import static
 
-from config.env import choice, database, env, integer, path, seconds, secret
+from config.env import amounts, choice, database, env, integer, path, seconds, secret
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 DATA_DIR = path("DATA_DIR", BASE_DIR / ".data")
@@ -163,6 +163,25 @@ EVENT_SIGNING_KEYS = {
 }
 EVENT_SIGNING_KEY_ID = env.str("EVENT_SIGNING_KEY_ID", default="dev1")
 SEAL_HEAD_FILE = path("SEAL_HEAD_FILE", DATA_DIR / "seal-head.jsonl")
+
+# --- transfers: against money laundering -------------------------------------------------------------------
+# From so many minor units on a person looks before the money moves: about 10,000 USD (brief 003), rounded.
+# Who answers for compliance sets them: AML_THRESHOLDS=USD=1000000,EUR=1000000. Currencies that are not named
+# are looked at from the first unit on.
+AML_THRESHOLDS_MINOR = amounts(
+    "AML_THRESHOLDS",
+    {
+        "AED": 3_500_000, "AUD": 1_500_000, "BHD": 4_000_000, "BRL": 5_000_000, "CAD": 1_300_000, "CHF":
+        1_000_000, "CNY": 7_000_000, "CZK": 22_000_000, "DKK": 7_000_000, "EUR": 1_000_000, "GBP": 800_000,
+        "HKD": 7_500_000, "HUF": 350_000_000, "ILS": 3_500_000, "INR": 85_000_000, "JPY": 1_500_000, "KRW":
+        14_000_000, "KWD": 3_000_000, "MXN": 18_000_000, "NOK": 10_000_000, "NZD": 1_600_000, "PLN":
+        4_000_000, "SAR": 3_750_000, "SEK": 10_000_000, "SGD": 1_300_000, "THB": 33_000_000, "TND":
+        30_000_000, "TRY": 40_000_000, "USD": 1_000_000, "ZAR": 18_000_000,
+    },
+)  # fmt: skip
+AML_FAST_COUNT = integer("AML_FAST_COUNT", 5, minimum=1)  # so many out of one account (brief 003)
+AML_FAST_SECONDS = integer("AML_FAST_SECONDS", 60, minimum=1)  # within so many seconds
+AML_DAY_COUNT = integer("AML_DAY_COUNT", 50, minimum=1, maximum=1000)  # so many within 24 hours
 
 # --- fraud -------------------------------------------------------------------------------------------------
 # Customers, cards and addresses are remembered under the pepper; a new one forgets them, empties the lists.

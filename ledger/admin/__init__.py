@@ -1,5 +1,5 @@
 """The ledger's pages for staff; importing the modules registers them."""
 
-from ledger.admin import books, records
+from ledger.admin import alerts, books, records, transfers
 
-__all__ = ["books", "records"]
+__all__ = ["alerts", "books", "records", "transfers"]

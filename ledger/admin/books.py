@@ -1,6 +1,7 @@
 """The books for staff: accounts with their exact balances, entries with their postings, seals."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
@@ -11,11 +12,14 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from ledger import ids
+from ledger.accounts import opening, selectors
+from ledger.actors import Actor
 from ledger.admin import filters, formats
 from ledger.admin.base import (
     ROWS_IN_A_PANEL,
     Facts,
     Panel,
+    ReasonedAction,
     ViewOnlyAdmin,
     code_column,
     moment_column,
@@ -29,13 +33,54 @@ from ledger.states import Machine
 _BALANCE = "(SELECT b.balance FROM ledger_balance b WHERE b.id = ledger_account.id)"
 
 
+def _close(row: Account, actor: Actor, reason: str, at: datetime) -> None:
+    opening.close(merchant_id=row.merchant_id, account_id=row.public_uuid, reason=reason, actor=actor, at=at)
+
+
+def _reopen(row: Account, actor: Actor, reason: str, at: datetime) -> None:
+    opening.reopen(merchant_id=row.merchant_id, account_id=row.public_uuid, reason=reason, actor=actor, at=at)
+
+
+def _may_close(row: Account) -> bool:
+    return row.closed_at is None and selectors.kind_of(row).is_closed_by_merchants
+
+
+def _is_closed(row: Account) -> bool:
+    return row.closed_at is not None
+
+
+def _available(row: Any) -> SafeString:
+    available = selectors.funds(row).available
+    return formats.NOTHING if available is None else formats.money(available.minor, row.currency)
+
+
 @admin.register(Account)
 class AccountAdmin(ViewOnlyAdmin):
     """Accounts with the balance of this instant, on the side on which each grows."""
 
-    list_display = ["name", "owner_shown", "merchant", "balance_now", "kind", "opened"]
+    list_display = ["name", "owner_shown", "merchant", "balance_now", "held_now", "kind", "opened"]
     list_filter = [filters.one_of("code", list(Code)), filters.currency, "is_deferred"]
-    search_fields = ["=owner", "=merchant_id"]
+    search_fields = ["=owner", "=merchant_id", "=public_uuid"]
+    reasoned_actions = [
+        ReasonedAction(
+            name="close",
+            label="Close",
+            permission="ledger.close_account",
+            perform=_close,
+            done="The account is closed.",
+            is_offered=_may_close,
+            explains="Only when nothing is on it and nothing is held. It can be opened again.",
+            is_dangerous=True,
+        ),
+        ReasonedAction(
+            name="reopen",
+            label="Open again",
+            permission="ledger.close_account",
+            perform=_reopen,
+            done="The account is open again.",
+            is_offered=_is_closed,
+        ),
+    ]
 
     opened = moment_column("opened_at", "opened")
 
@@ -64,6 +109,10 @@ class AccountAdmin(ViewOnlyAdmin):
     def balance_now(self, row: Any) -> SafeString:
         return _on_its_side(row)
 
+    @admin.display(description="held")
+    def held_now(self, row: Any) -> SafeString:
+        return formats.money(row.held or None, row.currency)
+
     @admin.display(description="kept")
     def kind(self, row: Account) -> str:
         return "rolled up" if row.is_deferred else "strict"
@@ -78,11 +127,15 @@ class AccountAdmin(ViewOnlyAdmin):
                     ("owner", formats.code(row.owner)),
                     ("owner's name", names_of([row.owner]).get(row.owner, formats.NOTHING)),
                     ("merchant", formats.code(ids.show("mer", row.merchant_id))),
+                    ("public id", formats.code(row.public_id)),
                     ("balance now", _on_its_side(row)),
+                    ("held of it", formats.money(row.held, row.currency)),
+                    ("available", _available(row)),
                     ("kept", self.kind(row)),
                     ("may not fall below", formats.money(row.balance_min, row.currency)),
                     ("may not rise above", formats.money(row.balance_max, row.currency)),
                     ("opened", formats.moment(row.opened_at)),
+                    ("closed", formats.moment(row.closed_at)),
                 ],
             )
         ]

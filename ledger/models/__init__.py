@@ -9,9 +9,11 @@ from ledger.models.jobs import Job
 from ledger.models.journal import JournalEntry, PostedFact, Posting
 from ledger.models.outbox import OutboxMessage
 from ledger.models.seals import SealBlock
+from ledger.models.transfers import AmlAlert, Hold, Transfer
 
 __all__ = [
     "Account",
+    "AmlAlert",
     "AuditRecord",
     "Event",
     "ExchangeRate",
@@ -21,10 +23,12 @@ __all__ = [
     "FxSpread",
     "FxTableRate",
     "FxUnwind",
+    "Hold",
     "Job",
     "JournalEntry",
     "OutboxMessage",
     "PostedFact",
     "Posting",
     "SealBlock",
+    "Transfer",
 ]
