@@ -1,8 +1,8 @@
 """Account: where value sits. Its balance is exact for strict accounts and rolled up for deferred ones.
 
 Sign: a debit is positive, a credit negative. A bound states what the account may not pass (a liability to a
-vendor may not turn into a claim: `balance_max` 0), and money held (`ledger.models.transfers`) counts as gone. The
-bounds are a check constraint. The key in the database is (id, merchant_id).
+vendor may not turn into a claim: `balance_max` 0), and money held (`ledger.models.transfers`) counts as gone.
+The bounds are a check constraint. The key in the database is (id, merchant_id).
 """
 
 from uuid import UUID
