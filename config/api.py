@@ -19,7 +19,10 @@ from payments.api.refunds import RefundViewSet
 from payments.api.transactions import PaymentTransactionViewSet
 from settlements.api.bank_statements import BankStatementViewSet
 from settlements.api.settlements import SettlementViewSet
+from vendors.api.books.accounts import AccountViewSet
 from vendors.api.books.explain import ExplainViewSet
+from vendors.api.books.holds import HoldViewSet
+from vendors.api.books.transfers import TransferViewSet
 from vendors.api.vendors import VendorViewSet
 
 PREFIX = "/api/v1/"
@@ -84,12 +87,22 @@ ROUTES: tuple[Route, ...] = (
     Route("bank-statements/", BankStatementViewSet, {"get": "list", "post": "create"}),
     Route("bank-statements/fetch", BankStatementViewSet, {"post": "fetch"}),
     Route("bank-statements/breaks", BankStatementViewSet, {"get": "breaks"}),
+    # ours: the books
+    Route("accounts/", AccountViewSet, {"get": "list", "post": "create"}),
+    Route("accounts/{id}", AccountViewSet, {"get": "retrieve"}),
+    Route("accounts/{id}/close", AccountViewSet, {"post": "close"}),
+    Route("accounts/{id}/reopen", AccountViewSet, {"post": "reopen"}),
+    Route("transfers/", TransferViewSet, {"get": "list", "post": "create"}),
+    Route("transfers/{id}", TransferViewSet, {"get": "retrieve"}),
+    Route("holds/", HoldViewSet, {"get": "list", "post": "create"}),
+    Route("holds/{id}", HoldViewSet, {"get": "retrieve"}),
+    Route("holds/{id}/commit", HoldViewSet, {"post": "commit"}),
+    Route("holds/{id}/void", HoldViewSet, {"post": "void"}),
+    Route("explain/{id}", ExplainViewSet, {"get": "retrieve"}),
     # ours: vendors
     Route("vendors/", VendorViewSet, {"get": "list", "post": "create"}),
     Route("vendors/{id}", VendorViewSet, {"get": "retrieve"}),
     Route("vendors/{id}/balance", VendorViewSet, {"get": "balance"}),
-    # ours: the books
-    Route("explain/{id}", ExplainViewSet, {"get": "retrieve"}),
 )
 
 

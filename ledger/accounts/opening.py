@@ -135,7 +135,8 @@ def _open(
     merchant_id: UUID, account_id: UUID, ref: chart.AccountRef, actor: Actor, at: datetime, answer: Answer
 ) -> Account:
     is_new = chart.open_named(ref, account_id)
-    row = Account.objects.get(merchant_id=merchant_id, code=ref.code, owner=ref.owner, currency=ref.currency)
+    rows = selectors.accounts(merchant_id, code=ref.code, owner=ref.owner, currency=ref.currency)
+    row = rows.get()
     if row.public_uuid != account_id:
         raise AccountExists(f"account {row.public_id} is there for this holder and currency", param="holder")
     if is_new:

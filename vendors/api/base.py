@@ -135,9 +135,12 @@ class MerchantViewSet(ViewSet):
         prefix: str,
         render: Callable[[Any], dict[str, Any]],
         filters: tuple[str, ...] = (),
+        key: str = "pk",
     ) -> HttpResponse:
         """Return one page of a list of the merchant's objects (see `paging.page`)."""
-        return self.reply(page(self.request, queryset, prefix=prefix, render=render, filters=filters))
+        return self.reply(
+            page(self.request, queryset, prefix=prefix, render=render, filters=filters, key=key)
+        )
 
     # --- the way in ---------------------------------------------------------------------------------------
 

@@ -29,20 +29,22 @@ def page(
     prefix: str,
     render: Callable[[Any], dict[str, Any]],
     filters: tuple[str, ...] = (),
+    key: str = "pk",
 ) -> dict[str, Any]:
     """Return one page: {"object", "data", "has_more", "next"}.
 
     `queryset` is the merchant's rows, filtered; the cursor need not pass the filter any more, but must be the
-    merchant's. `filters` names the query parameters that the action has read itself.
+    merchant's. `filters` names the query parameters that the action has read itself, `key` the column of the
+    public, time-ordered key where that is not the primary one.
 
     :raises ValidationError: unknown parameter, bad limit, or a cursor that is not there.
     """
     check_parameters(request, "limit", "starting_after", *filters)
     limit = _limit(request)
-    rows = queryset.order_by("-pk")
+    rows = queryset.order_by(f"-{key}")
     cursor = request.query_params.get("starting_after")
     if cursor is not None:
-        rows = rows.filter(pk__lt=_cursor(request, queryset, prefix, cursor))
+        rows = rows.filter(**{f"{key}__lt": _cursor(request, queryset, prefix, key, cursor)})
     found = list(rows[: limit + 1])
     shown = found[:limit]
     has_more = len(found) > limit
@@ -50,7 +52,7 @@ def page(
         "object": "list",
         "data": [render(row) for row in shown],
         "has_more": has_more,
-        "next": _next(request, ids.show(prefix, shown[-1].pk)) if has_more else None,
+        "next": _next(request, ids.show(prefix, getattr(shown[-1], key))) if has_more else None,
     }
 
 
@@ -75,15 +77,17 @@ def _limit(request: Request) -> int:
     return int(text)
 
 
-def _cursor(request: Request, queryset: QuerySet[Any], prefix: str, text: str) -> Any:
+def _cursor(request: Request, queryset: QuerySet[Any], prefix: str, key: str, text: str) -> Any:
     try:
-        key = ids.parse(prefix, text)
+        value = ids.parse(prefix, text)
     except NotFound as error:
         raise _bad("starting_after", f"must be an id that begins with {prefix}_") from error
-    own = queryset.model._default_manager.filter(pk=key, merchant_id=principal_of(request).merchant.pk)
+    own = queryset.model._default_manager.filter(
+        **{key: value}, merchant_id=principal_of(request).merchant.pk
+    )
     if not own.exists():
         raise _bad("starting_after", "must be the id of an object of an earlier page")
-    return key
+    return value
 
 
 def _next(request: Request, cursor: str) -> str:
