@@ -1,5 +1,5 @@
-"""Controller: accounts of the books. Open wallets, loans and the merchant's own accounts, look at what is on them
-and what is held, close them and open them again."""
+"""Controller: accounts of the books. Open wallets, loans and the merchant's own accounts, look at what is on
+them and what is held, close them and open them again."""
 
 from typing import Any, Final
 
@@ -32,12 +32,11 @@ TAG: Final = "accounts"
 ID: Final = path_id("id", Account.PREFIX, "The account")
 HOLDER: Final = r"[!-~]{1,80}"
 CODES: Final = [code.value for code in CHART]
+QUERY: Final = OpenApiParameter.QUERY
 FILTERS: Final = (
-    OpenApiParameter(
-        "code", {"type": "string", "enum": CODES}, OpenApiParameter.QUERY, description="Of this kind."
-    ),
-    OpenApiParameter("holder", {"type": "string"}, OpenApiParameter.QUERY, description="Of this holder."),
-    OpenApiParameter("currency", {"type": "string"}, OpenApiParameter.QUERY, description="In this currency."),
+    OpenApiParameter("code", {"type": "string", "enum": CODES}, QUERY, description="Of this kind."),
+    OpenApiParameter("holder", {"type": "string"}, QUERY, description="Of this holder."),
+    OpenApiParameter("currency", {"type": "string"}, QUERY, description="In this currency."),
 )
 
 

@@ -107,8 +107,8 @@ class HoldViewSet(MerchantViewSet):
         operation_id="holds_create",
         tag=TAG,
         summary="Set money aside",
-        description="The amount leaves what is available on the account and stays on its balance, until it is "
-        "committed or voided or its time is over.",
+        description="The amount leaves what is available on the account and stays on its balance, until it "
+        "is committed or voided or its time is over.",
         body=Body(HoldIn, EXAMPLE),
         answers={201: Answer(HoldOut, HOLD_EXAMPLE, "The hold.")},
         errors=(

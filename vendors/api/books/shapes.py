@@ -1,5 +1,5 @@
-"""What the controllers of the books share: shapes and renderings of accounts, transfers and holds, examples, and
-the reading of query parameters."""
+"""What the controllers of the books share: shapes and renderings of accounts, transfers and holds, examples,
+and the reading of query parameters."""
 
 from typing import Any, Final
 from uuid import UUID

@@ -100,8 +100,8 @@ class TransferViewSet(MerchantViewSet):
         operation_id="transfers_create",
         tag=TAG,
         summary="Move money between two accounts",
-        description="At once and once per Idempotency-Key. From the reporting threshold of the currency on the "
-        "money is only held, the status is `under_review`, and a person decides.",
+        description="At once and once per Idempotency-Key. From the reporting threshold of the currency on "
+        "the money is only held, the status is `under_review`, and a person decides.",
         body=Body(TransferIn, EXAMPLE),
         answers={201: Answer(TransferOut, TRANSFER_EXAMPLE, "Completed, or under review.")},
         errors=(
