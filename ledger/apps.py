@@ -15,8 +15,8 @@ class LedgerConfig(AppConfig):
 
     def ready(self) -> None:
         from ledger.explain import accounts, acts, entries, totals  # noqa: F401  (they register themselves)
-        from ledger.fx import invariants  # noqa: F401  (they register themselves)
-        from ledger.transfers import invariants as _  # noqa: F401  (they register themselves)
+        from ledger.fx import invariants as of_fx  # noqa: F401  (they register themselves)
+        from ledger.transfers import invariants as of_transfers  # noqa: F401  (they register themselves)
 
         # A schema hook, not domain news: the edges must be in the database before any row is.
         post_migrate.connect(write_edges, sender=self, dispatch_uid="ledger.write_edges")
