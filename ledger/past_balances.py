@@ -145,8 +145,8 @@ def statement(
     )
 
 
-def trial_balance(merchant_id: UUID, moment: datetime | None = None) -> list[TrialRow]:
-    """Return a merchant's trial balance, now or as it was recorded at a moment, by code and currency.
+def trial_balance(merchant_id: UUID | None, moment: datetime | None = None) -> list[TrialRow]:
+    """Return the trial balance of a merchant or of the house, now or as it was recorded at a moment.
 
     Debits and credits of each currency are equal: the books balance (double-entry bookkeeping).
     """
@@ -160,7 +160,7 @@ def trial_balance(merchant_id: UUID, moment: datetime | None = None) -> list[Tri
             f"""SELECT code, currency, coalesce(sum(balance) FILTER (WHERE balance > 0), 0)::bigint,
                        coalesce(-sum(balance) FILTER (WHERE balance < 0), 0)::bigint, count(*)
                 FROM (SELECT a.code, a.currency, {balance} AS balance FROM ledger_account a
-                      WHERE a.merchant_id = %(merchant)s) each
+                      WHERE %(merchant)s::uuid IS NULL OR a.merchant_id = %(merchant)s) each
                 GROUP BY code, currency""",  # noqa: S608 - one of the two above
             {"merchant": merchant_id, "moment": moment},
         )

@@ -11,10 +11,11 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from ledger import ids
+from ledger import ids, past_balances
 from ledger.accounts import opening, selectors
 from ledger.actors import Actor
 from ledger.admin import filters, formats
+from ledger.admin.as_of import AsOf
 from ledger.admin.base import (
     ROWS_IN_A_PANEL,
     Facts,
@@ -28,6 +29,7 @@ from ledger.admin.story import account_name
 from ledger.chart import CHART, Code, Side
 from ledger.models import Account, Event, JournalEntry, Posting, SealBlock
 from ledger.owners import names_of
+from ledger.past_balances import Basis
 from ledger.states import Machine
 
 _BALANCE = "(SELECT b.balance FROM ledger_balance b WHERE b.id = ledger_account.id)"
@@ -141,31 +143,57 @@ class AccountAdmin(ViewOnlyAdmin):
         ]
 
     def panels(self, row: Any) -> Iterable[Panel]:
-        latest = (
-            Posting.objects.filter(account_id=row.pk).select_related("entry").order_by("-entry_id", "-line")
-        )[:ROWS_IN_A_PANEL]
+        newest = list(
+            Posting.objects.filter(account_id=row.pk)
+            .select_related("entry")
+            .order_by("-recorded_at", "-entry_id", "-line")[:ROWS_IN_A_PANEL]
+        )
         yield Panel(
             "Latest postings",
-            ["when", "entry", "purpose", "debit", "credit", "balance after"],
+            ["recorded", "entry", "purpose", "debit", "credit", "balance after"],
             [
                 [
-                    formats.moment(posting.entry.occurred_at),
+                    formats.moment(posting.recorded_at),
                     formats.link(posting.entry, posting.entry.kind),
                     posting.purpose.replace("_", " "),
                     formats.money(posting.amount if posting.amount > 0 else None, posting.currency),
                     formats.money(-posting.amount if posting.amount < 0 else None, posting.currency),
-                    formats.money(posting.balance_after, posting.currency),
+                    formats.money(after, posting.currency),
                 ]
-                for posting in latest
+                for posting, after in _running(row, newest)
             ],
-            note=f"The latest {ROWS_IN_A_PANEL}. A rolled-up account keeps no balance after each posting.",
+            note=f"The latest {ROWS_IN_A_PANEL}.",
         )
+
+    def extras(self, request: HttpRequest, row: Any) -> dict[str, Any]:
+        as_of = AsOf.asked(request)
+        if as_of.moment is None:
+            return {"as_of": as_of}
+        then = [
+            (f"as {basis.value}", _on_side(row, past_balances.balance_at(row, as_of.moment, basis).minor))
+            for basis in Basis
+        ]
+        return {"as_of": as_of, "facts": [Facts(f"On {as_of.text} UTC", then), *self.facts(row)]}
+
+
+def _running(row: Any, newest: list[Posting]) -> Iterable[tuple[Posting, int]]:
+    """Return the postings with the balance after each, reckoned back from the one after the newest."""
+    if not newest:
+        return
+    after = past_balances.balance_at(row, newest[0].recorded_at).minor
+    for posting in newest:
+        yield posting, after
+        after -= posting.amount
 
 
 def _on_its_side(row: Any) -> SafeString:
     """Return a balance with the side it stands on; one on the wrong side is shown as below zero."""
+    return _on_side(row, row.exact)
+
+
+def _on_side(row: Any, balance: int) -> SafeString:
     side = CHART[Code(row.code)].side
-    on_side = row.exact if side is Side.DEBIT else -row.exact
+    on_side = balance if side is Side.DEBIT else -balance
     return format_html("{} <small>{}</small>", formats.money(on_side, row.currency), side.value)
 
 

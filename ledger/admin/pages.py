@@ -4,33 +4,30 @@ from typing import Any
 
 from django.contrib.admin import AdminSite
 from django.core.exceptions import PermissionDenied
-from django.db.models import BigIntegerField, Sum
-from django.db.models.expressions import RawSQL
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
 
-from ledger import clock
+from ledger import clock, past_balances
 from ledger.admin import formats
+from ledger.admin.as_of import AsOf
 from ledger.admin.base import Facts, Panel
 from ledger.admin.story import account_name
-from ledger.chart import CHART, Code
+from ledger.chart import CHART
 from ledger.invariants import check_all
-from ledger.models import Account
+from ledger.past_balances import TrialRow
 
-_BALANCE = "(SELECT b.balance FROM ledger_balance b WHERE b.id = ledger_account.id)"
 SEES_BOOKS = "ledger.view_account"
 
 
 def trial_balance(request: HttpRequest, site: AdminSite) -> TemplateResponse:
-    """Show every kind of account summed per currency; the sums of each currency are zero."""
+    """Show every kind of account summed per currency, now or as it was recorded at a moment."""
     _only_for(request, SEES_BOOKS)
-    exact = RawSQL(_BALANCE, [], output_field=BigIntegerField())  # noqa: S611  (a constant)
-    sums: dict[str, dict[str, int]] = {}
-    rows = Account.objects.annotate(exact=exact).values("currency", "code").annotate(total=Sum("exact"))
-    for row in rows:
-        sums.setdefault(row["currency"], {})[row["code"]] = int(row["total"])
-    panels = [_panel(currency, by_code) for currency, by_code in sorted(sums.items())]
-    return _page(request, site, "Trial balance", panels=panels, facts=[])
+    as_of = AsOf.asked(request)
+    sums: dict[str, list[TrialRow]] = {}
+    for row in past_balances.trial_balance(None, as_of.moment):
+        sums.setdefault(row.currency, []).append(row)
+    panels = [_panel(currency, found) for currency, found in sums.items()]
+    return _page(request, site, "Trial balance", panels=panels, facts=[], as_of=as_of)
 
 
 def invariant_board(request: HttpRequest, site: AdminSite) -> TemplateResponse:
@@ -64,20 +61,18 @@ def invariant_board(request: HttpRequest, site: AdminSite) -> TemplateResponse:
     return _page(request, site, "Invariants", panels=[board], facts=[facts])
 
 
-def _panel(currency: str, by_code: dict[str, int]) -> Panel:
-    order = {code.value: position for position, code in enumerate(CHART)}
+def _panel(currency: str, found: list[TrialRow]) -> Panel:
     rows: list[list[Any]] = [
         [
-            account_name(code),
-            CHART[Code(code)].category,
-            formats.money(total if total > 0 else None, currency),
-            formats.money(-total if total < 0 else None, currency),
+            account_name(row.code),
+            CHART[row.code].category,
+            formats.money(row.debit or None, currency),
+            formats.money(row.credit or None, currency),
         ]
-        for code, total in sorted(by_code.items(), key=lambda item: order.get(item[0], len(order)))
-        if total
+        for row in found
+        if row.debit or row.credit
     ]
-    debits = sum(total for total in by_code.values() if total > 0)
-    credits = -sum(total for total in by_code.values() if total < 0)
+    debits, credits = sum(row.debit for row in found), sum(row.credit for row in found)
     rows.append(["Sum", "", formats.money(debits, currency), formats.money(credits, currency)])
     verdict = "debits and credits agree" if debits == credits else "DEBITS AND CREDITS DIFFER"
     return Panel(currency, ["account", "category", "debit", "credit"], rows, note=f"{currency}: {verdict}.")
