@@ -9,6 +9,8 @@ from django.http import HttpRequest
 from django.urls import URLPattern, path, reverse_lazy
 from unfold.sites import UnfoldAdminSite
 
+from config import staff_access
+
 # Desk: (title, icon, permission, model or page) each.
 DESKS: Final[dict[str, list[tuple[str, ...]]]] = {
     "Money in": [
@@ -64,6 +66,9 @@ DESKS: Final[dict[str, list[tuple[str, ...]]]] = {
     ],
     "House": [
         ("Audit", "visibility", "ledger.auditrecord"),
+        ("Retention", "auto_delete", "ledger.retentionpolicy"),
+        ("Legal holds", "gavel", "ledger.legalhold"),
+        ("Archives", "archive", "ledger.archivefile"),
         ("Outbox", "outbox", "ledger.outboxmessage"),
         ("Jobs", "work", "ledger.job"),
         ("Timetable", "schedule", "django_celery_beat.periodictask"),
@@ -78,6 +83,17 @@ class HouseAdminSite(UnfoldAdminSite):
     """Everything that staff see."""
 
     index_title = "Dashboard"
+    login_form = staff_access.StaffLogin
+
+    def admin_view(self, view: Any, cacheable: bool = False) -> Any:
+        """Guard a view as Django does; whoever is refused leaves a record."""
+        return super().admin_view(staff_access.tells_refusals(view), cacheable)
+
+    def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        """End the session, with a record."""
+        if request.method == "POST" and request.user.is_authenticated:
+            staff_access.note(request.user, "staff.logged_out")
+        return super().logout(request, extra_context)
 
     def get_urls(self) -> list[URLPattern]:
         own = [

@@ -20,6 +20,7 @@ from payments.api.transactions import PaymentTransactionViewSet
 from settlements.api.bank_statements import BankStatementViewSet
 from settlements.api.settlements import SettlementViewSet
 from vendors.api.books.accounts import AccountViewSet
+from vendors.api.books.audit import AuditRecordViewSet
 from vendors.api.books.explain import ExplainViewSet
 from vendors.api.books.holds import HoldViewSet
 from vendors.api.books.transfers import TransferViewSet
@@ -103,6 +104,9 @@ ROUTES: tuple[Route, ...] = (
     Route("vendors/", VendorViewSet, {"get": "list", "post": "create"}),
     Route("vendors/{id}", VendorViewSet, {"get": "retrieve"}),
     Route("vendors/{id}/balance", VendorViewSet, {"get": "balance"}),
+    # ours: the books
+    Route("audit-records", AuditRecordViewSet, {"get": "list"}),
+    Route("audit-records/{id}", AuditRecordViewSet, {"get": "retrieve"}),
 )
 
 

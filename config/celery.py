@@ -67,9 +67,8 @@ TIMETABLE: tuple[Row, ...] = (
     _daily(6, 20, "settlements.tasks.fetch_statements_due", REPORTS, "fetch the bank's statements"),
     _daily(2, 10, "ledger.tasks.check_invariants", REPORTS, "check the invariants"),
     _daily(4, 10, "payments.tasks.complete_payments", MONEY, "complete payments whose windows have passed"),
-    _daily(3, 40, "vendors.tasks.reap_idempotency_keys", REPORTS, "delete idempotency keys of 30 days ago"),
-    _daily(3, 10, "ledger.tasks.make_partitions", REPORTS, "make the months of the books that are to come"),
-    _daily(3, 20, "ledger.tasks.purge_jobs", REPORTS, "delete jobs finished long ago"),
+    _daily(0, 5, "ledger.tasks.make_partitions", REPORTS, "make the months of the books ahead"),
+    _daily(3, 20, "ledger.tasks.erase_expired", REPORTS, "erase what is past its retention"),
 )
 
 SETTINGS: dict[str, Any] = {

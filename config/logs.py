@@ -14,6 +14,9 @@ from typing import Any
 
 import structlog
 
+from ledger.card_numbers import is_luhn_valid
+from ledger.masking import SECRETS
+
 _OF_A_LINE = ("event", "level", "logger", "timestamp", "process", "exception", "dropped")
 _OF_A_REQUEST = ("request_id", "method", "route", "status", "ms", "merchant", "api_key", "staff", "ip",
                  "code", "idempotency_key_hash", "payment", "subject")  # fmt: skip
@@ -34,29 +37,13 @@ FIELDS = frozenset({*_OF_A_LINE, *_OF_A_REQUEST, *_OF_A_TASK, *_OF_MONEY, "url",
 TEXT_MAX = 4000
 MASK = "[redacted]"
 
-_SECRETS = re.compile(
-    r"(?i)\b(?:sk|rk|pk)_(?:live|test)_[A-Za-z0-9_-]+|\bwhsec_[A-Za-z0-9+/=_-]+|\bvp_(?:live|test)_[A-Za-z0-9_-]+"
-    r"|(?<=bearer )[^\s\"',]+|(?<=basic )[A-Za-z0-9+/=]{8,}|\beyJ[\w-]+\.[\w-]+\.[\w-]*"
-    r"|(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"
-)
 # 13 to 19 digits, with single spaces or dashes between them, not inside a longer run of digits
 _DIGIT_RUN = re.compile(r"(?<![0-9])(?:[0-9][ -]?){12,18}[0-9](?![0-9])")
 
 
 def scrub(text: str) -> str:
     """Return `text` without card numbers (13 to 19 digits, Luhn-valid), keys, secrets and tokens."""
-    return _DIGIT_RUN.sub(_mask_card, _SECRETS.sub(MASK, text))
-
-
-def is_luhn_valid(digits: str) -> bool:
-    """Say whether the digits pass the Luhn check (ISO/IEC 7812-1, annex B)."""
-    total = 0
-    for position, digit in enumerate(reversed(digits)):
-        value = ord(digit) - 48
-        if position % 2:
-            value = value * 2 - 9 if value > 4 else value * 2
-        total += value
-    return total % 10 == 0
+    return _DIGIT_RUN.sub(_mask_card, SECRETS.sub(MASK, text))
 
 
 def configure(level: str = "INFO") -> None:

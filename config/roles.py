@@ -20,6 +20,9 @@ ACTS: Final = {
     "vendors.revoke_key": ("apikey", "May revoke API keys"),
     "ledger.decide_alert": ("amlalert", "May decide on alerts against money laundering"),
     "ledger.close_account": ("account", "May close accounts and open them again"),
+    "ledger.set_retention": ("retentionpolicy", "May decide how long records are kept"),
+    "ledger.place_hold": ("legalhold", "May place legal holds"),
+    "ledger.lift_hold": ("legalhold", "May lift legal holds"),
     "ledger.retry_dead": ("outboxmessage", "May give dead messages their tries again"),
 }
 """Permission of each reasoned action: the model it belongs to and what it allows."""
@@ -95,7 +98,14 @@ ROLES: Final = (
         "admin",
         "keeps the platform: keys, vendors, dead messages; decides nothing about money",
         ("ledger.*", "vendors.*", "payments.*", "fraud.*", "auth.user", "auth.group", "django_celery_beat.*"),
-        ("vendors.revoke_key", "vendors.suspend_vendor", "ledger.retry_dead"),
+        (
+            "vendors.revoke_key",
+            "vendors.suspend_vendor",
+            "ledger.retry_dead",
+            "ledger.set_retention",
+            "ledger.place_hold",
+            "ledger.lift_hold",
+        ),
     ),
 )
 

@@ -11,11 +11,15 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Somebody or something that acts: `kind` is api_key, staff, system or provider."""
+    """Somebody or something that acts: `kind` is api_key, staff, operator, system or provider.
+
+    `role` is what it acts as, when the request does not say so.
+    """
 
     kind: str
     id: str
     label: str = ""
+    role: str = ""
 
     def as_json(self) -> dict[str, str]:
         return {"kind": self.kind, "id": self.id, "label": self.label}
@@ -45,6 +49,11 @@ def provider_actor(name: str) -> Actor:
 def staff_actor(user_id: int | str, username: str) -> Actor:
     """Return a member of staff as the one who acts."""
     return Actor("staff", str(user_id), username)
+
+
+def operator_actor(account: str) -> Actor:
+    """Return who runs a command on the machine, by the name of the account."""
+    return Actor("operator", account[:80], account[:150])
 
 
 def current_request() -> RequestContext:

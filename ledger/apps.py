@@ -2,8 +2,8 @@
 
 from django.apps import AppConfig
 from django.db.models.signals import post_migrate
+from django.utils.module_loading import autodiscover_modules
 
-from ledger import partitions
 from ledger.states import write_edges
 
 
@@ -14,10 +14,13 @@ class LedgerConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from ledger import partitions, retention
         from ledger.explain import accounts, acts, entries, totals  # noqa: F401  (they register themselves)
         from ledger.fx import invariants as of_fx  # noqa: F401  (they register themselves)
         from ledger.transfers import invariants as of_transfers  # noqa: F401  (they register themselves)
 
-        # A schema hook, not domain news: the edges must be in the database before any row is.
+        autodiscover_modules("record_classes")  # every floor says there what it keeps, and how long
+        # Schema hooks, not domain news: these must be in the database before any row is.
         post_migrate.connect(write_edges, sender=self, dispatch_uid="ledger.write_edges")
         post_migrate.connect(partitions.make_ahead, sender=self, dispatch_uid="ledger.make_partitions")
+        post_migrate.connect(retention.write_defaults, sender=self, dispatch_uid="ledger.retention")

@@ -6,7 +6,11 @@ business date is the UTC date unless a zone is named. Stopwatches for timeouts u
 
 import time
 from datetime import UTC, date, datetime
+from typing import Final
 from zoneinfo import ZoneInfo
+
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+"""Before anything of ours: where what was always so begins."""
 
 
 def now() -> datetime:

@@ -77,13 +77,17 @@ def entries_balance() -> Iterable[str]:
     )
 
 
-@invariant("I-02", "Every account's balance is the sum of its postings.")
+@invariant("I-02", "Every account's balance is the sum of its postings, archived ones carried forward.")
 def balances_are_sums() -> Iterable[str]:
     return rows(
-        """SELECT b.id, b.code, b.currency, b.balance, coalesce(sum(p.amount), 0)
-           FROM ledger_balance b LEFT JOIN ledger_posting p ON p.account_id = b.id
-           GROUP BY 1, 2, 3, 4 HAVING b.balance <> coalesce(sum(p.amount), 0)""",
-        "account {0} ({1} {2}) says {3}, its postings {4}",
+        """SELECT b.id, b.code, b.currency, b.balance, coalesce(p.total, 0) + coalesce(c.total, 0)
+           FROM ledger_balance b
+           LEFT JOIN (SELECT account_id, sum(amount) AS total FROM ledger_posting GROUP BY 1) p
+             ON p.account_id = b.id
+           LEFT JOIN (SELECT account_id, sum(amount) AS total FROM ledger_carried GROUP BY 1) c
+             ON c.account_id = b.id
+           WHERE b.balance <> coalesce(p.total, 0) + coalesce(c.total, 0)""",
+        "account {0} ({1} {2}) says {3}, its postings and what was carried forward {4}",
     )
 
 
@@ -105,12 +109,14 @@ def sequences_have_no_gaps() -> Iterable[str]:
     )
 
 
-@invariant("I-05", "Every event that moved money names an entry that exists.")
+@invariant("I-05", "Every event that moved money names an entry that exists or is archived.")
 def entries_of_events_exist() -> Iterable[str]:
     return rows(
         """SELECT v.id, v.type FROM ledger_event v
            WHERE v.entry_id IS NOT NULL AND (SELECT e.id FROM ledger_entry e WHERE e.id = v.entry_id) IS
-           NULL""",
+           NULL AND NOT EXISTS (SELECT FROM ledger_archive a WHERE a."table" = 'ledger_entry'
+                                AND v.entry_id >= ledger_uuid_at(a.range_from)
+                                AND v.entry_id < ledger_uuid_at(a.range_to))""",
         "event {0} ({1}) names an entry that is not there",
     )
 

@@ -146,12 +146,6 @@ def run_due(at: datetime, rounds_max: int = 100) -> int:
     return total
 
 
-def purge(before: datetime, limit: int = 10_000) -> int:
-    """Delete jobs that were finished before an instant; return how many."""
-    old = Job.objects.filter(finished_at__lt=before).values_list("pk", flat=True)[:limit]
-    return Job.objects.filter(pk__in=list(old)).delete()[0]
-
-
 def _failed(job: Job, error: Exception, at: datetime) -> None:
     metrics.jobs_run.labels(job.kind, "failed").inc()
     if not isinstance(error, DomainError):

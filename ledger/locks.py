@@ -138,10 +138,20 @@ def lock_one(queryset: "models.QuerySet[Row]", missing: type[NotFound] = NotFoun
 
 def stamp(row: models.Model, unit: Unit) -> None:
     """Mark a row as locked in this phase and remember its values, so that only changes are written."""
+    before = {field.attname: row.__dict__.get(field.attname) for field in row._meta.concrete_fields}
+    row.__dict__["_before"] = before
+    if row.__dict__.get("_locked_in") is not unit:
+        row.__dict__["_found"] = before  # as the phase found it, however often it is written meanwhile
     row.__dict__["_locked_in"] = unit
-    row.__dict__["_before"] = {
-        field.attname: row.__dict__.get(field.attname) for field in row._meta.concrete_fields
-    }
+
+
+def changes_in_phase(row: models.Model) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the columns of a locked row that differ from what the open phase found: before and after."""
+    if row.__dict__.get("_locked_in") is not require_phase():
+        return {}, {}
+    found = row.__dict__["_found"]
+    changed = [name for name, value in found.items() if row.__dict__.get(name) != value]
+    return {name: found[name] for name in changed}, {name: row.__dict__.get(name) for name in changed}
 
 
 def is_locked(row: models.Model) -> bool:

@@ -1,19 +1,26 @@
 """Celery's entry points of the ground floor: five lines each, safe to run twice and late."""
 
 import logging
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from celery import shared_task
 
-from ledger import balances, clock, invariants, jobs, outbox, partitions, past_balances, sealing
+from ledger import (
+    balances,
+    clock,
+    invariants,
+    jobs,
+    outbox,
+    partitions,
+    past_balances,
+    retention,
+    sealing,
+)
 from ledger.fx import ecb, quoting
 from ledger.transfers import holding
 
 log = logging.getLogger(__name__)
-
-JOBS_KEPT = timedelta(days=7)
 
 
 @shared_task(name=jobs.RUN_TASK)
@@ -71,14 +78,14 @@ def check_invariants(**_: Any) -> None:
 
 @shared_task
 def make_partitions(**_: Any) -> None:
-    """Make the months of the books that are to come."""
+    """Make the months ahead, and take in what came for a month that was not there."""
     partitions.make_ahead()
 
 
 @shared_task
-def purge_jobs(**_: Any) -> None:
-    """Delete jobs finished long ago."""
-    jobs.purge(clock.now() - JOBS_KEPT)
+def erase_expired(**_: Any) -> None:
+    """Erase what is past its time and not held."""
+    retention.erase_due(clock.now())
 
 
 @shared_task

@@ -163,6 +163,7 @@ EVENT_SIGNING_KEYS = {
 }
 EVENT_SIGNING_KEY_ID = env.str("EVENT_SIGNING_KEY_ID", default="dev1")
 SEAL_HEAD_FILE = path("SEAL_HEAD_FILE", DATA_DIR / "seal-head.jsonl")
+ARCHIVE_DIR = path("ARCHIVE_DIR", DATA_DIR / "archive")  # where the files of archived months lie
 
 # --- transfers: against money laundering -------------------------------------------------------------------
 # From so many minor units on a person looks before the money moves: about 10,000 USD (brief 003), rounded.

@@ -8,7 +8,6 @@ query in a loop (tests/admin holds a budget for each).
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
@@ -25,10 +24,11 @@ from unfold.admin import ModelAdmin
 from unfold.paginator import InfinitePaginator
 from unfold.views import ChangeList
 
-from ledger import clock
+from ledger import audit, clock
 from ledger.actors import Actor, current_request, set_request, staff_actor
 from ledger.admin import formats
 from ledger.errors import DomainError
+from ledger.locks import phase
 
 REASON_MIN, REASON_MAX = 3, 1_000
 ROWS_ON_A_PAGE: Final = 25
@@ -37,9 +37,22 @@ ROWS_IN_A_PANEL: Final = 50
 Column = Callable[[Any, Any], Any]
 
 
+class ReasonForm(forms.Form):
+    """Why it is done; an action that must be told more has a form with more fields."""
+
+    reason = forms.CharField(
+        min_length=REASON_MIN,
+        max_length=REASON_MAX,
+        strip=True,
+        widget=forms.Textarea(attrs={"rows": 4, "autofocus": True, "class": "house-input"}),
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class ReasonedAction:
-    """What staff may do to a row: `perform(row, actor, reason, at)` calls one service.
+    """What staff may do to a row: `perform(row, actor, reason, at, **fields)` calls one service.
+
+    `fields` are those of `form` besides the reason.
 
     `permission` is a full name such as `fraud.decide_review`; `is_offered` says whether it makes sense now
     (the service decides; this only hides the button); `done` is the sentence shown afterwards.
@@ -48,11 +61,12 @@ class ReasonedAction:
     name: str
     label: str
     permission: str
-    perform: Callable[[Any, Actor, str, datetime], Any]
+    perform: Callable[..., Any]
     done: str
     is_offered: Callable[[Any], bool] = lambda row: True
     explains: str = ""
     is_dangerous: bool = False
+    form: type[ReasonForm] = ReasonForm
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,17 +100,6 @@ class Facts:
 
     title: str
     items: Sequence[tuple[str, Any]] = field(default_factory=tuple)
-
-
-class ReasonForm(forms.Form):
-    """Why it is done."""
-
-    reason = forms.CharField(
-        min_length=REASON_MIN,
-        max_length=REASON_MAX,
-        strip=True,
-        widget=forms.Textarea(attrs={"rows": 4, "autofocus": True, "class": "house-input"}),
-    )
 
 
 class PreparedList(ChangeList):
@@ -209,27 +212,30 @@ class ViewOnlyAdmin(ModelAdmin):
         row = self._row(request, object_id)
         page = formats.page_of(row)
         if request.method == "POST":
-            form = ReasonForm(request.POST)
+            form = act.form(request.POST)
             if form.is_valid() and self._perform(request, row, act, form):
                 messages.success(request, act.done)
                 return HttpResponseRedirect(page)
         else:
-            form = ReasonForm()
+            form = act.form()
         context = {**self._context(request, row), "act": act, "form": form, "page": page}
         return TemplateResponse(
             request, self.action_template, context, status=200 if not form.errors else 422
         )
 
     def _perform(self, request: HttpRequest, row: Any, act: ReasonedAction, form: ReasonForm) -> bool:
-        user: Any = request.user
-        roles = ",".join(sorted(group.name for group in user.groups.all()))
-        set_request(replace(current_request(), role=roles[:60] or ("superuser" if user.is_superuser else "")))
+        actor, at = staff_of(request), clock.now()
+        told = {name: value for name, value in form.cleaned_data.items() if name != "reason"}
+        reason = form.cleaned_data["reason"]
         try:
-            act.perform(
-                row, staff_actor(user.pk, user.get_username()), form.cleaned_data["reason"], clock.now()
-            )
+            act.perform(row, actor, reason, at, **told)
         except DomainError as error:
             form.add_error(None, f"{error.message}. {error.advice_given}".strip())
+            with phase():
+                audit.record(
+                    actor=actor, action=f"{self.opts.model_name}.{act.name}", subject=row, at=at,
+                    reason=reason, outcome="refused", before={}, after={"refused": error.code},
+                )  # fmt: skip
             return False
         return True
 
@@ -269,6 +275,14 @@ class ViewOnlyAdmin(ModelAdmin):
 
     def _act_name(self, act: ReasonedAction) -> str:
         return f"admin:{self.opts.app_label}_{self.opts.model_name}_act_{act.name}"
+
+
+def staff_of(request: HttpRequest) -> Actor:
+    """Return who asks, and let the request's records say in which role."""
+    user: Any = request.user
+    roles = ",".join(sorted(group.name for group in user.groups.all()))
+    set_request(replace(current_request(), role=roles[:60] or ("superuser" if user.is_superuser else "")))
+    return staff_actor(user.pk, user.get_username())
 
 
 # --- columns of lists --------------------------------------------------------------------------------

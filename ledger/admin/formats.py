@@ -16,7 +16,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 from moneyed.l10n import format_money
 
-from ledger import audit
+from ledger.masking import mask
 from ledger.money import Money, exponent
 
 LOCALE: Final = "en"
@@ -116,7 +116,7 @@ def block(value: Any) -> SafeString:
     """Return JSON laid out, with the fields of the audit's list masked at any depth."""
     if value in ({}, [], None, ""):
         return NOTHING
-    shown = _masked(value)
+    shown = mask(value)
     text = json.dumps(shown, indent=2, ensure_ascii=False, default=str)
     return format_html('<pre class="house-block">{}</pre>', text[:TEXT_MAX])
 
@@ -176,9 +176,3 @@ def field_value(row: models.Model, field: "models.Field[Any, Any]") -> SafeStrin
 def _pattern(currency: str) -> str:
     decimals = exponent(currency)
     return f"#,##0{'.' + '0' * decimals if decimals else ''} ¤¤"
-
-
-def _masked(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _masked(inner) for name, inner in audit.mask(value).items()}
-    return [_masked(inner) for inner in value] if isinstance(value, list) else value

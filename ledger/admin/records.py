@@ -1,4 +1,4 @@
-"""Records for staff: events, the outbox, jobs, and the audit log. A dead message may be tried again."""
+"""Records for staff: events, the outbox and jobs. A dead message may be tried again."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -6,7 +6,7 @@ from datetime import datetime
 from django.contrib import admin
 from django.utils.safestring import SafeString
 
-from ledger import audit, ids, jobs, outbox
+from ledger import audit, jobs, outbox
 from ledger.actors import Actor
 from ledger.admin import filters, formats
 from ledger.admin.base import (
@@ -14,16 +14,15 @@ from ledger.admin.base import (
     Panel,
     ReasonedAction,
     ViewOnlyAdmin,
-    badge_column,
     code_column,
     link_column,
     moment_column,
 )
 from ledger.locks import phased
-from ledger.models import AuditRecord, Event, Job, OutboxMessage
+from ledger.models import Event, Job, OutboxMessage
 from ledger.states import Machine
 
-ACTORS = ("api_key", "staff", "system", "provider")
+ACTORS = ("api_key", "staff", "operator", "system", "provider")
 
 
 @admin.register(Event)
@@ -140,32 +139,3 @@ class JobAdmin(ViewOnlyAdmin):
         known = "yes" if row.kind in jobs.kinds else "no"
         return [Facts(group.title, [("state", formats.badge(_job_state(row))), *group.items,
                                     ("known to this release", known)])]  # fmt: skip
-
-
-@admin.register(AuditRecord)
-class AuditRecordAdmin(ViewOnlyAdmin):
-    """What people and keys did."""
-
-    list_display = ["action", "object_shown", "who", "reason_shown", "outcome_shown", "when"]
-    list_filter = [filters.one_of("actor_kind", ACTORS)]
-    search_fields = ["=object_id", "=actor_id"]
-    outcome_shown = badge_column("outcome")
-    when = moment_column("at", "when")
-
-    @admin.display(description="object")
-    def object_shown(self, row: AuditRecord) -> SafeString:
-        return formats.code(row.object_id)
-
-    @admin.display(description="who")
-    def who(self, row: AuditRecord) -> str:
-        return row.actor_label or f"{row.actor_kind} {row.actor_id}"
-
-    @admin.display(description="reason")
-    def reason_shown(self, row: AuditRecord) -> str:
-        return row.reason[:120]
-
-    def facts(self, row: AuditRecord) -> list[Facts]:
-        [group] = super().facts(row)
-        merchant = formats.code(ids.show("mer", row.merchant_id)) if row.merchant_id else formats.NOTHING
-        return [Facts(group.title, [item for item in group.items if item[0] != "merchant id"]
-                      + [("merchant", merchant)])]  # fmt: skip

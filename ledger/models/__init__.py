@@ -8,13 +8,16 @@ from ledger.models.fx_rates import ExchangeRate, FxSpread, FxTableRate
 from ledger.models.jobs import Job
 from ledger.models.journal import JournalEntry, PostedFact, Posting
 from ledger.models.outbox import OutboxMessage
+from ledger.models.retention import ArchiveFile, CarriedBalance, LegalHold, RetentionPolicy
 from ledger.models.seals import SealBlock
 from ledger.models.transfers import AmlAlert, Hold, Transfer
 
 __all__ = [
     "Account",
     "AmlAlert",
+    "ArchiveFile",
     "AuditRecord",
+    "CarriedBalance",
     "Event",
     "ExchangeRate",
     "FxConversion",
@@ -26,9 +29,11 @@ __all__ = [
     "Hold",
     "Job",
     "JournalEntry",
+    "LegalHold",
     "OutboxMessage",
     "PostedFact",
     "Posting",
+    "RetentionPolicy",
     "SealBlock",
     "Transfer",
 ]

@@ -1,12 +1,18 @@
-"""AuditRecord: what a person or key did, to what, and why; append only."""
+"""AuditRecord: what a person or key did, to what, and why; append only, partitioned by the month of `at`."""
 
 from django.db import models
 
-from ledger.ids import uuid7
+from ledger.ids import show, uuid7
 
 
 class AuditRecord(models.Model):
-    """One act, in the transaction of its effect; `before` and `after` are masked."""
+    """One act, in the transaction of its effect; every text, `before` and `after` are masked.
+
+    The table's key is (id, at); Django addresses a row by its id. Queries name a period, so that only its
+    months are read.
+    """
+
+    PREFIX = "aud"
 
     id = models.UUIDField(primary_key=True, default=uuid7)
     at = models.DateTimeField()
@@ -29,9 +35,19 @@ class AuditRecord(models.Model):
     class Meta:
         db_table = "ledger_audit"
         indexes = [
-            models.Index(fields=["object_type", "object_id"], name="ledger_audit_by_object"),
-            models.Index(fields=["at"], name="ledger_audit_by_time"),
+            models.Index(fields=["merchant_id", "id"], name="ledger_audit_by_merchant"),
+            models.Index(fields=["object_id", "at"], name="ledger_audit_by_object"),
+            models.Index(fields=["actor_id", "at"], name="ledger_audit_by_actor"),
+            models.Index(
+                fields=["request_id", "at"],
+                name="ledger_audit_by_request",
+                condition=~models.Q(request_id=""),
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.action} {self.object_type} {self.object_id}"
+
+    @property
+    def public_id(self) -> str:
+        return show(self.PREFIX, self.id)

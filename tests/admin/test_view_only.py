@@ -6,11 +6,11 @@ from django.contrib import admin
 from django.urls import reverse
 
 from ledger.admin.base import ViewOnlyAdmin
-from ledger.models import Posting
+from ledger.models import AuditRecord, PostedFact, Posting
 
 APPS = ("ledger", "vendors", "fraud", "payments", "subscriptions", "settlements")
-# A posting has a key of two columns, which Django's admin cannot address: it is shown with its entry.
-SHOWN_WITH_ANOTHER = {Posting}
+# Keys of several columns Django's admin cannot address: postings and facts are shown with their entry.
+SHOWN_WITH_ANOTHER = {Posting, PostedFact}
 MODELS = [
     model
     for app in APPS
@@ -41,14 +41,17 @@ class TestEveryPage:
     def test_refuses_to_add_change_and_delete(self, root, model):
         row = model._default_manager.first()
         key = row.pk if row else "01890000-0000-7000-8000-000000000000"
-        before = model._default_manager.count()
+        standing = model._default_manager.all()
+        if model is AuditRecord:
+            standing = standing.exclude(actor_label="root")  # what is tried here leaves records itself
+        before = standing.count()
         assert root.get(url(model, "add")).status_code == 403
         assert root.post(url(model, "add"), {}).status_code == 403
         assert root.post(url(model, "change", key), {}).status_code == 403
         assert root.post(url(model, "delete", key), {"post": "yes"}).status_code == 403
         chosen = {"action": "delete_selected", "_selected_action": str(key)}
         assert root.post(url(model, "changelist"), chosen).status_code in {200, 403}
-        assert model._default_manager.count() == before
+        assert standing.all().count() == before
 
 
 def test_a_payment_is_not_changed_by_post(root, payment):

@@ -2,7 +2,7 @@ from datetime import timedelta
 
 import pytest
 
-from ledger import clock
+from ledger import clock, retention
 from tests.factories import vendors as factory
 from tests.kit import probe
 from tests.kit.api_cases import code_of
@@ -299,7 +299,7 @@ class TestReap:
         merchant_client.post(PROBES, {"outcome": "busy"}, key="refused-for-now")
         mine = IdempotencyKey.objects.filter(merchant=northwind)
         mine.update(expires_at=factory.AT)
-        idempotency.reap(factory.AT + timedelta(days=1))
+        retention.erase("idempotency_keys", factory.AT + timedelta(days=1))
         assert not mine.exists()
 
     def test_deletes_old_answers_and_never_an_unfinished_request(self, northwind, merchant_client):
@@ -308,5 +308,5 @@ class TestReap:
         merchant_client.post(PROBES, {"outcome": "away"}, key="unfinished-1")
         mine = IdempotencyKey.objects.filter(merchant=northwind)
         mine.exclude(key="finished-2").update(expires_at=factory.AT)
-        assert idempotency.reap(factory.AT + timedelta(days=1)) == 1
+        assert retention.erase("idempotency_keys", factory.AT + timedelta(days=1)) == 1
         assert set(mine.values_list("key", flat=True)) == {"finished-2", "unfinished-1"}

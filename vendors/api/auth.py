@@ -15,7 +15,7 @@ from ledger import clock
 from ledger.actors import Actor
 from vendors import selectors
 from vendors.models import ApiKey, Merchant
-from vendors.services import keys
+from vendors.services import keys, refusals
 
 CHALLENGE = 'Bearer realm="everycent"'
 
@@ -53,15 +53,19 @@ class ApiKeyAuthentication(BaseAuthentication):
         scheme, _, plaintext = header.partition(" ")
         if scheme.lower() != "bearer":
             raise AuthenticationFailed("the Authorization header must be of the kind Bearer")
+        at = clock.now()
         key = keys.find(plaintext.strip())
         if key is None:
+            refusals.note(None, "unknown", at)
             raise AuthenticationFailed("the API key is not known")
-        at = clock.now()
         if key.revoked_at is not None:
+            refusals.note(key, "revoked", at)
             raise AuthenticationFailed("the API key is revoked", code="api_key_revoked")
         if key.expires_at is not None and key.expires_at <= at:
+            refusals.note(key, "expired", at)
             raise AuthenticationFailed("the API key has expired", code="api_key_expired")
         if not key.merchant.is_active:
+            refusals.note(key, "merchant inactive", at)
             raise PermissionDenied("the merchant may not act", code="merchant_inactive")
         keys.note_use(key, at)
         return _principal(key)
@@ -71,7 +75,7 @@ class ApiKeyAuthentication(BaseAuthentication):
 
 
 def _principal(key: ApiKey) -> tuple[Principal, ApiKey]:
-    actor = Actor("api_key", key.public_id, key.label)
+    actor = Actor("api_key", key.public_id, key.label, role=f"{key.mode} key")
     return Principal(key, key.merchant, actor), key
 
 

@@ -16,7 +16,7 @@ from rest_framework import status
 from rest_framework.exceptions import APIException, ParseError
 from rest_framework.parsers import BaseParser
 
-from vendors.api.card_numbers import find_card_number
+from ledger.card_numbers import find_card_number
 from vendors.api.rendering import canonical
 
 BODY_BYTES_MAX: Final = 256 * 1024

@@ -1,4 +1,4 @@
-"""Idempotency keys: claim, take over, fence, finish, let go, reap. The behaviour at the desk is in the API.
+"""Idempotency keys: claim, take over, fence, finish, let go. The behaviour at the desk is in the API.
 
 1. A claim is one statement that commits at once, before anything else is done (an uncommitted row would make
    others wait for the whole request instead of answering 409).
@@ -28,7 +28,6 @@ LEASE: Final = timedelta(seconds=60)
 QUIET_BEFORE_RESUMING: Final = timedelta(seconds=30)
 KEPT_FOR: Final = timedelta(days=30)
 PAUSE_MAX: Final = timedelta(hours=1)
-REAP_AT_ONCE: Final = 5_000
 STARTED: Final = "started"
 FINISHED: Final = "finished"
 
@@ -193,18 +192,6 @@ def unfinished(at: datetime, limit: int) -> list[IdempotencyKey]:
             occurred_at__lte=at - QUIET_BEFORE_RESUMING,
         ).order_by("resume_at", "id")[:limit]
     )
-
-
-def reap(at: datetime) -> int:
-    """Delete answers, and requests that were refused for now, older than 30 days; return how many."""
-    deleted = 0
-    while True:
-        # Both have no `locked_by`: a finished row, and one that was given back.
-        batch = IdempotencyKey.objects.filter(expires_at__lte=at, locked_by__isnull=True)
-        ids = list(batch.order_by("expires_at", "id").values_list("id", flat=True)[:REAP_AT_ONCE])
-        if not ids:
-            return deleted
-        deleted += IdempotencyKey.objects.filter(pk__in=ids).delete()[0]
 
 
 def stored_answer(row: IdempotencyKey) -> Stored:

@@ -17,7 +17,7 @@ from django.db.models import Q
 from ledger import audit
 from ledger.actors import Actor
 from ledger.errors import Invalid
-from ledger.locks import phased
+from ledger.locks import changes_in_phase, phased
 from vendors import locks, selectors
 from vendors.models import ApiKey, Merchant, Mode
 from vendors.scopes import SCOPES, check_scopes
@@ -67,7 +67,13 @@ def rotate(
     end = at + overlap
     old.expires_at = min(old.expires_at, end) if old.expires_at else end
     old.save(update_fields=["expires_at"])
-    return _issue(merchant, old.scopes, old.mode, actor=actor, at=at, label=old.label)
+    new, plaintext = _issue(merchant, old.scopes, old.mode, actor=actor, at=at, label=old.label)
+    before, after = changes_in_phase(old)
+    audit.record(
+        actor=actor, action="api_key.rotated", subject=old, at=at, before=before,
+        after={**after, "replaced_by": new.public_id},
+    )  # fmt: skip
+    return new, plaintext
 
 
 @phased

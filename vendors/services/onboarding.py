@@ -17,6 +17,7 @@ from ledger.actors import Actor
 from ledger.errors import Conflict, Invalid
 from ledger.ids import uuid7
 from ledger.locks import phased
+from ledger.masking import MASK
 from ledger.money import BPS_WHOLE, check_currency
 from ledger.recording import no_answer, record
 from vendors import locks
@@ -168,8 +169,14 @@ def _create_vendor(
         with record(vendor, actor=actor, at=at) as entry:
             vendor.activate()
             entry.announce(vendor.as_event())
+    audit.record(
+        actor=actor, action="vendor.created", subject=vendor, at=at,
+        after={"external_id": new.external_id, "name": new.name, "category": new.category,
+               "state": vendor.state,
+               "payout_destination": {"country": new.payout_destination.get("country", ""), "iban": MASK}},
+    )  # fmt: skip
     if new.commission is not None:
-        CommissionRule.objects.create(
+        rule = CommissionRule.objects.create(
             merchant=merchant,
             vendor=vendor,
             currency=new.commission.currency,
@@ -177,6 +184,11 @@ def _create_vendor(
             fixed_minor=new.commission.fixed_minor,
             valid_from=at,
         )
+        audit.record(
+            actor=actor, action="commission_rule.created", subject=rule, at=at,
+            after={"vendor": vendor.public_id, "rate_bps": rule.rate_bps, "fixed_minor": rule.fixed_minor,
+                   "currency": rule.currency, "valid_from": at},
+        )  # fmt: skip
     answer(vendor)
     return vendor
 

@@ -15,7 +15,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from config.roles import ROLES
 from ledger import audit, clock
-from ledger.actors import SYSTEM
+from ledger.actors import Actor, operator_actor
 from ledger.locks import phase
 
 
@@ -46,14 +46,21 @@ def add_staff(username: str, roles: list[str], password: str, reason: str) -> Us
     except ValidationError as error:
         raise CommandError(" ".join(error.messages)) from error
     with phase():
-        user, _ = User.objects.get_or_create(username=username)
+        user, is_new = User.objects.get_or_create(username=username)
+        before = {"roles": sorted(user.groups.values_list("name", flat=True)), "is_active": user.is_active}
         user.is_staff = user.is_active = True
         user.set_password(password)
         user.save(update_fields=["is_staff", "is_active", "password"])
         user.groups.set(Group.objects.filter(name__in=roles))
         after = {"username": username, "roles": sorted(roles)}
         audit.record(
-            actor=SYSTEM, action="staff.added", subject=user, at=clock.now(), reason=reason, after=after
+            actor=operator(),
+            action="staff.added",
+            subject=user,
+            at=clock.now(),
+            reason=reason,
+            before={} if is_new else before,
+            after=after,
         )
     return user
 
@@ -69,8 +76,17 @@ def disable_staff(username: str, reason: str) -> None:
             raise CommandError(f"there is nobody called {username}")
         user.is_active = False
         user.save(update_fields=["is_active"])
+        roles = sorted(user.groups.values_list("name", flat=True))
         user.groups.clear()
-        audit.record(actor=SYSTEM, action="staff.disabled", subject=user, at=clock.now(), reason=reason)
+        audit.record(
+            actor=operator(), action="staff.disabled", subject=user, at=clock.now(), reason=reason,
+            before={"roles": roles, "is_active": True}, after={"roles": [], "is_active": False},
+        )  # fmt: skip
+
+
+def operator() -> Actor:
+    """Return who runs this command on the machine."""
+    return operator_actor(getpass.getuser())
 
 
 def _password() -> str:

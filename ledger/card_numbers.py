@@ -1,4 +1,4 @@
-"""Find card numbers where none may be: Luhn-valid runs of 13 to 19 digits, also with spaces or dashes.
+"""Card numbers where none may be: found and hidden, 13 to 19 Luhn-valid digits, also with spaces or dashes.
 
 Only the ranges that card networks use count, and UUIDs, IBANs and random tokens are left out, because one in
 ten arbitrary numbers is Luhn-valid and a merchant's order number must not be refused for that.
@@ -14,6 +14,7 @@ _RUN: Final = re.compile(rf"\d(?:{_SEPARATORS}{{0,2}}\d){{12,}}")
 _SPLIT: Final = re.compile(rf"{_SEPARATORS}+")
 _UUID: Final = re.compile(r"\b[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\b")
 _IBAN: Final = re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]){11,30}\b")
+_PROTECTED: Final = re.compile(f"{_UUID.pattern}|{_IBAN.pattern}")
 _WORD_BEFORE: Final = re.compile(r"[^\W_]*\Z")
 _WORD_AFTER: Final = re.compile(r"[^\W_]*")
 # Visa, Mastercard (also the 2 series), Amex, Diners, JCB, Discover, Maestro, UnionPay, RuPay, Mir, Troy.
@@ -29,6 +30,21 @@ def find_card_number(text: str) -> bool:
     return any(_is_card(text, match) for match in _RUN.finditer(text))
 
 
+def hide_card_numbers(text: str, mask: str) -> str:
+    """Return a text in which every run of digits that holds a card number is the mask."""
+    if not _RUN.search(text):
+        return text
+    pieces, end = [], 0
+    for kept in _PROTECTED.finditer(text):
+        if _blank_iban(kept):
+            continue  # letters and digits that only look like an IBAN
+        pieces += [_hide(text[end : kept.start()], mask), kept.group()]
+        end = kept.end()
+    hidden = "".join([*pieces, _hide(text[end:], mask)])
+    # What stands around a UUID may be a number once it is taken out: then nothing of it is shown.
+    return mask if find_card_number(hidden) else hidden
+
+
 def is_luhn_valid(digits: str) -> bool:
     """Say whether the last digit is the check digit of the others (ISO/IEC 7812-1, annex B)."""
     total = 0
@@ -38,6 +54,10 @@ def is_luhn_valid(digits: str) -> bool:
             value = value * 2 - 9 if value > 4 else value * 2
         total += value
     return total % 10 == 0
+
+
+def _hide(text: str, mask: str) -> str:
+    return _RUN.sub(lambda match: mask if _is_card(text, match) else match.group(), text)
 
 
 def _is_card(text: str, match: re.Match[str]) -> bool:
@@ -64,5 +84,7 @@ def _ascii_digits(text: str) -> str:
 
 def _blank_iban(match: re.Match[str]) -> str:
     compact = match.group().replace(" ", "")
+    if "-" in compact:
+        return ""  # a UUID
     number = int("".join(str(int(letter, 36)) for letter in compact[4:] + compact[:4]))
     return "" if number % 97 == 1 else match.group()

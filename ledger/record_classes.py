@@ -1,0 +1,81 @@
+"""What the ground floor keeps, and how long."""
+
+from datetime import datetime
+
+from django.db.models import QuerySet
+
+from ledger.carrying import carry_forward
+from ledger.models import Job, OutboxMessage
+from ledger.retention import Disposal, RecordClass, register
+
+
+def _sent(before: datetime) -> QuerySet[OutboxMessage]:
+    return OutboxMessage.objects.filter(sent_at__lt=before)
+
+
+def _finished(before: datetime) -> QuerySet[Job]:
+    return Job.objects.filter(finished_at__lt=before)
+
+
+JOURNAL = register(
+    RecordClass(
+        name="journal",
+        title="journal entries and postings",
+        disposal=Disposal.ARCHIVE,
+        tables=("ledger_posting", "ledger_entry"),
+        moment="recorded_at",
+        subjects=("id", "source_id", "entry_id", "account_id"),
+        days_min=1_825,
+        before_detach=carry_forward,
+        legal_basis="commercial and tax law: books and records of transactions, seven years (brief 003)",
+    )
+)
+EVENTS = register(
+    RecordClass(
+        name="events",
+        title="events and the register of facts",
+        disposal=Disposal.KEEP,
+        tables=("ledger_event", "ledger_fact"),
+        moment="recorded_at",
+        subjects=("subject_id", "source_id"),
+        legal_basis="what still lives is rebuilt from its first event on; a fact posts once for ever",
+    )
+)
+AUDIT = register(
+    RecordClass(
+        name="audit",
+        title="audit records",
+        disposal=Disposal.ARCHIVE,
+        tables=("ledger_audit",),
+        moment="at",
+        subjects=("object_id", "actor_id", "request_id"),
+        days_min=365,
+        legal_basis="PCI DSS 4.0, 10.5.1 asks 12 months; commercial and tax law up to seven years",
+    )
+)
+OUTBOX = register(
+    RecordClass(
+        name="outbox",
+        title="delivered news",
+        disposal=Disposal.ERASE,
+        rows=_sent,
+        moment="due_at",
+        merchant="",
+        subjects=("subject_id",),
+        days=90,
+        legal_basis="working data: the events that they carry are kept",
+    )
+)
+JOBS = register(
+    RecordClass(
+        name="jobs",
+        title="finished jobs",
+        disposal=Disposal.ERASE,
+        rows=_finished,
+        moment="created_at",
+        merchant="",
+        subjects=("reference",),
+        days=7,
+        legal_basis="working data: what they did is in the books",
+    )
+)

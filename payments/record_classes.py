@@ -1,0 +1,36 @@
+"""What the payments floor keeps, and how long."""
+
+from datetime import datetime
+from typing import Any
+
+from django.db.models import QuerySet
+
+from ledger.retention import Disposal, RecordClass, register
+from payments.models import ProviderWebhook
+
+
+def _with_body(before: datetime) -> QuerySet[ProviderWebhook]:
+    return ProviderWebhook.objects.filter(received_at__lt=before, processed_at__isnull=False).exclude(
+        body=b""
+    )
+
+
+def _empty(rows: "QuerySet[Any]") -> int:
+    # The row stays: it says that the message came, what was made of it, and keeps it from being taken twice.
+    return rows.update(body=b"", headers={})
+
+
+PROVIDER_WEBHOOKS = register(
+    RecordClass(
+        name="provider_webhooks",
+        title="bodies of providers' callbacks",
+        disposal=Disposal.ERASE,
+        rows=_with_body,
+        erase=_empty,
+        moment="received_at",
+        subjects=("id", "operation_id"),
+        days=730,
+        days_min=180,
+        legal_basis="evidence in disputes, which card networks hear for up to 540 days",
+    )
+)

@@ -1,0 +1,149 @@
+"""A month of the journal leaves its tables, and every balance stays the sum of what is left and carried."""
+
+import random
+import uuid
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.db import connection
+
+from ledger import archiving, balances, clock, invariants, locks, partitions, retention
+from ledger.actors import SYSTEM, Actor
+from ledger.carrying import NotAtRest
+from ledger.chart import Code, account
+from ledger.journal import EntryDraft, credit, debit
+from ledger.models import CarriedBalance, JournalEntry, Posting
+from ledger.money import Money
+from tests.kit import books as kit
+from tests.kit.polling import eventually
+
+KEEPERS = ("I-01", "I-02", "I-03", "I-05", "I-81", "I-82", "I-83")
+
+
+@pytest.fixture
+def old_books(transactional_db, settings, tmp_path):
+    """A merchant with entries of a month long ago and one of today, all sealed and rolled up."""
+    settings.ARCHIVE_DIR = tmp_path / "archive"
+    settings.SEAL_HEAD_FILE = tmp_path / "head.jsonl"
+    merchant = uuid.uuid4()
+    begins = datetime(random.randint(2001, 2012), random.randint(1, 12), 1, tzinfo=UTC)
+    with locks.phase():
+        ids = kit.post(
+            [funding(merchant, minor, begins + timedelta(days=minor % 20)) for minor in (100, 250, 999)]
+        )
+        kit.post([funding(merchant, 40, clock.now())])
+    partitions.make_ahead()
+    return merchant, begins, ids
+
+
+def funding(merchant: uuid.UUID, minor: int, at: datetime) -> EntryDraft:
+    """An entry with the id that it would have got at an instant; on a deferred and on a strict account."""
+    key = uuid.UUID(int=int(at.timestamp() * 1000) << 80 | 0x7 << 76 | 2 << 62 | random.getrandbits(60))
+    return EntryDraft(
+        id=key, merchant_id=merchant, kind="funding", source_type="test", source_id=uuid.uuid4(),
+        step="funding", occurred_at=at,
+        legs=[
+            debit(account(Code.BANK, merchant, "USD", "main"), Money(minor, "USD"), "funding"),
+            credit(account(Code.MERCHANT_BALANCE, merchant, "USD"), Money(minor, "USD"), "sale"),
+        ],
+    )  # fmt: skip
+
+
+def month_of(begins: datetime) -> archiving.Month:
+    return next(m for m in archiving.due(clock.now()) if m.kept.name == "journal" and m.begins == begins)
+
+
+def archived(begins: datetime) -> list:
+    """Archive a month as soon as it is at rest."""
+    made: list = []
+
+    def is_done() -> bool:
+        balances.roll()
+        seal()
+        try:
+            made.extend(archiving.archive(month_of(begins), clock.now(), SYSTEM))
+        except NotAtRest:
+            return False
+        return True
+
+    eventually(is_done, seconds=60, what="the month to be at rest")
+    return made
+
+
+def seal() -> None:
+    from ledger import sealing
+
+    sealing.seal()
+
+
+def faults() -> dict[str, list[str]]:
+    found = {number: list(invariants.registry[number].check()) for number in KEEPERS}
+    return {number: rows for number, rows in found.items() if rows}
+
+
+def balance(merchant: uuid.UUID) -> dict[str, int]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT code, balance FROM ledger_balance WHERE merchant_id = %s", [merchant])
+        return dict(cursor.fetchall())
+
+
+def test_a_month_leaves_with_its_entries_and_its_sums_are_carried(old_books):
+    merchant, begins, ids = old_books
+    before = balance(merchant)
+    assert faults() == {}
+    postings, entries = archived(begins)
+    assert (postings.table, entries.table) == ("ledger_posting", "ledger_entry")
+    assert entries.rows >= 3
+    assert postings.rows >= 6
+    assert not JournalEntry.objects.filter(pk__in=ids).exists()
+    assert Posting.objects.filter(merchant_id=merchant).count() == 2
+    carried = CarriedBalance.objects.filter(merchant_id=merchant)
+    assert sorted(row.amount for row in carried) == [-1349, 1349]
+    assert {row.postings for row in carried} == {3}
+    assert balance(merchant) == before
+    assert faults() == {}
+
+
+def test_a_balance_moves_on_from_what_was_carried(old_books):
+    merchant, begins, _ids = old_books
+    archived(begins)
+    with locks.phase():
+        kit.post([funding(merchant, 11, clock.now())])
+    assert set(map(abs, balance(merchant).values())) == {1349 + 40 + 11}
+    assert faults() == {}
+
+
+def test_a_month_that_is_not_at_rest_stays(old_books):
+    _merchant, begins, ids = old_books
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM ledger_seal")
+        sealed = cursor.fetchone()[0]
+    if not sealed:
+        with pytest.raises(NotAtRest, match="not sealed"):
+            archiving.archive(month_of(begins), clock.now(), SYSTEM)
+        assert JournalEntry.objects.filter(pk__in=ids).count() == 3
+    archived(begins)
+
+
+def test_a_hold_on_one_business_fact_keeps_its_month(old_books):
+    _merchant, begins, ids = old_books
+    source = JournalEntry.objects.get(pk=ids[1]).source_id
+    actor = Actor("staff", "7", "irene")
+    hold = retention.place_hold(subject=str(source), reason="a claim", actor=actor, at=clock.now())
+    assert month_of(begins).is_held
+    retention.lift_hold(hold_id=hold.pk, reason="settled", actor=actor, at=clock.now())
+    assert not month_of(begins).is_held
+
+
+def test_restored_postings_sum_to_what_was_carried(old_books, settings):
+    merchant, begins, _ids = old_books
+    postings, _entries = archived(begins)
+    name, count = archiving.restore(settings.ARCHIVE_DIR / postings.file_name, clock.now(), SYSTEM)
+    assert count == postings.rows
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""SELECT r.account_id, sum(r.amount) FROM {name} r WHERE r.merchant_id = %s GROUP BY 1
+                EXCEPT SELECT account_id, amount FROM ledger_carried WHERE merchant_id = %s""",
+            [merchant, merchant],
+        )
+        assert cursor.fetchall() == []
