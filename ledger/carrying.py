@@ -13,6 +13,7 @@ from django.db import connection
 
 from ledger.errors import Conflict
 from ledger.invariants import invariant, rows
+from ledger.models import Account, CarriedBalance
 
 _BOUNDS: Final = "entry_id >= ledger_uuid_at(%(begins)s) AND entry_id < ledger_uuid_at(%(ends)s)"
 _UNSEALED: Final = """
@@ -33,6 +34,23 @@ class NotAtRest(Conflict):
     code = "archive_not_at_rest"
     retryable = True
     advice = "Run it again when the sealer and the roller have been at work."
+
+
+class MonthArchived(Conflict):
+    """The postings of this month are in an archive file; its end and all later moments are known here."""
+
+    code = "month_archived"
+    advice = "Ask for a moment after the month, or read the archive: manage.py archive restore FILE."
+
+
+def refuse_archived(account: Account, moment: datetime) -> None:
+    """Refuse a moment inside a month of the account that was archived.
+
+    :raises MonthArchived: it lies in one.
+    """
+    inside = CarriedBalance.objects.filter(account_id=account.pk, merchant_id=account.merchant_id)
+    if inside.filter(range_from__lte=moment, range_to__gt=moment).exists():
+        raise MonthArchived(f"the postings of {moment:%Y-%m} are archived")
 
 
 def carry_forward(begins: datetime, ends: datetime) -> None:

@@ -14,6 +14,7 @@ from uuid import UUID
 
 from django.db import connection
 
+from ledger.carrying import refuse_archived
 from ledger.chart import CHART, Code
 from ledger.errors import Invalid
 from ledger.models import Account, Posting
@@ -92,7 +93,11 @@ def settle() -> int:
 
 
 def balance_at(account: Account, moment: datetime, basis: Basis = Basis.RECORDED) -> Money:
-    """Return an account's balance at a moment, the moment included; debit positive."""
+    """Return an account's balance at a moment, the moment included; debit positive.
+
+    :raises MonthArchived: the moment lies in a month whose postings are in an archive file.
+    """
+    refuse_archived(account, moment)
     function = {
         Basis.RECORDED: "ledger_balance_recorded",
         Basis.EFFECTIVE: "ledger_balance_effective",

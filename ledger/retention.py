@@ -23,7 +23,7 @@ from ledger.locks import lock_one, phased
 from ledger.models import LegalHold, RetentionPolicy
 
 DAYS_DEFAULT: Final = 2_555
-HOLDS_LOCK: Final = "SELECT pg_advisory_xact_lock(hashtext('ledger_hold'))"
+HOLDS_LOCK: Final = "SELECT pg_advisory_xact_lock(hashtext('ledger_legal_hold'))"
 """Taken by whoever places a hold, and by the archiver for its last look before a month leaves."""
 ERASED_AT_ONCE: Final = 5_000
 

@@ -54,13 +54,13 @@ class LegalHold(models.Model):
     lift_reason = models.TextField(blank=True)
 
     class Meta:
-        db_table = "ledger_hold"
+        db_table = "ledger_legal_hold"
         constraints = [
             models.CheckConstraint(
                 condition=models.Q(covers_from=None)
                 | models.Q(covers_to=None)
                 | models.Q(covers_from__lt=models.F("covers_to")),
-                name="ledger_hold_period",
+                name="ledger_legal_hold_period",
             ),
         ]
 

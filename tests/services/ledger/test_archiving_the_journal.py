@@ -7,12 +7,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.db import connection
 
-from ledger import archiving, balances, clock, invariants, locks, partitions, retention
+from ledger import archiving, balances, clock, invariants, locks, partitions, past_balances, retention
 from ledger.actors import SYSTEM, Actor
-from ledger.carrying import NotAtRest
+from ledger.carrying import MonthArchived, NotAtRest
 from ledger.chart import Code, account
 from ledger.journal import EntryDraft, credit, debit
-from ledger.models import CarriedBalance, JournalEntry, Posting
+from ledger.models import Account, CarriedBalance, JournalEntry, Posting
 from ledger.money import Money
 from tests.kit import books as kit
 from tests.kit.polling import eventually
@@ -111,6 +111,18 @@ def test_a_balance_moves_on_from_what_was_carried(old_books):
         kit.post([funding(merchant, 11, clock.now())])
     assert set(map(abs, balance(merchant).values())) == {1349 + 40 + 11}
     assert faults() == {}
+
+
+def test_a_balance_of_the_past_counts_what_was_carried(old_books):
+    merchant, begins, _ids = old_books
+    archived(begins)
+    ends = (begins + timedelta(days=32)).replace(day=1)
+    for held in Account.objects.filter(merchant_id=merchant):
+        sign = 1 if held.is_deferred else -1
+        assert past_balances.balance_at(held, ends).minor == sign * 1349
+        assert past_balances.balance_at(held, clock.now()).minor == sign * 1389
+        with pytest.raises(MonthArchived):
+            past_balances.balance_at(held, begins + timedelta(days=3))
 
 
 def test_a_month_that_is_not_at_rest_stays(old_books):

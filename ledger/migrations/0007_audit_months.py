@@ -1,4 +1,4 @@
-"""The audit log in months; see `0006_audit_months.sql` for each piece and its reason."""
+"""The audit log in months; see `0007_audit_months.sql` for each piece and its reason."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ UNDO = HERE.with_name(f"{HERE.stem}_undo.sql").read_text(encoding="utf-8")
 
 
 class Migration(migrations.Migration):
-    dependencies = [("ledger", "0005_fx")]
+    dependencies = [("ledger", "0006_balances")]
 
     operations = [
         migrations.SeparateDatabaseAndState(

@@ -1,4 +1,4 @@
-"""Retention policies, legal holds and archives; their law is in `0007_retention.sql`."""
+"""Retention policies, legal holds and archives; their law is in `0008_retention.sql`."""
 
 from pathlib import Path
 
@@ -8,10 +8,19 @@ import ledger.ids
 from django.db import migrations, models
 
 
+HERE = Path(__file__)
+_BALANCES = HERE.with_name("0006_balances.sql").read_text(encoding="utf-8")
+_FROM, _TO = _BALANCES.index("CREATE FUNCTION ledger_balance_recorded"), _BALANCES.index("-- An account's balance by")
+UNDO = (
+    "DROP FUNCTION ledger_legal_hold_identity CASCADE;"
+    + _BALANCES[_FROM:_TO].replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION", 1)
+)
+
+
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('ledger', '0006_audit_months'),
+        ('ledger', '0007_audit_months'),
     ]
 
     operations = [
@@ -54,8 +63,8 @@ class Migration(migrations.Migration):
                 ('lift_reason', models.TextField(blank=True)),
             ],
             options={
-                'db_table': 'ledger_hold',
-                'constraints': [models.CheckConstraint(condition=models.Q(('covers_from', None), ('covers_to', None), ('covers_from__lt', models.F('covers_to')), _connector='OR'), name='ledger_hold_period')],
+                'db_table': 'ledger_legal_hold',
+                'constraints': [models.CheckConstraint(condition=models.Q(('covers_from', None), ('covers_to', None), ('covers_from__lt', models.F('covers_to')), _connector='OR'), name='ledger_legal_hold_period')],
             },
         ),
         migrations.CreateModel(
@@ -93,7 +102,7 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.RunSQL(
-            Path(__file__).with_suffix(".sql").read_text(encoding="utf-8"),
-            "DROP FUNCTION ledger_hold_identity CASCADE",
+            HERE.with_suffix(".sql").read_text(encoding="utf-8"),
+            UNDO,
         ),
     ]
