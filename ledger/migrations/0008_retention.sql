@@ -37,7 +37,7 @@ BEGIN
         SELECT p.balance_after INTO found FROM ledger_posting p
         WHERE p.account_id = account AND p.merchant_id = merchant AND p.recorded_at <= moment
         ORDER BY p.recorded_at DESC, p.entry_id DESC, p.line DESC LIMIT 1;
-        IF FOUND THEN RETURN found; END IF;
+        IF found IS NOT NULL THEN RETURN found; END IF;
     END IF;
     SELECT max(c.range_to) AS upto, coalesce(sum(c.amount), 0)::bigint AS amount INTO carried FROM ledger_carried c
     WHERE c.account_id = account AND c.merchant_id = merchant AND c.range_to <= moment;

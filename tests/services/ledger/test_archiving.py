@@ -254,7 +254,8 @@ class TestHolds:
     def test_what_is_written_of_a_hold_stays(self, db):
         hold = retention.place_hold(reason="the court asks", actor=IRENE, at=clock.now())
         attacks = [
-            "UPDATE ledger_legal_hold SET reason = 'none'", "DELETE FROM ledger_legal_hold", "TRUNCATE ledger_legal_hold",
+            "UPDATE ledger_legal_hold SET reason = 'none'", "DELETE FROM ledger_legal_hold",
+            "TRUNCATE ledger_legal_hold",
             "UPDATE ledger_legal_hold SET subject = 'x', lifted_at = now()",
             "UPDATE ledger_retention SET days = 1", "DELETE FROM ledger_retention",
             "DELETE FROM ledger_archive",
