@@ -100,13 +100,12 @@ ROUTES: tuple[Route, ...] = (
     Route("holds/{id}/commit", HoldViewSet, {"post": "commit"}),
     Route("holds/{id}/void", HoldViewSet, {"post": "void"}),
     Route("explain/{id}", ExplainViewSet, {"get": "retrieve"}),
+    Route("audit-records", AuditRecordViewSet, {"get": "list"}),
+    Route("audit-records/{id}", AuditRecordViewSet, {"get": "retrieve"}),
     # ours: vendors
     Route("vendors/", VendorViewSet, {"get": "list", "post": "create"}),
     Route("vendors/{id}", VendorViewSet, {"get": "retrieve"}),
     Route("vendors/{id}/balance", VendorViewSet, {"get": "balance"}),
-    # ours: the books
-    Route("audit-records", AuditRecordViewSet, {"get": "list"}),
-    Route("audit-records/{id}", AuditRecordViewSet, {"get": "retrieve"}),
 )
 
 

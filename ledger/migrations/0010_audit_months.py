@@ -1,4 +1,4 @@
-"""The audit log in months; see `0007_audit_months.sql` for each piece and its reason."""
+"""The audit log in months; see `0010_audit_months.sql` for each piece and its reason."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ UNDO = HERE.with_name(f"{HERE.stem}_undo.sql").read_text(encoding="utf-8")
 
 
 class Migration(migrations.Migration):
-    dependencies = [("ledger", "0006_balances")]
+    dependencies = [("ledger", "0009_hold_law")]
 
     operations = [
         migrations.SeparateDatabaseAndState(

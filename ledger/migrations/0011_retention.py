@@ -1,4 +1,4 @@
-"""Retention policies, legal holds and archives; their law is in `0008_retention.sql`."""
+"""Retention policies, legal holds and archives; their law is in `0011_retention.sql`."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ UNDO = (
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('ledger', '0007_audit_months'),
+        ('ledger', '0010_audit_months'),
     ]
 
     operations = [
