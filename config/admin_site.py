@@ -57,6 +57,7 @@ DESKS: Final[dict[str, list[tuple[str, ...]]]] = {
     "Books": [
         ("Trial balance", "balance", "ledger.account", "trial_balance"),
         ("Invariants", "verified", "ledger.account", "invariants"),
+        ("Explain", "manage_search", "ledger.account", "explain_any"),
         ("Accounts", "account_balance_wallet", "ledger.account"),
         ("Transfers", "sync_alt", "ledger.transfer"),
         ("Holds", "front_hand", "ledger.hold"),
@@ -99,6 +100,8 @@ class HouseAdminSite(UnfoldAdminSite):
         own = [
             path("books/trial-balance/", self.admin_view(self.trial_balance), name="trial_balance"),
             path("books/invariants/", self.admin_view(self.invariants), name="invariants"),
+            path("books/explain/", self.admin_view(self.explain), name="explain_any"),
+            path("books/explain/<str:ref>/", self.admin_view(self.explain), name="explain"),
         ]
         return [*own, *super().get_urls()]
 
@@ -119,6 +122,12 @@ class HouseAdminSite(UnfoldAdminSite):
         from ledger.admin import pages
 
         return pages.invariant_board(request, self)
+
+    def explain(self, request: HttpRequest, ref: str = "") -> Any:
+        """Show what is behind a figure."""
+        from ledger.admin import explain_page
+
+        return explain_page.explain_page(request, self, ref)
 
 
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:

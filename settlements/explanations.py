@@ -178,7 +178,7 @@ def _groups(wanted: dict[str, tuple[SettlementBatch, str]]) -> dict[str, Explana
             found[tail] = Explanation(
                 ref=f"{BATCH}_{tail}",
                 kind="lines of a batch",
-                title=f"{purpose.replace('_', ' ')} in {row.number}{f', page {page}' if page else ''}",
+                title=f"{len(own)} postings in {row.number}{f', page {page}' if page else ''}",
                 amounts=one(_money(total, row)),
                 parts=tuple(parts),
                 at=row.occurred_at,

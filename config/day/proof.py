@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
+from config.day import every_cent
 from config.day.books import PAID_OUT_STATES, Books, payments_of, reading
 from config.day.client import Network
 from config.day.plan import RunPlan
@@ -282,6 +283,11 @@ def _no_breaks(evidence: Evidence) -> Line:
     )
 
 
+def _every_cent_explained(evidence: Evidence) -> Line:
+    looked_at, differences = every_cent.explained(evidence.merchant_id)
+    return Line("every payout, bank line and balance is explained to the outside", looked_at, differences)
+
+
 def _invariants_hold(_: Truth) -> Line:
     results = invariants.check_all()
     broken = tuple(
@@ -305,6 +311,7 @@ RUN_CHECKS: Final[tuple[Callable[[Evidence], Line], ...]] = (
     _payouts_are_bank_lines,
     _bank_agrees,
     _no_breaks,
+    _every_cent_explained,
 )
 HOUSE_CHECKS: Final[tuple[Callable[[Truth], Line], ...]] = (
     _trial_balance,

@@ -27,6 +27,7 @@ from unfold.views import ChangeList
 from ledger import audit, clock
 from ledger.actors import Actor, current_request, set_request, staff_actor
 from ledger.admin import formats
+from ledger.admin.explain_link import explain_link
 from ledger.errors import DomainError
 from ledger.locks import phase
 
@@ -271,6 +272,7 @@ class ViewOnlyAdmin(ModelAdmin):
             "original": row,
             "title": str(row),
             "media": self.media,
+            "explained_at": explain_link(request, row),
         }
 
     def _act_name(self, act: ReasonedAction) -> str:

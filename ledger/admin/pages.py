@@ -21,7 +21,7 @@ SEES_BOOKS = "ledger.view_account"
 
 def trial_balance(request: HttpRequest, site: AdminSite) -> TemplateResponse:
     """Show every kind of account summed per currency, now or as it was recorded at a moment."""
-    _only_for(request, SEES_BOOKS)
+    only_for(request, SEES_BOOKS)
     as_of = AsOf.asked(request)
     sums: dict[str, list[TrialRow]] = {}
     for row in past_balances.trial_balance(None, as_of.moment):
@@ -32,7 +32,7 @@ def trial_balance(request: HttpRequest, site: AdminSite) -> TemplateResponse:
 
 def invariant_board(request: HttpRequest, site: AdminSite) -> TemplateResponse:
     """Run every invariant now and show what was found."""
-    _only_for(request, SEES_BOOKS)
+    only_for(request, SEES_BOOKS)
     started = clock.monotonic()
     results = check_all()
     took = clock.monotonic() - started
@@ -78,7 +78,8 @@ def _panel(currency: str, found: list[TrialRow]) -> Panel:
     return Panel(currency, ["account", "category", "debit", "credit"], rows, note=f"{currency}: {verdict}.")
 
 
-def _only_for(request: HttpRequest, permission: str) -> None:
+def only_for(request: HttpRequest, permission: str) -> None:
+    """Let only those with a permission go on."""
     if not request.user.has_perm(permission):
         raise PermissionDenied
 

@@ -12,7 +12,9 @@ from uuid import UUID
 
 from ledger import ids
 from ledger.admin import formats
+from ledger.admin.explain_link import address_of
 from ledger.chart import CHART, Code
+from ledger.explain.entries import posting_ref
 from ledger.models import AuditRecord, Event, JournalEntry, Posting
 
 
@@ -24,6 +26,7 @@ class LegLine:
     purpose: str
     debit: str
     credit: str
+    explained_at: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +150,7 @@ def leg_line(posting: Posting, owners: dict[str, str]) -> LegLine:
         purpose=posting.purpose.replace("_", " "),
         debit=shown if posting.amount > 0 else "",
         credit=shown if posting.amount < 0 else "",
+        explained_at=address_of(posting_ref(posting.entry_id, posting.line)),
     )
 
 

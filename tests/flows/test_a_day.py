@@ -42,6 +42,8 @@ def test_a_day_ends_with_its_proof(house: House):
     printed = take_day(house)
     assert "FAIL" not in printed
     assert f"seed {SEED}" in printed
+    assert "ok    every payout, bank line and balance is explained to the outside" in printed
+    assert ", unexplained 0.00)" in printed
     found = book(house)
     assert found["holds"]
     orders = plan_day(SEED, 1, SIZE).orders
