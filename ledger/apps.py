@@ -15,7 +15,7 @@ class LedgerConfig(AppConfig):
 
     def ready(self) -> None:
         from ledger import partitions, retention
-        from ledger.explain import accounts, acts, entries, totals  # noqa: F401  (they register themselves)
+        from ledger.explain import ours  # noqa: F401  (they register themselves)
         from ledger.fx import invariants as of_fx  # noqa: F401  (they register themselves)
         from ledger.transfers import invariants as of_transfers  # noqa: F401  (they register themselves)
 

@@ -45,11 +45,11 @@ _STRETCHES: Final = (
     "unnest(%s::int[], %s::bigint[], %s::timestamptz[], %s::timestamptz[]) AS s (n, acc, low, high)"
 )
 _WITHIN: Final = """
-    FROM ledger_posting p JOIN ledger_entry e ON e.id = p.entry_id
-    WHERE p.account_id = s.acc AND e.recorded_at >= s.low AND e.recorded_at < s.high"""
+    FROM ledger_posting p
+    WHERE p.account_id = s.acc AND p.recorded_at >= s.low AND p.recorded_at < s.high"""
 
 
-_PLACE: Final = f"(row_number() OVER (ORDER BY e.recorded_at, p.entry_id, p.line) - 1) / {PARTS_MAX} AS place"
+_PLACE: Final = f"(row_number() OVER (ORDER BY p.recorded_at, p.entry_id, p.line) - 1) / {PARTS_MAX} AS place"
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +202,7 @@ def _parts(wanted: dict[Any, Stretch], accounts: dict[int, Account]) -> dict[Any
 def _totals(stretches: Sequence[Stretch]) -> dict[int, _Found]:
     rows = _run(
         f"""SELECT s.n, t.* FROM {_STRETCHES} CROSS JOIN LATERAL (
-                SELECT coalesce(sum(p.amount), 0)::bigint, count(*), min(e.recorded_at), max(e.recorded_at)
+                SELECT coalesce(sum(p.amount), 0)::bigint, count(*), min(p.recorded_at), max(p.recorded_at)
                 {_WITHIN}) t""",  # noqa: S608 - constants of ours
         range(len(stretches)), stretches,
     )  # fmt: skip
@@ -212,7 +212,7 @@ def _totals(stretches: Sequence[Stretch]) -> dict[int, _Found]:
 def _postings(small: list[int], stretches: Sequence[Stretch]) -> Iterable[tuple[int, Part]]:
     rows = _run(
         f"""SELECT s.n, t.entry_id, t.line, t.place FROM {_STRETCHES} CROSS JOIN LATERAL (
-                SELECT p.entry_id, p.line, e.recorded_at, {_PLACE} {_WITHIN}) t
+                SELECT p.entry_id, p.line, p.recorded_at, {_PLACE} {_WITHIN}) t
             ORDER BY s.n, t.recorded_at, t.entry_id, t.line""",  # noqa: S608 - constants of ours
         small, stretches,
     )  # fmt: skip
@@ -235,7 +235,7 @@ def _groups(
     rows = _run(
         f"""SELECT s.n, t.* FROM {_STRETCHES}
             JOIN unnest(%s::int[], %s::text[]) AS u (n, unit) ON u.n = s.n CROSS JOIN LATERAL (
-                SELECT date_trunc(u.unit, e.recorded_at, 'UTC') AS low, sum(p.amount)::bigint, count(*)
+                SELECT date_trunc(u.unit, p.recorded_at, 'UTC') AS low, sum(p.amount)::bigint, count(*)
                 {_WITHIN} GROUP BY 1) t ORDER BY s.n, t.low""",  # noqa: S608 - constants of ours
         list(cuts), stretches, list(cuts), list(cuts.values()),
     )  # fmt: skip
