@@ -149,7 +149,7 @@ def _recovered(rows: Sequence[SettlementBatch], scope: Scope) -> dict[UUID, list
             owner__in={str(row.vendor_id) for row in rows},
         )
     )
-    by_owner = {(row.merchant_id, row.owner, row.currency): row.pk for row in owed}
+    by_owner = {(row.merchant_id, row.owner, row.currency): accounts.short(row) for row in owed}
     parts = {}
     for row in rows:
         account = by_owner.get((row.merchant_id, str(row.vendor_id), row.currency))

@@ -9,8 +9,8 @@ from uuid import UUID
 
 from ledger import balances
 from ledger.explain import walking
-from ledger.explain.accounts import ACCOUNT
 from ledger.explain.walking import Story
+from ledger.models import Account
 from ledger.money import Money
 from settlements.bank_explanations import line_ref
 from settlements.models import Payout, StatementLine
@@ -25,7 +25,8 @@ def explained(merchant_id: UUID) -> tuple[str, list[str]]:
         line_ref(key)
         for key in StatementLine.objects.filter(merchant_id=merchant_id).values_list("pk", flat=True)
     ]
-    held = [f"{ACCOUNT}_{row.id}" for row in balances.balances(merchant_id) if not row.balance.is_zero]
+    full = [row.id for row in balances.balances(merchant_id) if not row.balance.is_zero]
+    held = [row.public_id for row in Account.objects.filter(merchant_id=merchant_id, pk__in=full)]
     story = walking.explain_all([*payouts, *lines, *held], nodes_max=NODES_MAX)
     differences = [f"{ref}: {reason}" for ref, reason in story.reasons()]
     if story.not_followed:

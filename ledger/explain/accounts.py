@@ -1,21 +1,21 @@
 """Balances led back to postings, however many there are.
 
-`acc_7` is an account's balance now, `bal_7@2026-03-02T18:00:00Z` its balance at an instant (by the time of
-recording, inclusive), `mov_7@from..to` what moved from an instant up to another (exclusive). More than a
+`acc_…` is an account's balance now, `bal_…@2026-03-02T18:00:00Z` its balance at an instant (by the time of
+recording, inclusive), `mov_…@from..to` what moved from an instant up to another (exclusive). More than a
 hundred postings are shown as sums of shorter stretches of time, so a balance of a million postings is a page
 and every posting is a few steps away. Each level costs three queries, whatever its number of accounts.
 """
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from django.db import connection
 
 from ledger.explain.entries import account_text, leg_text, posting_ref
-from ledger.explain.registry import Scope, explains, numbers_of, refers_to
+from ledger.explain.registry import Scope, explains, keys_of
 from ledger.explain.types import PARTS_MAX, Explanation, Link, Part, one
 from ledger.models import Account, Posting
 from ledger.money import Money
@@ -25,8 +25,8 @@ ACCOUNT, BALANCE, MOVED = "acc", "bal", "mov"
 _BEGIN: Final = datetime(1, 1, 1, tzinfo=UTC)
 _END: Final = datetime(9999, 1, 1, tzinfo=UTC)
 _MOMENT: Final = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z"
-_AT: Final = re.compile(rf"(\d{{1,18}})@({_MOMENT})", re.ASCII)
-_STRETCH: Final = re.compile(rf"(\d{{1,18}})@({_MOMENT})\.\.({_MOMENT})(?:\.p(\d{{1,9}}))?", re.ASCII)
+_AT: Final = re.compile(rf"([0-9a-z]{{26}})@({_MOMENT})", re.ASCII)
+_STRETCH: Final = re.compile(rf"([0-9a-z]{{26}})@({_MOMENT})\.\.({_MOMENT})(?:\.p(\d{{1,9}}))?", re.ASCII)
 # A stretch is cut into the longest units of which it has no more than a hundred.
 _UNITS: Final = (
     ("month", timedelta(days=100)),
@@ -54,12 +54,16 @@ _PLACE: Final = f"(row_number() OVER (ORDER BY p.recorded_at, p.entry_id, p.line
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """The postings of an account recorded from `low` up to `high` (exclusive), or a page of them."""
+    """The postings of an account recorded from `low` up to `high` (exclusive), or a page of them.
 
-    account: int
+    `account` is the end of its public id; `row_id` is filled in when it is looked up.
+    """
+
+    account: str
     low: datetime = _BEGIN
     high: datetime = _END
     page: int | None = None
+    row_id: int = 0
 
     @property
     def ref(self) -> str:
@@ -78,73 +82,89 @@ class _Found:
     last: datetime | None
 
 
-def balance_ref(account_id: int, at: datetime) -> str:
+def balance_ref(account: Account, at: datetime) -> str:
     """Return the id of an account's balance at an instant, by the time of recording."""
-    return f"{BALANCE}_{account_id}@{_text(at)}"
+    return f"{BALANCE}_{short(account)}@{_text(at)}"
 
 
-@refers_to(Account)
-def _of_account(account: Account) -> str:
-    return f"{ACCOUNT}_{account.pk}"
+def short(account: Account) -> str:
+    """Return the letters of an account's public id."""
+    return account.public_id.partition("_")[2]
 
 
 @explains(ACCOUNT)
 def accounts_now(tails: Sequence[str], scope: Scope) -> dict[str, Explanation]:
     """Explain balances as they are now: the balance that is kept must be the sum of the postings."""
-    numbers = numbers_of(tails)
-    kept = _kept(list(numbers), scope)
-    accounts = scope.of(Account.objects.filter(pk__in=list(kept))).in_bulk()
-    parts = _parts({key: Stretch(key) for key in accounts}, accounts)
+    accounts = _accounts(tails, scope)
+    kept = _kept(accounts)
+    parts = _parts({tail: Stretch(tail) for tail in accounts}, accounts)
     names = names_of(account.owner for account in accounts.values())
     return {
-        numbers[key]: _balance(f"{ACCOUNT}_{key}", account, kept[key], parts[key], names, "now")
-        for key, account in accounts.items()
+        tail: _balance(account.public_id, account, kept[account.pk], parts[tail], names, "now")
+        for tail, account in accounts.items()
     }
 
 
 @explains(BALANCE)
 def accounts_then(tails: Sequence[str], scope: Scope) -> dict[str, Explanation]:
-    """Explain balances at an instant."""
-    wanted = {tail: match for tail in tails if (match := _AT.fullmatch(tail))}
-    stretches: dict[Any, Stretch] = {}
-    for tail, match in wanted.items():
-        at = _moment(match[2])
-        if at is not None:
-            stretches[tail] = Stretch(int(match[1]), high=at + timedelta(microseconds=1))
-    accounts = scope.of(Account.objects.filter(pk__in={one.account for one in stretches.values()})).in_bulk()
-    stretches = {tail: one for tail, one in stretches.items() if one.account in accounts}
-    parts = _parts(stretches, accounts)
+    """Explain balances at an instant: what the books said then must be the sum of the postings until then."""
+    moments: dict[str, tuple[str, datetime]] = {}
+    for tail in tails:
+        match = _AT.fullmatch(tail)
+        at = _moment(match[2]) if match else None
+        if match is not None and at is not None:
+            moments[tail] = (match[1], at)
+    accounts = _accounts({head for head, _ in moments.values()}, scope)
+    wanted = {
+        tail: Stretch(head, high=at + timedelta(microseconds=1))
+        for tail, (head, at) in moments.items()
+        if head in accounts
+    }
+    said = _said({tail: (accounts[moments[tail][0]], moments[tail][1]) for tail in wanted})
+    parts = _parts(wanted, accounts)
     names = names_of(account.owner for account in accounts.values())
-    found = {}
-    for tail, stretch in stretches.items():
-        account = accounts[stretch.account]
-        total = sum(part.amount.minor for part in parts[tail])
-        when = f"at {wanted[tail][2]}"
-        found[tail] = _balance(f"{BALANCE}_{tail}", account, total, parts[tail], names, when)
-    return found
+    return {
+        tail: _balance(
+            f"{BALANCE}_{tail}", accounts[stretch.account], said[tail], parts[tail], names,
+            f"at {_text(moments[tail][1])}",
+        )
+        for tail, stretch in wanted.items()
+    }  # fmt: skip
 
 
 @explains(MOVED)
 def movements(tails: Sequence[str], scope: Scope) -> dict[str, Explanation]:
     """Explain what moved on accounts in stretches of time."""
     wanted = {tail: stretch for tail in tails if (stretch := _stretch(tail)) is not None}
-    accounts = scope.of(Account.objects.filter(pk__in={one.account for one in wanted.values()})).in_bulk()
+    accounts = _accounts({stretch.account for stretch in wanted.values()}, scope)
     wanted = {tail: stretch for tail, stretch in wanted.items() if stretch.account in accounts}
     parts = _parts(wanted, accounts)
+    names = names_of(account.owner for account in accounts.values())
     found = {}
     for tail, stretch in wanted.items():
-        currency = accounts[stretch.account].currency
-        total = Money(sum(part.amount.minor for part in parts[tail]), currency)
+        account = accounts[stretch.account]
+        total = Money(sum(part.amount.minor for part in parts[tail]), account.currency)
         found[tail] = Explanation(
             ref=f"{MOVED}_{tail}",
             kind="movements",
-            title=f"moved on account {stretch.account} from {_text(stretch.low)} up to {_text(stretch.high)}",
+            title=f"{account_text(account.code, account.owner, names)}, {_between(stretch)}",
             amounts=one(total),
             parts=parts[tail],
             causes=() if parts[tail] else (NOTHING_POSTED,),
-            page=("ledger_account", str(stretch.account)),
+            page=("ledger_account", str(account.pk)),
         )
     return found
+
+
+def _between(stretch: Stretch) -> str:
+    begins = "" if stretch.low == _BEGIN else f"from {_text(stretch.low)} "
+    return f"{begins}up to {_text(stretch.high)}"
+
+
+def _accounts(shorts: Iterable[str], scope: Scope) -> dict[str, Account]:
+    keys = keys_of(ACCOUNT, shorts)
+    rows = scope.of(Account.objects.filter(public_uuid__in=list(keys)))
+    return {keys[row.public_uuid]: row for row in rows}
 
 
 NOTHING_POSTED: Final = Link("nothing", "nothing was posted", is_outside=True)
@@ -165,20 +185,39 @@ def _balance(
     )
 
 
-def _kept(numbers: list[int], scope: Scope) -> dict[int, int]:
+def _kept(accounts: dict[str, Account]) -> dict[int, int]:
     with connection.cursor() as cursor:
         cursor.execute(
-            """SELECT id, balance FROM ledger_balance WHERE id = ANY (%s)
-               AND (%s::uuid IS NULL OR merchant_id = %s::uuid)""",
-            [numbers, scope.merchant_id, scope.merchant_id],
+            "SELECT id, balance FROM ledger_balance WHERE id = ANY (%s) AND merchant_id = ANY (%s)",
+            [[row.pk for row in accounts.values()], list({row.merchant_id for row in accounts.values()})],
         )
         return dict(cursor.fetchall())
 
 
+def _said(wanted: dict[str, tuple[Account, datetime]]) -> dict[str, int]:
+    """Return what the books said of accounts at instants, by their checkpoints and running balances."""
+    rows = list(wanted.values())
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """SELECT n, ledger_balance_recorded(account, merchant, deferred, moment)
+               FROM unnest(%s::bigint[], %s::uuid[], %s::bool[], %s::timestamptz[])
+                    WITH ORDINALITY AS w (account, merchant, deferred, moment, n)""",
+            [
+                [account.pk for account, _ in rows],
+                [account.merchant_id for account, _ in rows],
+                [account.is_deferred for account, _ in rows],
+                [at for _, at in rows],
+            ],
+        )
+        found = dict(cursor.fetchall())
+    return {tail: found[n] for n, tail in enumerate(wanted, start=1)}
+
+
 # --- cutting stretches ----------------------------------------------------------------------------------
-def _parts(wanted: dict[Any, Stretch], accounts: dict[int, Account]) -> dict[Any, tuple[Part, ...]]:
+def _parts(wanted: dict[Any, Stretch], accounts: dict[str, Account]) -> dict[Any, tuple[Part, ...]]:
     """Return the parts of stretches: postings when they are few, shorter stretches or pages when many."""
-    keys, stretches = list(wanted), list(wanted.values())
+    keys = list(wanted)
+    stretches = [replace(one, row_id=accounts[one.account].pk) for one in wanted.values()]
     found = _totals(stretches)
     small = [n for n, one in enumerate(stretches) if one.page is not None or found[n].count <= PARTS_MAX]
     parts: dict[int, list[Part]] = {n: [] for n in range(len(stretches))}
@@ -259,7 +298,7 @@ def _run(sql: str, which: Iterable[int], stretches: Sequence[Stretch], *more: An
     rows = [stretches[n] for n in chosen]
     columns: list[Any] = [
         chosen,
-        [row.account for row in rows],
+        [row.row_id for row in rows],
         [row.low for row in rows],
         [row.high for row in rows],
     ]
@@ -290,7 +329,7 @@ def _stretch(tail: str) -> Stretch | None:
     low, high = (_moment(match[2]), _moment(match[3])) if match else (None, None)
     if match is None or low is None or high is None:
         return None
-    return Stretch(int(match[1]), low, high, None if match[4] is None else int(match[4]))
+    return Stretch(match[1], low, high, None if match[4] is None else int(match[4]))
 
 
 def _moment(text: str) -> datetime | None:

@@ -114,8 +114,10 @@ def of_owners(owners: Sequence[tuple[UUID, str]]) -> dict[tuple[UUID, str], list
     """Return the accounts of owners as parts, by (merchant, owner)."""
     parts: dict[tuple[UUID, str], list[Part]] = {owner: [] for owner in owners}
     rows = _rows(
-        """SELECT b.id, b.merchant_id, b.currency, b.code, b.owner, b.balance FROM ledger_balance b
-           JOIN unnest(%s::uuid[], %s::text[]) AS w (merchant_id, owner) USING (merchant_id, owner)
+        """SELECT a.public_uuid, b.merchant_id, b.currency, b.code, b.owner, b.balance FROM ledger_balance b
+           JOIN ledger_account a USING (id, merchant_id)
+           JOIN unnest(%s::uuid[], %s::text[]) AS w (merchant_id, owner)
+             ON (w.merchant_id, w.owner) = (b.merchant_id, b.owner)
            ORDER BY b.currency, b.code, b.id""",
         [[merchant for merchant, _ in owners], [owner for _, owner in owners]],
     )
@@ -142,9 +144,11 @@ def _accounts_of(wanted: set[tuple[UUID, str, str]]) -> dict[tuple[UUID, str, st
     found: dict[tuple[UUID, str, str], list[Any]] = {}
     columns = [list(column) for column in zip(*wanted, strict=True)] if wanted else [[], [], []]
     rows = _rows(
-        """SELECT b.id, b.merchant_id, b.currency, b.code, b.owner, b.balance FROM ledger_balance b
+        """SELECT a.public_uuid, b.merchant_id, b.currency, b.code, b.owner, b.balance FROM ledger_balance b
+           JOIN ledger_account a USING (id, merchant_id)
            JOIN unnest(%s::uuid[], %s::text[], %s::text[]) AS w (merchant_id, currency, code)
-             USING (merchant_id, currency, code) ORDER BY b.id""",
+             ON (w.merchant_id, w.currency, w.code) = (b.merchant_id, b.currency, b.code)
+           ORDER BY b.id""",
         columns,
     )
     for row in rows:
@@ -153,7 +157,7 @@ def _accounts_of(wanted: set[tuple[UUID, str, str]]) -> dict[tuple[UUID, str, st
 
 
 def _part(row: Any, names: dict[str, str]) -> Part:
-    return Part(account_text(row[3], row[4], names), Money(row[5], row[2]), f"acc_{row[0]}")
+    return Part(account_text(row[3], row[4], names), Money(row[5], row[2]), ids.show("acc", row[0]))
 
 
 def _rows(sql: str, parameters: list[Any]) -> list[Any]:

@@ -30,7 +30,7 @@ def test_shows_verdict_tree_and_ends(root, payment):
 
 def test_each_node_stands_once_and_is_linked_where_it_comes_again(root, payment):
     clearing = Account.objects.get(merchant_id=payment.merchant_id, code="provider_fees")
-    text = page(root, f"acc_{clearing.pk}")
+    text = page(root, clearing.public_id)
     anchors = re.findall(r'<li id="([^"]+)"', text)
     assert len(anchors) == len(set(anchors))
     for again in re.findall(r'href="#([^"]+)"', text):

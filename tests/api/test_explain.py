@@ -10,6 +10,7 @@ from tests.kit.shop import good, split
 
 pytestmark = pytest.mark.django_db
 EXPLAIN = "/api/v1/explain/"
+BAD = ("x" * 300, "acc_01kagm3c8qf3p8w0t5y5r4d2n%00")
 
 
 @pytest.fixture
@@ -39,7 +40,7 @@ def test_a_payment_leads_to_the_requests_of_its_merchant(merchant_client, shop, 
 
 def test_every_id_in_an_answer_can_be_asked_for(merchant_client, sale, northwind):
     bank = Account.objects.get(merchant_id=northwind.pk, code="provider_clearing")
-    answer = good(merchant_client.get(f"{EXPLAIN}acc_{bank.pk}"), 200)
+    answer = good(merchant_client.get(f"{EXPLAIN}{bank.public_id}"), 200)
     assert answer["is_explained"]
     for node in answer["nodes"]:
         again = good(merchant_client.get(EXPLAIN + node["id"]), 200)
@@ -61,7 +62,15 @@ def test_a_wrong_depth_is_refused(merchant_client, sale, query):
 
 @pytest.mark.parametrize(
     "unknown",
-    ["pay_01kagm3c8qf3p8w0t5y5r4d2ne", "acc_99999999", "nothing", "po_", "bal_1@2026", "x" * 300, "acc_1%00"],
+    [
+        "pay_01kagm3c8qf3p8w0t5y5r4d2ne",
+        "acc_01kagm3c8qf3p8w0t5y5r4d2ne",
+        "nothing",
+        "po_",
+        "bal_1@2026",
+        "x" * 300,
+        "acc_01kagm3c8qf3p8w0t5y5r4d2n%00",
+    ],
 )
 def test_what_is_not_there_is_404(merchant_client, unknown):
     answer = merchant_client.get(EXPLAIN + unknown)
@@ -85,7 +94,7 @@ def test_it_costs_the_same_for_one_part_as_for_many(merchant_client, shop, north
     def cost():
         clearing = Account.objects.get(merchant_id=northwind.pk, code="provider_clearing")
         with statements() as sent:
-            good(merchant_client.get(f"{EXPLAIN}acc_{clearing.pk}"), 200)
+            good(merchant_client.get(f"{EXPLAIN}{clearing.public_id}"), 200)
         return len(sent)
 
     shop.captured()

@@ -14,7 +14,7 @@ class Command(BaseCommand):
     help = "Lead any id (payout, fee, balance, bank line, report cell …) back to what caused it."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("id", help="for example po_…, set_…, bln_12, acc_7, jnl_….2, cell_trial.…")
+        parser.add_argument("id", help="for example po_…, set_…, bln_12, acc_…, jnl_….2, cell_trial.…")
         parser.add_argument("--depth", type=int, default=walking.DEPTH_MAX, help="steps to follow")
         parser.add_argument("--json", action="store_true", help="print JSON, as the API gives it")
 

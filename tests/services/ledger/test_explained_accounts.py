@@ -73,24 +73,24 @@ class TestBalance:
 
     def test_an_account_without_postings_is_nothing_and_explained(self, merchant):
         write(merchant, 5)
-        closed = accounts.balance_ref(row(merchant).pk, clock.now() - timedelta(days=400))
+        closed = accounts.balance_ref(row(merchant), clock.now() - timedelta(days=400))
         story, _ = asked(closed)
         assert story.root.amounts == (Money(0, "USD"),)
         assert story.is_explained
 
     def test_at_an_instant_it_is_what_was_recorded_until_then(self, merchant):
         write(merchant, 5, 7)
-        story, _ = asked(accounts.balance_ref(row(merchant).pk, clock.now() + timedelta(days=1)))
+        story, _ = asked(accounts.balance_ref(row(merchant), clock.now() + timedelta(days=1)))
         assert story.root.amounts == (Money(12, "USD"),)
         assert story.is_explained
 
     def test_a_kept_balance_that_is_not_the_sum_says_so(self, merchant, monkeypatch):
         write(merchant, 5)
-        key = row(merchant).pk
-        monkeypatch.setattr(accounts, "_kept", lambda numbers, scope: {key: 6})
-        story, _ = asked(f"acc_{key}")
-        assert story.unexplained(f"acc_{key}") == (Money(1, "USD"),)
-        assert list(story.reasons()) == [(f"acc_{key}", "its parts are 0.01 USD off")]
+        held = row(merchant)
+        monkeypatch.setattr(accounts, "_kept", lambda accounts: {held.pk: 6})
+        story, _ = asked(held)
+        assert story.unexplained(held.public_id) == (Money(1, "USD"),)
+        assert list(story.reasons()) == [(held.public_id, "its parts are 0.01 USD off")]
 
 
 class TestBudget:
@@ -108,7 +108,7 @@ class TestBudget:
     def test_it_costs_the_same_for_many_accounts_as_for_one(self, merchant):
         for number in range(30):
             write(merchant, 5, owner=f"bank {number}")
-        one, few = asked(f"acc_{Account.objects.filter(merchant_id=merchant, code='bank').first().pk}")
+        one, few = asked(Account.objects.filter(merchant_id=merchant, code="bank").first().public_id)
         with statements() as sent:
             story = walking.explain_all(Account.objects.filter(merchant_id=merchant, code="bank"))
         assert len(story.nodes) > 20 * len(one.nodes)

@@ -153,7 +153,7 @@ class ExplainViewSet(MerchantViewSet):
         "postings, the event, and the request, provider's answer or statement line that caused it. A figure "
         "is the sum of its parts: its footing is zero. What nothing explains is counted in `unexplained` "
         f"with its reason. Follows at most {NODES_MAX} objects; what lies beyond has an id of its own to ask "
-        "for. Ids: those of all objects of the API, `acc_7` (an account), `bal_7@2026-03-02T18:00:00Z` (its "
+        "for. Ids: those of all objects of the API, `acc_…` (an account), `bal_…@2026-03-02T18:00:00Z` (its "
         "balance then), `jnl_….2` (a posting), `bln_12` (a bank line), `op_….fee` (a fee), `cell_…`.",
         parameters=[
             path_text("id", "What to explain: any id that the API or another explanation shows."),
