@@ -14,7 +14,7 @@ from config import house
 from config.bench.ledger import noise, serving, table
 from config.bench.ledger.figures import Section
 
-PARTS = ("sql", "django", "bulk", "reading")
+PARTS = ("sql", "django", "bulk", "reading", "verify", "rebuild")
 
 
 def main() -> int:
@@ -22,7 +22,7 @@ def main() -> int:
     options = _options()
     house.tidy_environment()
     head: dict[str, Any] = {"priority": noise.ask_for_priority(), "cores": os.cpu_count()}
-    with serving.server() as server:
+    with noise.alone(_say), serving.server() as server:
         head["flush_us"] = round(serving.flush_microseconds(server.folder))
         head["postgres"] = server.execute("SHOW server_version")[0][0]
         _say(
@@ -49,13 +49,14 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--accounts", type=int, default=10_000)
     parser.add_argument("--fill", type=int, default=30_000, help="entries before anything is timed")
     parser.add_argument("--size", type=int, default=1_000_000, help="postings of the large accounts")
+    parser.add_argument("--payments", type=int, default=100_000, help="payments that are rebuilt")
     parser.add_argument("--quick", action="store_true", help="runs of a second, 1 and 4 clients, small books")
     parser.add_argument("--no-hordak", action="store_true", help="leave django-hordak out")
     parser.add_argument("--json", type=Path, help="write every run to this file")
     options = parser.parse_args()
     if options.quick:
         options.clients, options.seconds, options.fill, options.accounts = "1,4", 1.0, 5_000, 2_000
-        options.rounds, options.size = 2, 50_000
+        options.rounds, options.size, options.payments = 2, 50_000, 2_000
     options.clients = tuple(int(number) for number in options.clients.split(","))
     options.only = tuple(options.only.split(","))
     return options
@@ -63,7 +64,7 @@ def _options() -> argparse.Namespace:
 
 def _measure(server: serving.Server, options: argparse.Namespace) -> Iterator[Section]:
     # Only now: these import models, which need Django's settings.
-    from config.bench.ledger import batches, filling, from_django, hordak, raw, reading, single
+    from config.bench.ledger import batches, filling, from_django, hordak, proving, raw, reading, single
 
     length = {"seconds": options.seconds, "rounds": options.rounds}
     books = filling.prepare(server, options.accounts, options.fill)
@@ -77,6 +78,10 @@ def _measure(server: serving.Server, options: argparse.Namespace) -> Iterator[Se
         yield batches.measure(books, **length)
     if "reading" in options.only:
         yield reading.measure(server, books, size=options.size, **length)
+    if "verify" in options.only:
+        yield proving.verify(server)
+    if "rebuild" in options.only:
+        yield proving.rebuild(server, options.payments)
 
 
 def _say(line: str) -> None:

@@ -4,8 +4,10 @@ Read from /proc (Linux); elsewhere the share is 0 and says nothing. Time stolen 
 foreign, too.
 """
 
+import fcntl
 import os
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +16,7 @@ from config.bench.ledger.figures import Run
 from ledger import clock
 
 _STAT = Path("/proc/stat")
+LOCK = "everycent-bench-ledger.lock"
 
 
 @dataclass(slots=True)
@@ -38,6 +41,18 @@ def ask_for_priority() -> str:
     except (OSError, AttributeError):
         return "ordinary priority"
     return "real-time priority"
+
+
+@contextmanager
+def alone(say: Callable[[str], object]) -> Iterator[None]:
+    """Run the block when no other measurement runs on this machine; say that we wait for one."""
+    with (Path(tempfile.gettempdir()) / LOCK).open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("waiting for another measurement on this machine to end")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 @contextmanager

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import datetime
 from statistics import median
 
 from django.db import connection
@@ -17,8 +18,10 @@ from config.bench.ledger.figures import Run, Section, Target, run_of
 from config.bench.ledger.filling import Books
 from config.bench.ledger.noise import noise
 from config.bench.ledger.serving import Server, upkeep
-from ledger import balances, chart, clock, locks
+from ledger import balances, chart, clock, locks, past_balances
 from ledger.chart import AccountRef, Code, account
+from ledger.models import Account
+from ledger.past_balances import Basis, balance_at
 
 SMALL = 100
 BATCH = 2_000
@@ -40,45 +43,59 @@ _FILL = """
 
 
 @dataclass(frozen=True, slots=True)
+class Read:
+    """An account to be read, and a moment in the middle of its history."""
+
+    ref: AccountRef
+    row: Account
+    moment: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Pair:
     """A small and a large account of one kind."""
 
-    small: AccountRef
-    large: AccountRef
+    small: Read
+    large: Read
 
 
 def fill(books: Books, size: int) -> dict[str, Pair]:
     """Post `SMALL` entries between two accounts and `size` between two others, one strict, one deferred."""
     kinds = {"strict": Code.VENDOR_AVAILABLE, "deferred": Code.PROVIDER_CLEARING}
-    pairs = {
-        name: Pair(*(account(code, books.merchant, "USD", owner) for owner in ("small", "large")))
+    refs = {
+        (name, owner): account(code, books.merchant, "USD", owner)
         for name, code in kinds.items()
+        for owner in ("small", "large")
     }
     with locks.phase():
-        ids = chart.ids_of(ref for pair in pairs.values() for ref in (pair.small, pair.large))
-    strict, deferred = pairs["strict"], pairs["deferred"]
+        ids = chart.ids_of(refs.values())
+    moments = {}
     with upkeep(), connection.cursor() as cursor:
         cursor.execute("SET statement_timeout = 0")
-        for count, debited, credited in (
-            (SMALL, deferred.small, strict.small),
-            *((BATCH, deferred.large, strict.large) for _ in range(size // BATCH)),
-        ):
-            cursor.execute(
-                _FILL,
-                {
-                    "merchant": books.merchant, "count": count, "debited": ids[debited],
-                    "credited": ids[credited],
-                },
-            )  # fmt: skip
-    return pairs
+        for owner, count, batch in (("small", SMALL, SMALL // 2), ("large", size, BATCH)):
+            debited, credited = (ids[refs[name, owner]] for name in ("deferred", "strict"))
+            values = {"merchant": books.merchant, "count": batch, "debited": debited, "credited": credited}
+            for number in range(count // batch):
+                cursor.execute(_FILL, values)
+                if number == count // batch // 2:
+                    moments[owner] = clock.now()
+    past_balances.settle()
+    return {
+        name: Pair(
+            *(
+                Read(ref, Account.objects.get(pk=ids[ref]), moments[owner])
+                for owner in ("small", "large")
+                for ref in [refs[name, owner]]
+            )
+        )
+        for name in kinds
+    }
 
 
 def measure(server: Server, books: Books, *, size: int, seconds: float, rounds: int) -> Section:
     """Fill the accounts, then read them: at rest, and under load."""
     pairs = fill(books, size)
     deferred = pairs["deferred"]
-    with locks.phase():
-        hot = chart.ids_of([deferred.large])[deferred.large]
     server.settle()
     section = Section(f"Reading a balance, {SMALL} and {size:,} postings, one reader")
     for _ in range(rounds):
@@ -86,7 +103,7 @@ def measure(server: Server, books: Books, *, size: int, seconds: float, rounds: 
             for name, pair in pairs.items():
                 for what, read in READS.items():
                     _read(section, f"{name}, {what}", pair, read, seconds)
-        with upkeep(), _load(server, replace(books, hot=hot), seconds * len(READS)):
+        with upkeep(), _load(server, replace(books, hot=deferred.large.row.pk), seconds * len(READS)):
             for what, read in READS.items():
                 _read(section, f"deferred, {what}, loaded", deferred, read, seconds)
     for name in [name.removesuffix(LARGE) for name in section.runs if name.endswith(LARGE)]:
@@ -97,29 +114,31 @@ def measure(server: Server, books: Books, *, size: int, seconds: float, rounds: 
 
 
 # What is read of an account.
-READS: dict[str, Callable[[AccountRef], object]] = {"now": balances.balance}
+READS: dict[str, Callable[["Read"], object]] = {
+    "now": lambda read: balances.balance(read.ref),
+    "as of": lambda read: balance_at(read.row, read.moment),
+    "in effect": lambda read: balance_at(read.row, read.moment, Basis.EFFECTIVE),
+}
 
 
-def _read(
-    section: Section, name: str, pair: Pair, read: Callable[[AccountRef], object], seconds: float
-) -> None:
+def _read(section: Section, name: str, pair: Pair, read: Callable[[Read], object], seconds: float) -> None:
     with noise() as around:
         small, large = _read_in_turn(pair, read, seconds)
     for suffix, run in ((FEW, small), (LARGE, large)):
         section.runs.setdefault(f"{name}{suffix}", []).append(replace(run, foreign=around.foreign))
 
 
-def _read_in_turn(pair: Pair, read: Callable[[AccountRef], object], seconds: float) -> tuple[Run, Run]:
-    taken: dict[AccountRef, list[float]] = {pair.small: [], pair.large: []}
+def _read_in_turn(pair: Pair, read: Callable[[Read], object], seconds: float) -> tuple[Run, Run]:
+    taken: tuple[list[float], list[float]] = [], []
     for _ in range(20):
         read(pair.small), read(pair.large)
     end = clock.monotonic() + seconds
     while clock.monotonic() < end:
-        for ref, kept in taken.items():
+        for what, kept in zip((pair.small, pair.large), taken, strict=True):
             began = clock.monotonic()
-            read(ref)
+            read(what)
             kept.append((clock.monotonic() - began) * 1000)
-    small, large = (run_of(taken[ref], sum(taken[ref]) / 1000) for ref in (pair.small, pair.large))
+    small, large = (run_of(kept, sum(kept) / 1000) for kept in taken)
     return small, large
 
 
