@@ -39,10 +39,9 @@ _OURS = """
 
 def measure(books: Books, *, seconds: float, rounds: int) -> Section:
     """Measure all in turn; memory is that of the largest client."""
-    pace = min(1.0, seconds / 10)
 
     def run(make: Any, *arguments: Any, schema: str = "public", seal: bool = True) -> Run:
-        with upkeep(schema, seal=seal, pace=pace):
+        with upkeep(schema, seal=seal, seconds=seconds):
             return workers.run(
                 make, *arguments, clients=CLIENTS, seconds=seconds, each=ENTRIES, schema=schema
             )

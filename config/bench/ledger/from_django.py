@@ -20,19 +20,19 @@ SHARE_OF_SQL = 0.50
 def measure(server: Server, books: Books, *, seconds: float, rounds: int) -> Section:
     """Measure both at four clients, in turn with the same entries posted by pgbench."""
     make_table()
-    script, pace = pgbench.spread_script(books), min(1.0, seconds / 10)
+    script = pgbench.spread_script(books)
     accounts = books.merchant, books.count
 
     def sql() -> Run:
-        with upkeep(pace=pace):
+        with upkeep(seconds=seconds):
             return pgbench.run(server, script, clients=CLIENTS, seconds=seconds)
 
     def posting() -> Run:
-        with upkeep(pace=pace):
+        with upkeep(seconds=seconds):
             return workers.run(post_work, *accounts, clients=CLIENTS, seconds=seconds)
 
     def recording() -> Run:
-        with upkeep(pace=pace):
+        with upkeep(seconds=seconds):
             return workers.run(record_work, *accounts, clients=CLIENTS, seconds=seconds)
 
     def raw() -> Run:

@@ -93,16 +93,16 @@ def flush_microseconds(folder: Path) -> float:
 
 
 @contextmanager
-def upkeep(schema: str = "public", *, seal: bool = True, pace: float = 1.0) -> Iterator[None]:
-    """Let the roller and the sealer run beside the block, as often as the timetable says.
+def upkeep(schema: str = "public", *, seal: bool = True, seconds: float = 60.0) -> Iterator[None]:
+    """Let roller, sealer and the like run beside the block, as often as the timetable says.
 
-    A run is shorter than the sealer's period, so `pace` (below 1) makes both come round more often: every
-    run has its share of their work.
+    A run of some `seconds` may be shorter than their periods; then they come round twice in it, so that every
+    run has its share of the work that follows what was written.
     """
     context = multiprocessing.get_context("fork")
     stop = context.Event()
     _close_connections()
-    process = context.Process(target=_keep_up, args=(schema, seal, pace, stop), daemon=True)
+    process = context.Process(target=_keep_up, args=(schema, seal, seconds, stop), daemon=True)
     process.start()
     try:
         yield
@@ -111,15 +111,18 @@ def upkeep(schema: str = "public", *, seal: bool = True, pace: float = 1.0) -> I
         process.join(60)
 
 
-def _keep_up(schema: str, seal: bool, pace: float, stop: Any) -> None:
+def _keep_up(schema: str, seal: bool, seconds: float, stop: Any) -> None:
     from django.db import connection
     from django.utils.module_loading import import_string
 
     with connection.cursor() as cursor:
         cursor.execute("SELECT set_config('search_path', %s, false)", [f"{schema},public"])
         cursor.execute("SET statement_timeout = 0")
-    rows = [row for row in TIMETABLE if row.task in (UPKEEP if seal else UPKEEP[:1])]
-    work = [(float(row.when.run_every.total_seconds()) * pace, import_string(row.task)) for row in rows]  # type: ignore[union-attr]
+    work = [
+        (min(float(row.when.run_every.total_seconds()), seconds / 2), import_string(row.task))  # type: ignore[union-attr]
+        for row in TIMETABLE
+        if row.task in (UPKEEP if seal else UPKEEP[:1])
+    ]
     due = [clock.monotonic() + period / 2 for period, _ in work]
     while not stop.wait(max(0.0, min(due) - clock.monotonic())):
         for index, (period, task) in enumerate(work):

@@ -72,14 +72,13 @@ def _variants(
 ) -> dict[str, Callable[[], Run]]:
     options = " ".join(f"-c {option}" for option in SLOW_COMMIT) if slow else ""
     run = partial(pgbench.run, server, clients=clients, seconds=seconds, slow=options)
-    pace = min(1.0, seconds / 10)  # the sealer's five seconds twice a run
 
     def kept(script: str) -> Run:
-        with upkeep(pace=pace):
+        with upkeep(seconds=seconds):
             return run(script)
 
     def lawless(script: str) -> Run:
-        with upkeep(raw.LAWLESS, seal=False, pace=pace):
+        with upkeep(raw.LAWLESS, seal=False, seconds=seconds):
             return run(script, schema=raw.LAWLESS)
 
     found: dict[str, Callable[[], Run]] = {
