@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parents[3]
 PARTITIONS = "64"
 # Posting, dry runs, batches, rolling, sealing, verifying, balances, recording; at random and at once.
 SAME_TESTS = (
+    "tests/services/ledger/spread_books.py",
     "tests/services/ledger",
     "tests/properties/test_books.py",
     "tests/races/test_posting_at_once.py",
