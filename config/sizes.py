@@ -7,14 +7,13 @@ from django.db import connection
 from django.db.backends.utils import CursorWrapper
 
 _TABLES: Final = """
-    SELECT c.relname, sum(pg_relation_size(p.relid) + pg_relation_size(t.reltoastrelid)),
-           sum(pg_indexes_size(p.relid))
+    SELECT coalesce(parent.relname, c.relname),
+           sum(pg_relation_size(c.oid) + coalesce(pg_relation_size(nullif(c.reltoastrelid, 0)), 0)),
+           sum(pg_indexes_size(c.oid))
     FROM pg_class c
-    CROSS JOIN LATERAL pg_partition_tree(c.oid) p
-    JOIN pg_class t ON t.oid = p.relid
-    WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition
-      AND (c.relkind = 'p' OR p.relid = c.oid) AND t.reltuples > 0
-    GROUP BY c.relname ORDER BY 2 DESC"""
+    LEFT JOIN pg_class parent ON parent.oid = pg_partition_root(c.oid)
+    WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' AND c.reltuples > 0
+    GROUP BY 1"""
 
 
 @dataclass(frozen=True, slots=True)
