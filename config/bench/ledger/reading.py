@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from statistics import median
 
 from django.db import connection
@@ -27,13 +27,14 @@ SMALL = 100
 BATCH = 2_000
 TIMES_SMALL = 2.0
 LOAD_CLIENTS = 4
+HISTORY = timedelta(days=30)  # over which what was posted took effect
 FEW, LARGE = ", small", ", large"
 _FILL = """
     WITH entry AS (SELECT array_agg(n) AS numbers FROM generate_series(1, %(count)s) n)
     SELECT ledger_post(
         array_agg(uuidv7()), array_agg(%(merchant)s::uuid), array_agg('transfer'::text),
-        array_agg('bench'::text), array_agg(uuidv7()), array_agg('transfer'::text), array_agg(now()),
-        array_agg(NULL::uuid),
+        array_agg('bench'::text), array_agg(uuidv7()), array_agg('transfer'::text),
+        array_agg(%(at)s::timestamptz), array_agg(NULL::uuid),
         (SELECT array_agg(n) FROM unnest(numbers) n, generate_series(1, 2)),
         (SELECT array_agg(line) FROM unnest(numbers), generate_series(1, 2) line),
         (SELECT array_agg(id) FROM unnest(numbers), unnest(ARRAY[%(debited)s, %(credited)s]) id),
@@ -44,11 +45,12 @@ _FILL = """
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """An account to be read, and a moment in the middle of its history."""
+    """An account to be read, and moments in the middle of its history, by either clock."""
 
     ref: AccountRef
     row: Account
-    moment: datetime
+    recorded: datetime
+    effective: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,21 +71,21 @@ def fill(books: Books, size: int) -> dict[str, Pair]:
     }
     with locks.phase():
         ids = chart.ids_of(refs.values())
-    moments = {}
+    moments, began = {}, clock.now()
     with upkeep(), connection.cursor() as cursor:
         cursor.execute("SET statement_timeout = 0")
         for owner, count, batch in (("small", SMALL, SMALL // 2), ("large", size, BATCH)):
             debited, credited = (ids[refs[name, owner]] for name in ("deferred", "strict"))
             values = {"merchant": books.merchant, "count": batch, "debited": debited, "credited": credited}
             for number in range(count // batch):
-                cursor.execute(_FILL, values)
+                cursor.execute(_FILL, values | {"at": began - HISTORY * (1 - number * batch / count)})
                 if number == count // batch // 2:
                     moments[owner] = clock.now()
     past_balances.settle()
     return {
         name: Pair(
             *(
-                Read(ref, Account.objects.get(pk=ids[ref]), moments[owner])
+                Read(ref, Account.objects.get(pk=ids[ref]), moments[owner], began - HISTORY / 2)
                 for owner in ("small", "large")
                 for ref in [refs[name, owner]]
             )
@@ -116,8 +118,8 @@ def measure(server: Server, books: Books, *, size: int, seconds: float, rounds: 
 # What is read of an account.
 READS: dict[str, Callable[["Read"], object]] = {
     "now": lambda read: balances.balance(read.ref),
-    "as of": lambda read: balance_at(read.row, read.moment),
-    "in effect": lambda read: balance_at(read.row, read.moment, Basis.EFFECTIVE),
+    "as of": lambda read: balance_at(read.row, read.recorded),
+    "in effect": lambda read: balance_at(read.row, read.effective, Basis.EFFECTIVE),
 }
 
 
