@@ -19,6 +19,7 @@ from payments.api.refunds import RefundViewSet
 from payments.api.transactions import PaymentTransactionViewSet
 from settlements.api.bank_statements import BankStatementViewSet
 from settlements.api.settlements import SettlementViewSet
+from vendors.api.books.account_history import AccountHistoryViewSet
 from vendors.api.books.accounts import AccountViewSet
 from vendors.api.books.audit import AuditRecordViewSet
 from vendors.api.books.explain import ExplainViewSet
@@ -93,6 +94,9 @@ ROUTES: tuple[Route, ...] = (
     Route("accounts/{id}", AccountViewSet, {"get": "retrieve"}),
     Route("accounts/{id}/close", AccountViewSet, {"post": "close"}),
     Route("accounts/{id}/reopen", AccountViewSet, {"post": "reopen"}),
+    Route("accounts/{id}/balance", AccountHistoryViewSet, {"get": "balance"}),
+    Route("accounts/{id}/statement", AccountHistoryViewSet, {"get": "statement"}),
+    Route("trial-balance", AccountHistoryViewSet, {"get": "trial_balance"}),
     Route("transfers/", TransferViewSet, {"get": "list", "post": "create"}),
     Route("transfers/{id}", TransferViewSet, {"get": "retrieve"}),
     Route("holds/", HoldViewSet, {"get": "list", "post": "create"}),

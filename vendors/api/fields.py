@@ -7,7 +7,7 @@ an object with a field that we do not know is refused, so that a typing error ne
 import re
 import unicodedata
 from collections.abc import Mapping
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -25,6 +25,7 @@ METADATA_VALUE_LENGTH_MAX: Final = 500
 # Control characters, and the marks that turn or hide text on a reviewer's screen.
 _UNSEEN: Final = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]")
 _DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_INSTANT: Final = re.compile(r"2[01]\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)", re.ASCII)
 
 
 class StrictSerializer(serializers.Serializer):
@@ -198,6 +199,24 @@ class DayField(serializers.Field):
             raise
 
     def to_representation(self, value: date) -> str:
+        return value.isoformat()
+
+
+class InstantField(serializers.Field):
+    """A moment with its zone (RFC 3339), such as 2026-01-31T09:30:00Z, of this century or the next."""
+
+    default_error_messages = {"form": "must be a moment with its zone, such as 2026-01-31T09:30:00Z"}
+
+    def to_internal_value(self, data: Any) -> datetime:
+        if type(data) is not str or not _INSTANT.fullmatch(data):
+            self.fail("form")
+        try:
+            return datetime.fromisoformat(data).astimezone(UTC)
+        except ValueError:
+            self.fail("form")
+            raise
+
+    def to_representation(self, value: datetime) -> str:
         return value.isoformat()
 
 

@@ -40,7 +40,7 @@ def page(
     :raises ValidationError: unknown parameter, bad limit, or a cursor that is not there.
     """
     check_parameters(request, "limit", "starting_after", *filters)
-    limit = _limit(request)
+    limit = limit_of(request)
     rows = queryset.order_by(f"-{key}")
     cursor = request.query_params.get("starting_after")
     if cursor is not None:
@@ -70,7 +70,11 @@ def check_parameters(request: Request, *known: str) -> None:
         raise ValidationError(wrong)
 
 
-def _limit(request: Request) -> int:
+def limit_of(request: Request) -> int:
+    """Return how many rows are asked for.
+
+    :raises ValidationError: not a number from 1 to LIMIT_MAX.
+    """
     text = request.query_params.get("limit", str(LIMIT_DEFAULT))
     if not _NUMBER.fullmatch(text) or int(text) > LIMIT_MAX:
         raise _bad("limit", f"must be a number from 1 to {LIMIT_MAX}")
