@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from uuid import UUID
 
-from ledger.locks import lock, lock_one
+from ledger import locks as house
 from ledger.models import Account, AmlAlert, Hold, Transfer
 from ledger.models.transfers import AmlAlertNotFound, HoldNotFound, TransferNotFound
 
@@ -13,7 +13,7 @@ def transfer(merchant_id: UUID, transfer_id: UUID) -> Transfer:
 
     :raises TransferNotFound: the merchant has none with this id.
     """
-    return lock_one(
+    return house.lock_one(
         Transfer.objects.filter(merchant_id=merchant_id, pk=transfer_id), missing=TransferNotFound
     )
 
@@ -23,7 +23,7 @@ def hold(merchant_id: UUID, hold_id: UUID) -> Hold:
 
     :raises HoldNotFound: the merchant has none with this id.
     """
-    return lock_one(Hold.objects.filter(merchant_id=merchant_id, pk=hold_id), missing=HoldNotFound)
+    return house.lock_one(Hold.objects.filter(merchant_id=merchant_id, pk=hold_id), missing=HoldNotFound)
 
 
 def hold_of_review(transfer_id: UUID) -> Hold | None:
@@ -31,7 +31,7 @@ def hold_of_review(transfer_id: UUID) -> Hold | None:
 
     There is none when the money comes from an account that nothing can be held on.
     """
-    return next(iter(lock(Hold.objects.filter(reviews_id=transfer_id))), None)
+    return next(iter(house.lock(Hold.objects.filter(reviews_id=transfer_id))), None)
 
 
 def alert(merchant_id: UUID, alert_id: UUID) -> AmlAlert:
@@ -39,10 +39,12 @@ def alert(merchant_id: UUID, alert_id: UUID) -> AmlAlert:
 
     :raises AmlAlertNotFound: there is none.
     """
-    return lock_one(AmlAlert.objects.filter(merchant_id=merchant_id, pk=alert_id), missing=AmlAlertNotFound)
+    return house.lock_one(
+        AmlAlert.objects.filter(merchant_id=merchant_id, pk=alert_id), missing=AmlAlertNotFound
+    )
 
 
 def accounts(account_ids: Iterable[int]) -> dict[int, Account]:
     """Lock strict accounts, by id; those that are rolled up are never locked and left out."""
-    rows = lock(Account.objects.filter(pk__in=set(account_ids), is_deferred=False))
+    rows = house.lock(Account.objects.filter(pk__in=set(account_ids), is_deferred=False))
     return {row.pk: row for row in rows}

@@ -27,6 +27,7 @@ from vendors.models import Merchant
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 SHORT, LONG = 4, 400
+PATHS = r"^/api/v1/(payments|refunds|accounts|transfers|holds)/"
 
 
 # The document is made when the tests are collected: one test for each operation of it.
@@ -34,7 +35,7 @@ schema = schemathesis.openapi.from_dict(SchemaGenerator().get_schema(request=Non
 schema.app = application
 OPERATIONS = [
     pytest.param(found.ok(), id=found.ok().label)
-    for found in schema.include(path_regex=r"^/api/v1/(payments|refunds)/").get_all_operations()
+    for found in schema.include(path_regex=PATHS).get_all_operations()
 ]
 
 

@@ -14,24 +14,28 @@ from ledger import clock
 from ledger.actors import SYSTEM
 from ledger.ids import uuid7
 from ledger.models import Event
+from ledger.transfers.kinds import TransferType
 from payments.models import Payment, Refund
 from payments.services import requesting_refunds
 from payments.services.requesting_refunds import RefundWish
 from tests.factories import payments as rows
 from tests.factories import vendors as factory
 from tests.kit.api_client import MerchantClient
+from tests.kit.wallets import Purses
 from vendors.api.base import MerchantViewSet
 from vendors.models import Merchant
 
 pytestmark = pytest.mark.django_db
 
 NOWHERE: Final = "01kagm3c8qf3p8w0t5y5r4d2ne"
-OURS: Final = re.compile(r"^(payments|refunds|vendors|explain)/")
+OURS: Final = re.compile(r"^(payments|refunds|vendors|explain|accounts|transfers|holds)/")
 BODIES: Final[dict[str, Any]] = {
     "payments/core/{id}/fail": {"reason": "r"},
     "payments/{id}/complete": {"gateway_reference": "auth_1"},
     "payments/{id}/fail": {"reason": "r"},
     "refunds/{id}/fail": {"reason": "r"},
+    "accounts/{id}/close": {"reason": "r"},
+    "accounts/{id}/reopen": {"reason": "r"},
 }
 ROUTES: Final = [
     pytest.param(route, method, id=f"{method} {route.path}")
@@ -52,10 +56,14 @@ class Southwind:
         )
         self.share = self.payment.share_rows[0]
         self.refund = self._refund(self.payment)
+        self._keep_books()
 
     def names(self, route: api.Route) -> dict[str, tuple[str, str]]:
         """Return what stands for each placeholder: Southwind's, and one that is nowhere."""
-        own = {"refunds/": self.refund, "payments/core/": self.payment, "vendors/": self.vendor}
+        own = {
+            "refunds/": self.refund, "payments/core/": self.payment, "vendors/": self.vendor,
+            "accounts/": self.account, "transfers/": self.transfer, "holds/": self.hold,
+        }  # fmt: skip
         subject = next((row for start, row in own.items() if route.path.startswith(start)), self.share)
         return {
             "id": _pair(subject),
@@ -68,6 +76,12 @@ class Southwind:
             "customer_id": ("sara", "nobody"),
             "status": ("captured" if "core" in route.path else "approved", "failed"),
         }
+
+    def _keep_books(self) -> None:
+        purses = Purses(self.merchant.pk)
+        self.account, self.other = purses.wallet("sara", 1_000), purses.wallet("sven")
+        self.transfer = purses.move(self.account, self.other, 10, TransferType.PAYMENT)
+        self.hold = purses.hold(self.account, self.other, 10)
 
     def _refund(self, payment: Payment) -> Refund:
         wish = RefundWish(refund_id=uuid7(), payment_id=payment.pk, amount_minor=100)
@@ -105,6 +119,7 @@ class TestTenancy:
         [
             ("payments/core/", "vendor"), ("payments/", "payment"), ("payments/", "vendor"),
             ("refunds/", "payment"), ("refunds/", "share"),
+            ("transfers/", "account"), ("transfers/", "transfer"), ("holds/", "account"),
         ],
     )  # fmt: skip
     def test_a_foreign_object_in_a_body_is_like_none(
@@ -151,6 +166,8 @@ def _pair(row: Any) -> tuple[str, str]:
 
 
 def _body(path: str, key: str, named: str, own: Payment) -> dict[str, Any]:
+    if path in ("transfers/", "holds/"):
+        return _moving(path, key, named)
     if path == "refunds/":
         if key == "payment":
             return {"payment_id": named}
@@ -171,6 +188,17 @@ def _body(path: str, key: str, named: str, own: Payment) -> dict[str, Any]:
     }
 
 
+def _moving(path: str, key: str, named: str) -> dict[str, Any]:
+    end = named if key == "account" else f"acc_{NOWHERE}"
+    return {
+        "type": "refund" if key == "transfer" else "payment",
+        "from_account" if path == "transfers/" else "account": end,
+        "to_account": f"acc_{NOWHERE[:-1]}f",
+        "amount": {"amount": 1, "currency": "USD"},
+        **({"refunds": named} if key == "transfer" else {}),
+    }
+
+
 def _without_request_id(response: HttpResponse) -> dict[str, Any]:
     body: dict[str, Any] = response.json()
     body.pop("request_id", None)
@@ -180,6 +208,14 @@ def _without_request_id(response: HttpResponse) -> dict[str, Any]:
 def _written(southwind: Southwind) -> tuple[Any, ...]:
     rows_now = [
         tuple(type(row).objects.filter(pk=row.pk).values_list())
-        for row in (southwind.payment, southwind.share, southwind.refund, southwind.vendor)
+        for row in (
+            southwind.payment,
+            southwind.share,
+            southwind.refund,
+            southwind.vendor,
+            southwind.account,
+            southwind.transfer,
+            southwind.hold,
+        )
     ]
     return (*rows_now, Event.objects.filter(merchant_id=southwind.merchant.pk).count())
