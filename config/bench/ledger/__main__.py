@@ -14,7 +14,7 @@ from config import house
 from config.bench.ledger import noise, serving, table
 from config.bench.ledger.figures import Section
 
-PARTS = ("sql", "django", "bulk", "reading", "verify", "rebuild")
+PARTS = ("sql", "django", "bulk", "reading", "audit", "verify", "rebuild")
 
 
 def main() -> int:
@@ -64,7 +64,17 @@ def _options() -> argparse.Namespace:
 
 def _measure(server: serving.Server, options: argparse.Namespace) -> Iterator[Section]:
     # Only now: these import models, which need Django's settings.
-    from config.bench.ledger import batches, filling, from_django, hordak, proving, raw, reading, single
+    from config.bench.ledger import (
+        auditing,
+        batches,
+        filling,
+        from_django,
+        hordak,
+        proving,
+        raw,
+        reading,
+        single,
+    )
 
     length = {"seconds": options.seconds, "rounds": options.rounds}
     books = filling.prepare(server, options.accounts, options.fill)
@@ -78,6 +88,8 @@ def _measure(server: serving.Server, options: argparse.Namespace) -> Iterator[Se
         yield batches.measure(books, **length)
     if "reading" in options.only:
         yield reading.measure(server, books, size=options.size, **length)
+    if "audit" in options.only:
+        yield from auditing.measure(server, **length)
     if "verify" in options.only:
         yield proving.verify(server)
     if "rebuild" in options.only:
