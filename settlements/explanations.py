@@ -199,8 +199,8 @@ def _parts_of(row: SettlementBatch, purpose: str, own: Sequence[BatchLine], page
         ]
     start = (page or 0) * PARTS_MAX
     return [
-        Part(f"line {line.pk}", _money(line.amount_minor, row), posting_ref(line.entry_id, line.line))
-        for line in own[start : start + PARTS_MAX]
+        Part(f"line {number}", _money(line.amount_minor, row), posting_ref(line.entry_id, line.line))
+        for number, line in enumerate(own[start : start + PARTS_MAX], start + 1)
     ]
 
 
