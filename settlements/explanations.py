@@ -64,7 +64,7 @@ def payouts(tails: Sequence[str], scope: Scope) -> dict[str, Explanation]:
         keys[row.pk]: Explanation(
             ref=row.public_id,
             kind="payout",
-            title=f"to {row.batch.vendor.name}, account …{row.account_end}, {row.state}",
+            title=f"payout to {row.batch.vendor.name}, account …{row.account_end}, {row.state}",
             amounts=one(row.amount),
             parts=(Part(f"net of {row.batch.number}", row.amount, _batch_ref(row.batch_id)),),
             causes=(_asked(made.get(row.pk)),),
@@ -178,7 +178,7 @@ def _groups(wanted: dict[str, tuple[SettlementBatch, str]]) -> dict[str, Explana
             found[tail] = Explanation(
                 ref=f"{BATCH}_{tail}",
                 kind="lines of a batch",
-                title=f"{len(own)} postings in {row.number}{f', page {page}' if page else ''}",
+                title=f"{_counted(own)} in {row.number}{f', page {page}' if page else ''}",
                 amounts=one(_money(total, row)),
                 parts=tuple(parts),
                 at=row.occurred_at,
@@ -202,6 +202,10 @@ def _parts_of(row: SettlementBatch, purpose: str, own: Sequence[BatchLine], page
         Part(f"line {number}", _money(line.amount_minor, row), posting_ref(line.entry_id, line.line))
         for number, line in enumerate(own[start : start + PARTS_MAX], start + 1)
     ]
+
+
+def _counted(lines: Sequence[BatchLine]) -> str:
+    return f"{len(lines)} {'posting' if len(lines) == 1 else 'postings'}"
 
 
 def _made(subject_ids: Any, scope: Scope) -> dict[UUID, Event]:

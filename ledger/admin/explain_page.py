@@ -76,7 +76,7 @@ def _shown(story: Story) -> dict[str, Any]:
     verdict = story.verdicts[root]
     seals = [node.seal.seal for node in story.nodes.values()]
     return {
-        "title": f"Explain: {story.root.kind}, {story.root.title}",
+        "title": f"Explain: {story.root.title}",
         "tree": [_tree(story, root)],
         "is_explained": verdict.is_explained,
         "is_complete": story.is_complete,

@@ -26,6 +26,7 @@ from tests.kit.settling import Forgery
 pytestmark = pytest.mark.django_db
 MONDAY = datetime(2026, 3, 2, 18, tzinfo=UTC)
 TUESDAY = MONDAY + timedelta(days=1)
+WEDNESDAY = TUESDAY + timedelta(days=1)
 
 
 @pytest.fixture
@@ -112,6 +113,23 @@ def test_a_payout_leads_to_each_sale_and_its_ends_outside(night, ada):
     }  # fmt: skip
     ends = {cause.label for node in story.nodes.values() for cause in node.causes if cause.is_outside}
     assert {"provider's answer", "asked for by schedule", "agreed"} <= ends
+
+
+def test_what_was_recovered_leads_to_the_refunds_that_were_owed(northwind, ada, own_network):
+    kept = settling.sell(own_network, ada, Money(10_000, "EUR"), MONDAY)
+    settling.pay(settling.settle(ada, "EUR", MONDAY), MONDAY)
+    settling.refund(kept, TUESDAY, 4_200)  # the money is gone: Ada owes it
+    settling.sell(own_network, ada, Money(9_000, "EUR"), TUESDAY)
+    second = settling.settle(ada, "EUR", TUESDAY)
+    assert second.recovered_minor == 3_780
+    settling.refund(kept, WEDNESDAY, 1_000)
+    settling.sell(own_network, ada, Money(2_000, "EUR"), WEDNESDAY)
+    third = settling.settle(ada, "EUR", WEDNESDAY)
+    assert third.recovered_minor == 900
+    assert_every_cent_is_explained(walking.explain_all(everything(northwind)))
+    story = walking.explain(third)
+    parts = {part.label: part.amount.minor for part in story.root.parts}
+    assert parts["recovered of what was owed"] == -900
 
 
 def test_an_object_is_looked_at_once_whatever_its_number_of_ways(night):

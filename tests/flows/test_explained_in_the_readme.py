@@ -1,4 +1,4 @@
-"""The example in `ledger/README.md` is what `manage.py explain` prints of such a payout, but for ids and dates."""
+"""The example in `ledger/README.md` is what `manage.py explain` prints of such a payout, but for ids."""
 
 import re
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from django.core.management import call_command
 
-from tests.kit.shop import good, split
+from tests.kit.shop import CORE, good, split
 
 pytestmark = pytest.mark.django_db
 README = Path(__file__).parents[2] / "ledger" / "README.md"
@@ -22,10 +22,10 @@ def alike(text: str) -> str:
 
 
 def test_the_example_is_what_is_printed(merchant_client, shop, ada, capsys):
-    made = shop.created(amount=10_000, currency="EUR", vendor_split=split((ada, 10_000)))
+    order = shop.body(amount=10_000, currency="EUR", vendor_split=split((ada, 10_000)))
+    made = good(merchant_client.post(CORE, order, X_Request_Id="checkout-create"), 201)
     for step in ("authorize", "capture"):
-        path = f"/api/v1/payments/core/{made['id']}/{step}"
-        good(merchant_client.put(path, X_Request_Id=f"checkout-{step}"), 200)
+        good(merchant_client.put(f"{CORE}{made['id']}/{step}", X_Request_Id=f"checkout-{step}"), 200)
     asked = {"vendor_id": ada.public_id, "currency": "EUR"}
     batch = good(merchant_client.post("/api/v1/settlements/", asked, X_Request_Id="nightly-settle"), 201)
     paid = f"/api/v1/settlements/{batch['id']}/process"
