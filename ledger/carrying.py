@@ -58,14 +58,30 @@ def carry_forward(begins: datetime, ends: datetime) -> None:
 
     :raises NotAtRest: an entry is not sealed, or a posting not rolled up.
     """
-    month = {"begins": begins, "ends": ends}
+    for count, what in (
+        (unsealed(begins, ends), "entries are not sealed"),
+        (unrolled(begins, ends), "postings are not rolled up"),
+    ):
+        if count:
+            raise NotAtRest(f"{count} {what} of {begins:%Y-%m}")
     with connection.cursor() as cursor:
-        for sql, what in ((_UNSEALED, "entries are not sealed"), (_UNROLLED, "postings are not rolled up")):
-            cursor.execute(sql, month)
-            count = cursor.fetchone()[0]
-            if count:
-                raise NotAtRest(f"{count} {what} of {begins:%Y-%m}")
-        cursor.execute(_CARRY, month)
+        cursor.execute(_CARRY, {"begins": begins, "ends": ends})
+
+
+def unsealed(begins: datetime, ends: datetime) -> int:
+    """Return how many entries of a month no block covers yet."""
+    return _number(_UNSEALED, begins, ends)
+
+
+def unrolled(begins: datetime, ends: datetime) -> int:
+    """Return how many postings of a month are not in the rolled-up balance of their deferred account."""
+    return _number(_UNROLLED, begins, ends)
+
+
+def _number(sql: str, begins: datetime, ends: datetime) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, {"begins": begins, "ends": ends})
+        return int(cursor.fetchone()[0])
 
 
 @invariant("I-82", "What archived months carried forward balances in each currency, as their entries did.")
