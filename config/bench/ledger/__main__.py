@@ -44,7 +44,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make bench-ledger", description=__doc__)
     parser.add_argument("--only", default=",".join(PARTS), help=f"parts, of {', '.join(PARTS)}")
     parser.add_argument("--clients", default="1,4,16", help="numbers of connections of the SQL part")
-    parser.add_argument("--seconds", type=float, default=3.0, help="length of each run")
+    parser.add_argument("--seconds", type=float, default=2.0, help="length of each run")
     parser.add_argument("--rounds", type=int, default=3, help="interleaved rounds; medians are shown")
     parser.add_argument("--accounts", type=int, default=10_000)
     parser.add_argument("--fill", type=int, default=30_000, help="entries before anything is timed")
