@@ -90,9 +90,9 @@ def _measure(server: serving.Server, options: argparse.Namespace) -> Iterator[Se
         yield reading.measure(server, books, size=options.size, **length)
     if "audit" in options.only:
         yield from auditing.measure(server, **length)
-    if "verify" in options.only:
+    if "verify" in options.only and proving.has("verify_books"):
         yield proving.verify(server)
-    if "rebuild" in options.only:
+    if "rebuild" in options.only and proving.has("rebuild"):
         yield proving.rebuild(server, options.payments)
 
 

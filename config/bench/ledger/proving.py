@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
+from django.core.management import get_commands
 from django.db import connections
 
 from config import house
@@ -29,6 +30,11 @@ POSTINGS = 1_000_000  # what has to be verified in that time
 MEMORY_MB = 400.0
 PROCESSES = 2
 BATCH = 250
+
+
+def has(command: str) -> bool:
+    """Say whether this house has a management command."""
+    return command in get_commands()
 
 
 def verify(server: Server) -> Section:

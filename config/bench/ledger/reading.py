@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from statistics import median
+from typing import Any
 
 from django.db import connection
 
@@ -76,7 +77,12 @@ def fill(books: Books, size: int) -> dict[str, Pair]:
         cursor.execute("SET statement_timeout = 0")
         for owner, count, batch in (("small", SMALL, SMALL // 2), ("large", size, BATCH)):
             debited, credited = (ids[refs[name, owner]] for name in ("deferred", "strict"))
-            values = {"merchant": books.merchant, "count": batch, "debited": debited, "credited": credited}
+            values: dict[str, Any] = {
+                "merchant": books.merchant,
+                "count": batch,
+                "debited": debited,
+                "credited": credited,
+            }
             for number in range(count // batch):
                 cursor.execute(_FILL, values | {"at": began - HISTORY * (1 - number * batch / count)})
                 if number == count // batch // 2:

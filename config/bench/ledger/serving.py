@@ -41,7 +41,7 @@ class Server:
     def execute(self, sql: str, parameters: Any = None) -> list[tuple[Any, ...]]:
         """Run one statement in a connection of its own and return its rows, if it has any."""
         with psycopg.connect(self.url, autocommit=True) as connection:
-            found = connection.execute(sql, parameters)  # type: ignore[arg-type]
+            found = connection.execute(sql, parameters)
             return found.fetchall() if found.description else []
 
     def settle(self) -> None:
@@ -60,7 +60,7 @@ def server() -> Iterator[Server]:
         folder = Path(stack.enter_context(temporary))
         folder.chmod(0o711)  # as root, the server runs as nobody and must reach its data
         child = servers.postgres(
-            folder / "postgres", servers.free_port(), folder / "postgres.log", **SETTINGS
+            folder / "postgres", servers.free_port(), folder / "postgres.log", None, **SETTINGS
         )
         servers.start(child)
         stack.callback(child.stop)
@@ -119,7 +119,7 @@ def _keep_up(schema: str, seal: bool, seconds: float, stop: Any) -> None:
         cursor.execute("SELECT set_config('search_path', %s, false)", [f"{schema},public"])
         cursor.execute("SET statement_timeout = 0")
     work = [
-        (min(float(row.when.run_every.total_seconds()), seconds / 2), import_string(row.task))  # type: ignore[union-attr]
+        (min(float(row.when.run_every.total_seconds()), seconds / 2), import_string(row.task))
         for row in TIMETABLE
         if row.task in (UPKEEP if seal else UPKEEP[:1])
     ]
