@@ -23,6 +23,7 @@ from vendors.api.books.account_history import AccountHistoryViewSet
 from vendors.api.books.accounts import AccountViewSet
 from vendors.api.books.audit import AuditRecordViewSet
 from vendors.api.books.explain import ExplainViewSet
+from vendors.api.books.fx import FxViewSet
 from vendors.api.books.holds import HoldViewSet
 from vendors.api.books.transfers import TransferViewSet
 from vendors.api.vendors import VendorViewSet
@@ -110,6 +111,15 @@ ROUTES: tuple[Route, ...] = (
     Route("vendors/", VendorViewSet, {"get": "list", "post": "create"}),
     Route("vendors/{id}", VendorViewSet, {"get": "retrieve"}),
     Route("vendors/{id}/balance", VendorViewSet, {"get": "balance"}),
+    # ours: the books
+    Route("explain/{id}", ExplainViewSet, {"get": "retrieve"}),
+    Route("fx/quotes", FxViewSet, {"post": "quote"}),
+    Route("fx/quotes/{id}", FxViewSet, {"get": "retrieve_quote"}),
+    Route("fx/quotes/{id}/cancel", FxViewSet, {"post": "cancel_quote"}),
+    Route("fx/conversions", FxViewSet, {"get": "conversions", "post": "convert"}),
+    Route("fx/conversions/{id}", FxViewSet, {"get": "retrieve_conversion"}),
+    Route("fx/rates", FxViewSet, {"get": "rates"}),
+    Route("fx/exposure", FxViewSet, {"get": "exposure"}),
 )
 
 

@@ -8,6 +8,7 @@ takes the rate from its quote's row, or reckons it anew.
 
 import logging
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -62,6 +63,16 @@ class HouseRate:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class NoRate:
+    """A currency for which there is no rate now, and why."""
+
+    sell: str
+    buy: str
+    reason: str
+    left_out: tuple[Said | Silence, ...] = ()
+
+
 def reckon(sell: str, buy: str, at: datetime) -> HouseRate:
     """Return the house rate of this instant, from the database.
 
@@ -69,7 +80,28 @@ def reckon(sell: str, buy: str, at: datetime) -> HouseRate:
     :raises RateUnavailable: too few sources are fresh and agree.
     """
     pair = arithmetic.pair_of(check_currency(sell), check_currency(buy))
-    answers = sources.ask(pair, at)
+    found = _house(sell, buy, pair, sources.ask(pair, at), at)
+    if isinstance(found, NoRate):
+        raise RateUnavailable(found.reason, pair=str(pair))
+    return found
+
+
+def board(sell: str, at: datetime) -> list[HouseRate | NoRate]:
+    """Return the house rate of a currency in every other that a source speaks of, in as many queries as for
+    one.
+
+    :raises BadCurrency: not a currency.
+    """
+    check_currency(sell)
+    known = sources.all_fresh(at)
+    named = {name for said in known.values() for one in said for name in (one.base, one.quote)}
+    pairs = [(buy, arithmetic.pair_of(sell, buy)) for buy in sorted(named - {sell})]
+    return [_house(sell, buy, pair, sources.ask_among(known, pair, at), at) for buy, pair in pairs]
+
+
+def _house(
+    sell: str, buy: str, pair: Pair, answers: Sequence[Said | Silence], at: datetime
+) -> HouseRate | NoRate:
     said = [one for one in answers if isinstance(one, Said)]
     judged = arithmetic.judge([one.rate for one in said], settings.FX_OUTLIER_BPS)
     used = tuple(said[index] for index in judged.used) if judged else ()
@@ -80,9 +112,9 @@ def reckon(sell: str, buy: str, at: datetime) -> HouseRate:
         _tell(pair, one)
     if judged is None or len(used) < settings.FX_SOURCES_MIN:
         reasons = "; ".join(_why(one) for one in left_out) or "no source is set up"
-        raise RateUnavailable(
-            f"{len(used)} of {settings.FX_SOURCES_MIN} sources needed have a rate for {pair}: {reasons}",
-            pair=str(pair),
+        needed = settings.FX_SOURCES_MIN
+        return NoRate(
+            sell, buy, f"{len(used)} of {needed} sources needed have a rate for {pair}: {reasons}", left_out
         )
     rate = judged.median if pair.base == sell else 1 / judged.median
     return HouseRate(

@@ -63,7 +63,18 @@ def max_age(source: FxSource) -> timedelta:
 
 def ask(pair: Pair, at: datetime) -> list[Said | Silence]:
     """Return what every source says of a pair at an instant."""
-    return [_ask(source, pair, at) for source in ALL]
+    touched = (pair.base, pair.quote)
+    return [_ask(source, pair, at, fresh(source, at, touched)) for source in ALL]
+
+
+def all_fresh(at: datetime) -> dict[FxSource, list[Known]]:
+    """Return everything that is fresh, for asking of many pairs."""
+    return {source: fresh(source, at) for source in ALL}
+
+
+def ask_among(known: dict[FxSource, list[Known]], pair: Pair, at: datetime) -> list[Said | Silence]:
+    """Return what every source says of a pair, of what was read before."""
+    return [_ask(source, pair, at, known[source]) for source in ALL]
 
 
 def last_spoken(source: FxSource, at: datetime) -> datetime | None:
@@ -95,8 +106,8 @@ def fresh(source: FxSource, at: datetime, currencies: Sequence[str] = ()) -> lis
         ]
 
 
-def _ask(source: FxSource, pair: Pair, at: datetime) -> Said | Silence:
-    known = {(one.base, one.quote): one for one in fresh(source, at, (pair.base, pair.quote))}
+def _ask(source: FxSource, pair: Pair, at: datetime, said: Sequence[Known]) -> Said | Silence:
+    known = {(one.base, one.quote): one for one in said}
     rates = {name: Fraction(one.rate) for name, one in known.items()}
     way = arithmetic.cross(rates, pair.base, pair.quote)
     if way is None:

@@ -15,7 +15,7 @@ from django.db.models import F, Q
 
 from ledger.errors import NotFound
 from ledger.fx_states import FX_CONVERSION, FX_QUOTE, FxConversionState, FxQuoteState
-from ledger.ids import uuid7
+from ledger.ids import show, uuid7
 from ledger.models.fx_rates import RATE_DIGITS, RATE_PLACES, SPREAD_BPS_MAX, FxKind
 from ledger.money import Money
 from ledger.recorded import Recorded
@@ -307,6 +307,11 @@ class FxUnwind(models.Model):
 
     def __str__(self) -> str:
         return self.explanation
+
+    @property
+    def public_id(self) -> str:
+        """The identifier that people and programs outside see."""
+        return show(self.PREFIX, self.id)
 
 
 class FxExposure(models.Model):

@@ -20,14 +20,17 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from config.wsgi import application
+from ledger import clock
+from ledger.money import Money
 from tests.factories import payments as rows
 from tests.factories import vendors as factory
+from tests.kit import fx
 from tests.kit.network import Network
 from vendors.models import Merchant
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 SHORT, LONG = 4, 400
-PATHS = r"^/api/v1/(payments|refunds|accounts|transfers|holds)/"
+PATHS = r"^/api/v1/(payments|refunds|accounts|transfers|holds|fx)/"
 
 
 # The document is made when the tests are collected: one test for each operation of it.
@@ -42,6 +45,8 @@ OPERATIONS = [
 @pytest.fixture
 def authorization(northwind: Merchant, network: Network) -> str:
     """A key with every scope of a merchant who has one captured payment."""
+    fx.two_sources(clock.now())
+    fx.fund(northwind.pk, Money(1_000_000, "USD"))
     rows.captured_payment(northwind, shares=((factory.create_vendor(northwind, "Ada"), 6_000, 600),))
     return f"Bearer {factory.create_api_key(northwind)[1]}"
 

@@ -13,13 +13,15 @@ from config import api
 from ledger import clock
 from ledger.actors import SYSTEM
 from ledger.ids import uuid7
-from ledger.models import Event
+from ledger.models import Event, FxConversion
+from ledger.money import Money
 from ledger.transfers.kinds import TransferType
 from payments.models import Payment, Refund
 from payments.services import requesting_refunds
 from payments.services.requesting_refunds import RefundWish
 from tests.factories import payments as rows
 from tests.factories import vendors as factory
+from tests.kit import fx
 from tests.kit.api_client import MerchantClient
 from tests.kit.wallets import Purses
 from vendors.api.base import MerchantViewSet
@@ -28,7 +30,7 @@ from vendors.models import Merchant
 pytestmark = pytest.mark.django_db
 
 NOWHERE: Final = "01kagm3c8qf3p8w0t5y5r4d2ne"
-OURS: Final = re.compile(r"^(payments|refunds|vendors|explain|accounts|transfers|holds)/")
+OURS: Final = re.compile(r"^(payments|refunds|vendors|explain|accounts|transfers|holds|fx)/")
 BODIES: Final[dict[str, Any]] = {
     "payments/core/{id}/fail": {"reason": "r"},
     "payments/{id}/complete": {"gateway_reference": "auth_1"},
@@ -56,6 +58,7 @@ class Southwind:
         )
         self.share = self.payment.share_rows[0]
         self.refund = self._refund(self.payment)
+        self.conversion = self._conversion()
         self._keep_books()
 
     def names(self, route: api.Route) -> dict[str, tuple[str, str]]:
@@ -63,6 +66,7 @@ class Southwind:
         own = {
             "refunds/": self.refund, "payments/core/": self.payment, "vendors/": self.vendor,
             "accounts/": self.account, "transfers/": self.transfer, "holds/": self.hold,
+            "fx/quotes": self.conversion.quote, "fx/conversions": self.conversion,
         }  # fmt: skip
         subject = next((row for start, row in own.items() if route.path.startswith(start)), self.share)
         return {
@@ -88,6 +92,12 @@ class Southwind:
         return requesting_refunds.request(
             merchant_id=self.merchant.pk, wish=wish, actor=SYSTEM, at=clock.now()
         )
+
+    def _conversion(self) -> FxConversion:
+        at = fx.some_instant()
+        fx.two_sources(at)
+        fx.fund(self.merchant.pk, Money(1_000, "USD"))
+        return fx.convert(fx.quote(self.merchant.pk, Money(1_000, "USD"), "EUR", at), at)
 
 
 @pytest.fixture
@@ -216,6 +226,8 @@ def _written(southwind: Southwind) -> tuple[Any, ...]:
             southwind.account,
             southwind.transfer,
             southwind.hold,
+            southwind.conversion,
+            southwind.conversion.quote,
         )
     ]
     return (*rows_now, Event.objects.filter(merchant_id=southwind.merchant.pk).count())
