@@ -65,6 +65,17 @@ DESKS: Final[dict[str, list[tuple[str, ...]]]] = {
         ("Events", "timeline", "ledger.event"),
         ("Seals", "lock", "ledger.sealblock"),
     ],
+    "Exchange": [
+        ("Rates", "currency_exchange", "ledger.exchangerate", "fx_rates"),
+        ("Exposure", "monitoring", "ledger.fxexposure", "fx_exposure"),
+        ("Quotes", "request_quote", "ledger.fxquote"),
+        ("Conversions", "swap_horizontal_circle", "ledger.fxconversion"),
+        ("Unwinds", "undo", "ledger.fxunwind"),
+        ("Finance's table", "table", "ledger.fxtablerate"),
+        ("Spreads", "percent", "ledger.fxspread"),
+        ("What sources said", "record_voice_over", "ledger.exchangerate"),
+        ("Exposure by step", "list", "ledger.fxexposure"),
+    ],
     "House": [
         ("Audit", "visibility", "ledger.auditrecord"),
         ("Retention", "auto_delete", "ledger.retentionpolicy"),
@@ -102,6 +113,9 @@ class HouseAdminSite(UnfoldAdminSite):
             path("books/invariants/", self.admin_view(self.invariants), name="invariants"),
             path("books/explain/", self.admin_view(self.explain), name="explain_any"),
             path("books/explain/<str:ref>/", self.admin_view(self.explain), name="explain"),
+            path("exchange/rates/", self.admin_view(self.fx_rates), name="fx_rates"),
+            path("exchange/exposure/", self.admin_view(self.fx_exposure), name="fx_exposure"),
+            path("exchange/set/<str:name>/", self.admin_view(self.fx_act), name="fx_act"),
         ]
         return [*own, *super().get_urls()]
 
@@ -128,6 +142,24 @@ class HouseAdminSite(UnfoldAdminSite):
         from ledger.admin import explain_page
 
         return explain_page.explain_page(request, self, ref)
+
+    def fx_rates(self, request: HttpRequest) -> Any:
+        """Show rates by source."""
+        from ledger.admin import fx_pages
+
+        return fx_pages.rates_desk(request, self)
+
+    def fx_exposure(self, request: HttpRequest) -> Any:
+        """Show the open positions."""
+        from ledger.admin import fx_pages
+
+        return fx_pages.exposure_report(request, self)
+
+    def fx_act(self, request: HttpRequest, name: str) -> Any:
+        """Let finance set a rate or a spread."""
+        from ledger.admin import fx_pages
+
+        return fx_pages.act(request, self, name)
 
 
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:

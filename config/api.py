@@ -107,12 +107,6 @@ ROUTES: tuple[Route, ...] = (
     Route("explain/{id}", ExplainViewSet, {"get": "retrieve"}),
     Route("audit-records", AuditRecordViewSet, {"get": "list"}),
     Route("audit-records/{id}", AuditRecordViewSet, {"get": "retrieve"}),
-    # ours: vendors
-    Route("vendors/", VendorViewSet, {"get": "list", "post": "create"}),
-    Route("vendors/{id}", VendorViewSet, {"get": "retrieve"}),
-    Route("vendors/{id}/balance", VendorViewSet, {"get": "balance"}),
-    # ours: the books
-    Route("explain/{id}", ExplainViewSet, {"get": "retrieve"}),
     Route("fx/quotes", FxViewSet, {"post": "quote"}),
     Route("fx/quotes/{id}", FxViewSet, {"get": "retrieve_quote"}),
     Route("fx/quotes/{id}/cancel", FxViewSet, {"post": "cancel_quote"}),
@@ -120,6 +114,10 @@ ROUTES: tuple[Route, ...] = (
     Route("fx/conversions/{id}", FxViewSet, {"get": "retrieve_conversion"}),
     Route("fx/rates", FxViewSet, {"get": "rates"}),
     Route("fx/exposure", FxViewSet, {"get": "exposure"}),
+    # ours: vendors
+    Route("vendors/", VendorViewSet, {"get": "list", "post": "create"}),
+    Route("vendors/{id}", VendorViewSet, {"get": "retrieve"}),
+    Route("vendors/{id}/balance", VendorViewSet, {"get": "balance"}),
 )
 
 

@@ -23,6 +23,7 @@ ACTS: Final = {
     "ledger.set_retention": ("retentionpolicy", "May decide how long records are kept"),
     "ledger.place_hold": ("legalhold", "May place legal holds"),
     "ledger.lift_hold": ("legalhold", "May lift legal holds"),
+    "ledger.keep_fx": ("fxtablerate", "May set and end rates and spreads of exchange"),
     "ledger.retry_dead": ("outboxmessage", "May give dead messages their tries again"),
 }
 """Permission of each reasoned action: the model it belongs to and what it allows."""
@@ -39,6 +40,15 @@ class Role:
 
 
 _PAYMENTS: Final = ("payments.*", "fraud.fraudcheck", "fraud.fraudreview")
+_EXCHANGE: Final = (
+    "ledger.exchangerate",
+    "ledger.fxtablerate",
+    "ledger.fxspread",
+    "ledger.fxquote",
+    "ledger.fxconversion",
+    "ledger.fxunwind",
+    "ledger.fxexposure",
+)
 _PARTIES: Final = ("vendors.merchant", "vendors.vendor", "vendors.commissionrule")
 
 ROLES: Final = (
@@ -62,8 +72,9 @@ ROLES: Final = (
             "ledger.journalentry",
             "ledger.event",
             "ledger.sealblock",
+            *_EXCHANGE,
         ),
-        ("payments.decide_refund", "settlements.resolve_break", "ledger.close_account"),
+        ("payments.decide_refund", "settlements.resolve_break", "ledger.close_account", "ledger.keep_fx"),
     ),
     Role(
         "risk",

@@ -25,13 +25,14 @@ TEXT_MAX: Final = 4_000
 
 # Which words are good news, which are to be watched, which are bad; any other is shown plainly.
 TONES: Final = {
-    "good": "LOW accepted active applied approve approved captured closed completed confirmed delivered done "
-    "finished holds matched over paid reconciled resolved sealed sent succeeded yes",
-    "watch": "MEDIUM asked authorized carried created draft held in_review mismatch not_sent onboarding open "
-    "paying partly_captured past_due paused pending processing received requested requires_action review "
-    "trialing under_review unknown unpaid waiting",
-    "bad": "CRITICAL HIGH bad block broken dead decline declined expired failed refused rejected returned "
-    "revoked suspended uncollectible",
+    "good": "LOW accepted active applied approve approved booked captured closed completed confirmed "
+    "delivered done finished fresh holds matched over paid reconciled resolved sealed sent "
+    "succeeded yes",
+    "watch": "MEDIUM asked authorized carried created draft held in_review mismatch missing not_sent "
+    "onboarding open partly_unwound paying partly_captured past_due paused pending processing "
+    "received requested requires_action review trialing under_review unknown unpaid waiting",
+    "bad": "CRITICAL HIGH bad block broken dead decline declined expired failed outlier refused rejected "
+    "returned revoked stale suspended uncollectible",
 }
 _TONE_OF: Final = {word: tone for tone, words in TONES.items() for word in words.split()}
 

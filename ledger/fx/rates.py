@@ -70,6 +70,7 @@ class NoRate:
     sell: str
     buy: str
     reason: str
+    used: tuple[Said, ...] = ()
     left_out: tuple[Said | Silence, ...] = ()
 
 
@@ -113,9 +114,8 @@ def _house(
     if judged is None or len(used) < settings.FX_SOURCES_MIN:
         reasons = "; ".join(_why(one) for one in left_out) or "no source is set up"
         needed = settings.FX_SOURCES_MIN
-        return NoRate(
-            sell, buy, f"{len(used)} of {needed} sources needed have a rate for {pair}: {reasons}", left_out
-        )
+        reason = f"{len(used)} of {needed} sources needed have a rate for {pair}: {reasons}"
+        return NoRate(sell, buy, reason, used, left_out)
     rate = judged.median if pair.base == sell else 1 / judged.median
     return HouseRate(
         sell, buy, arithmetic.to_rate(rate), at, min(one.fresh_until for one in used), used, left_out

@@ -137,9 +137,11 @@ class TestConvert(AnonymousIsRefused, WrongScopeIsRefused, OtherTenantIsHidden, 
     def _quote(self, merchant_client, _world):
         self.quote = quoted(merchant_client)
         self.body = {
-            "quote_id": self.quote["id"], "from_account": "merchant_balance", "to_account": "merchant_balance",
+            "quote_id": self.quote["id"],
+            "from_account": "merchant_balance",
+            "to_account": "merchant_balance",
             "amount": SELL,
-        }  # fmt: skip
+        }
 
     def request_of(self, client, **options):
         return client.post(CONVERSIONS, self.body, **options)
