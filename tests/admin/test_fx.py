@@ -135,7 +135,7 @@ def test_a_conversion_s_page_explains_it(sign_in, conversion):
     for text in (
         "Why these amounts",
         "150 bps",
-        "neither gain nor loss",
+        "a gain of 0.01 EUR",
         "90.91 EUR",
         "European Central Bank",
     ):
