@@ -7,7 +7,6 @@ from typing import Any
 from django.contrib import admin
 from django.utils.safestring import SafeString
 
-from ledger import ids
 from ledger.admin import filters, formats
 from ledger.admin.base import (
     ROWS_IN_A_PANEL,
@@ -28,7 +27,6 @@ class TransferAdmin(ViewOnlyAdmin):
 
     list_display = [
         "name",
-        "merchant",
         "type_shown",
         "source_shown",
         "target_shown",
@@ -54,10 +52,6 @@ class TransferAdmin(ViewOnlyAdmin):
     @admin.display(description="transfer")
     def name(self, row: Transfer) -> SafeString:
         return formats.code(row.public_id)
-
-    @admin.display(description="merchant")
-    def merchant(self, row: Transfer) -> SafeString:
-        return formats.code(ids.show("mer", row.merchant_id))
 
     @admin.display(description="type", ordering="type")
     def type_shown(self, row: Transfer) -> str:
@@ -100,7 +94,6 @@ class HoldAdmin(ViewOnlyAdmin):
 
     list_display = [
         "name",
-        "merchant",
         "account_shown",
         "target_shown",
         "amount",
@@ -122,10 +115,6 @@ class HoldAdmin(ViewOnlyAdmin):
     @admin.display(description="hold")
     def name(self, row: Hold) -> SafeString:
         return formats.code(row.public_id)
-
-    @admin.display(description="merchant")
-    def merchant(self, row: Hold) -> SafeString:
-        return formats.code(ids.show("mer", row.merchant_id))
 
     @admin.display(description="still held")
     def left(self, row: Hold) -> SafeString:
