@@ -1,4 +1,4 @@
-"""The desk against money laundering, and accounts closed by staff: permission, reason, one service call, audit."""
+"""The desk against money laundering, and accounts closed by staff: permission, reason, service, audit."""
 
 import pytest
 from django.urls import reverse
