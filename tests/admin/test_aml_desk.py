@@ -70,7 +70,7 @@ def test_finance_closes_an_empty_account_and_opens_it_again(sign_in, purses):
 def test_an_account_with_held_money_is_kept_in_words(sign_in, alert):
     answer = sign_in("finance").post(act(alert.account, "close"), {"reason": "left us"})
     assert answer.status_code == 422
-    assert "of that held" in answer.content.decode()
+    assert "of it held" in answer.content.decode()
 
 
 def test_the_pages_ask_as_much_for_many_rows_as_for_few(root, purses, alert):
