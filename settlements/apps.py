@@ -12,5 +12,12 @@ class SettlementsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        for module in ("services.paying_out", "explanations", "invariants", "handlers", "tasks"):
+        for module in (
+            "services.paying_out",
+            "explanations",
+            "figure_explanations",
+            "invariants",
+            "handlers",
+            "tasks",
+        ):
             import_module(f"{self.name}.{module}")

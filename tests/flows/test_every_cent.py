@@ -17,7 +17,7 @@ from ledger.explain.walking import NotExplained
 from ledger.models import Account, AuditRecord, Event, JournalEntry
 from ledger.money import Money
 from payments.models import PaymentTransaction, ProviderOperation
-from settlements import bank_explanations
+from settlements import bank_explanations, selectors
 from settlements.models import BankStatement, FundedOperation, Match, Payout, SettlementBatch, StatementLine
 from tests.factories import vendors as factory
 from tests.kit import settling
@@ -130,6 +130,25 @@ def test_what_was_recovered_leads_to_the_refunds_that_were_owed(northwind, ada, 
     story = walking.explain(third)
     parts = {part.label: part.amount.minor for part in story.root.parts}
     assert parts["recovered of what was owed"] == -900
+
+
+def test_every_figure_of_a_vendor_at_a_glance_is_explained(night, ada, own_network):
+    settling.sell(own_network, ada, Money(5_000, "EUR"), TUESDAY)
+    (info,) = selectors.vendor_info(night.pk, ada.pk)
+    said = {
+        "gross": info.open.gross, "commission": -info.open.commission, "refunds": -info.open.refunds,
+        "other": info.open.other, "available": info.available, "in_transit": info.in_transit,
+        "paid": info.paid, "receivable": info.receivable,
+    }  # fmt: skip
+    assert said["gross"] == Money(5_000, "EUR")
+    assert said["paid"] == Money(7_200, "EUR")
+    for figure, amount in said.items():
+        ref = totals.cell_ref("info", totals.short("vnd", ada.pk), "EUR", figure)
+        story = walking.explain(ref, scope=Scope(night.pk))
+        assert_every_cent_is_explained(story)
+        assert story.root.amounts == (amount,), figure
+        with pytest.raises(NotExplained):
+            walking.explain(ref, scope=Scope(ada.pk))
 
 
 def test_an_object_is_looked_at_once_whatever_its_number_of_ways(night):
