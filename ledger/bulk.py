@@ -8,7 +8,7 @@ them; what is accepted is posted then. `dry_run` judges by the same rules and on
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -169,7 +169,7 @@ def _states(refs: set[AccountRef], is_locking: bool) -> dict[AccountRef, _State]
     What is held counts as gone: the bounds are narrowed by it.
     """
     wanted = sorted(refs)
-    columns = [
+    columns: list[Any] = [
         [ref.merchant_id for ref in wanted], [ref.code.value for ref in wanted],
         [ref.owner for ref in wanted], [ref.currency for ref in wanted],
     ]  # fmt: skip

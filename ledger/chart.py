@@ -8,7 +8,7 @@ and keep no row up to date, so that they never serialise the house (DESIGN 7).
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -201,7 +201,7 @@ def forget_known() -> None:
     _known.clear()
 
 
-def _identity(ref: AccountRef, kind: Kind) -> tuple[object, ...]:
+def _identity(ref: AccountRef, kind: Kind) -> tuple[Any, ...]:
     return (
         ref.merchant_id, ref.code.value, ref.owner, ref.currency, kind.is_deferred, *bounds(ref.code)
     )  # fmt: skip

@@ -9,7 +9,7 @@ Imports and other masses of entries go through `ledger.bulk`.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from django.db import DataError, IntegrityError, connection
@@ -173,14 +173,14 @@ _POST_MANY: Final = """
                        %s::int[], %s::int[], %s::bigint[], %s::bigint[], %s::text[])"""
 
 
-def _head(draft: EntryDraft) -> tuple[object, ...]:
+def _head(draft: EntryDraft) -> tuple[Any, ...]:
     return (
         draft.id, draft.merchant_id, draft.kind, draft.source_type, draft.source_id, draft.step,
         draft.occurred_at, draft.reverses_id,
     )  # fmt: skip
 
 
-def _one(draft: EntryDraft, ids: dict[AccountRef, int]) -> tuple[str, list[object]]:
+def _one(draft: EntryDraft, ids: dict[AccountRef, int]) -> tuple[str, list[Any]]:
     # In the order of accounts, which is the order in which the function locks them.
     legs = sorted(
         ((line, ids[leg.account], leg.amount.minor, leg.purpose) for line, leg in enumerate(draft.legs, 1)),
@@ -189,7 +189,7 @@ def _one(draft: EntryDraft, ids: dict[AccountRef, int]) -> tuple[str, list[objec
     return _POST_ONE, [*_head(draft), *(list(column) for column in zip(*legs, strict=True))]
 
 
-def _many(drafts: Sequence[EntryDraft], ids: dict[AccountRef, int]) -> tuple[str, list[object]]:
+def _many(drafts: Sequence[EntryDraft], ids: dict[AccountRef, int]) -> tuple[str, list[Any]]:
     legs = [
         (number, line, ids[leg.account], leg.amount.minor, leg.purpose)
         for number, draft in enumerate(drafts, start=1)

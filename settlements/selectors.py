@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from django.db import connection
@@ -72,7 +72,7 @@ def unbatched(merchant_id: UUID, vendor_id: UUID, currency: str, since: UUID) ->
         return Unbatched(account.pk, since, {row[0]: (row[1], row[2]) for row in cursor.fetchall()})
 
 
-def unbatched_of(account_id: int, since: UUID) -> dict[str, object]:
+def unbatched_of(account_id: int | None, since: UUID) -> dict[str, Any]:
     """Return the parameters of UNBATCHED: the id leaves out older months, the moment older rows."""
     return {"account": account_id, "since": since, "since_at": moment(since)}
 

@@ -46,22 +46,22 @@ def ask(client: MerchantClient, path: str, status: int = 200, **parameters: Any)
 
 def test_a_statement_runs_from_opening_to_closing_over_pages(merchant_client, carla):
     first = ask(merchant_client, url(carla, "statement"), limit=2)
-    assert [line["balance"] for line in first["data"]] == [usd(100), usd(300)]
+    assert [line["balance"] for line in first["lines"]] == [usd(100), usd(300)]
     assert (first["opening"], first["closing"], first["has_more"]) == (usd(0), usd(300), True)
-    rest = ask(merchant_client, url(carla, "statement"), starting_after=first["data"][-1]["id"])
+    rest = ask(merchant_client, url(carla, "statement"), starting_after=first["lines"][-1]["id"])
     assert (rest["opening"], rest["closing"], rest["has_more"]) == (usd(300), usd(600), False)
 
 
 def test_a_statement_of_an_account_that_keeps_no_balance_runs_too(merchant_client, carla):
     bank = Account.objects.get(merchant_id=carla.merchant_id, code="bank")
     first = ask(merchant_client, url(bank, "statement"), limit=1)
-    rest = ask(merchant_client, url(bank, "statement"), starting_after=first["data"][0]["id"])
-    assert [line["balance"]["amount"] for line in (*first["data"], *rest["data"])] == [100, 300, 600]
+    rest = ask(merchant_client, url(bank, "statement"), starting_after=first["lines"][0]["id"])
+    assert [line["balance"]["amount"] for line in (*first["lines"], *rest["lines"])] == [100, 300, 600]
     assert rest["opening"] == usd(100)
 
 
 def test_the_balance_of_a_moment_is_what_the_statement_says(merchant_client, carla):
-    for line in ask(merchant_client, url(carla, "statement"))["data"]:
+    for line in ask(merchant_client, url(carla, "statement"))["lines"]:
         told = ask(merchant_client, url(carla, "balance"), as_of=line["recorded_at"])
         assert told["balance"] == line["balance"]
     now = ask(merchant_client, url(carla, "balance"), basis="effective")
@@ -73,8 +73,8 @@ def test_the_balance_of_a_moment_is_what_the_statement_says(merchant_client, car
 def test_the_trial_balance_agrees_now_and_then(merchant_client, carla):
     now = ask(merchant_client, "/api/v1/trial-balance")
     assert now["sums"] == [{"debit": usd(600), "credit": usd(600)}]
-    assert {row["code"] for row in now["data"]} == {"bank", "wallet"}
-    second = ask(merchant_client, url(carla, "statement"))["data"][1]["recorded_at"]
+    assert {row["code"] for row in now["rows"]} == {"bank", "wallet"}
+    second = ask(merchant_client, url(carla, "statement"))["lines"][1]["recorded_at"]
     then = ask(merchant_client, "/api/v1/trial-balance", as_of=second)
     assert then["sums"] == [{"debit": usd(300), "credit": usd(300)}]
 

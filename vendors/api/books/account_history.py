@@ -66,7 +66,7 @@ class StatementOut(serializers.Serializer):
     account = serializers.CharField()
     side = serializers.ChoiceField(["debit", "credit"])
     opening = MoneyOut()
-    data = LineOut(many=True)
+    lines = LineOut(many=True)
     closing = MoneyOut()
     has_more = serializers.BooleanField()
 
@@ -94,7 +94,7 @@ class TrialBalanceOut(serializers.Serializer):
 
     object = serializers.ChoiceField(["trial_balance"])
     as_of = serializers.DateTimeField(allow_null=True)
-    data = TrialRowOut(many=True)
+    rows = TrialRowOut(many=True)
     sums = TrialSumOut(many=True)
 
 
@@ -109,7 +109,7 @@ BALANCE_EXAMPLE: Final = {
 }  # fmt: skip
 STATEMENT_EXAMPLE: Final = {
     "object": "account_statement", "account": ACCOUNT_ID, "side": "credit", "opening": _usd(4_000),
-    "data": [
+    "lines": [
         {
             "id": "jnl_01kagm3c8qf3p8w0t5y5r4d2ne.2", "kind": "transfer", "purpose": "transfer",
             "amount": _usd(6_000), "balance": _usd(10_000), "occurred_at": _AT, "recorded_at": _AT,
@@ -119,7 +119,7 @@ STATEMENT_EXAMPLE: Final = {
 }  # fmt: skip
 TRIAL_EXAMPLE: Final = {
     "object": "trial_balance", "as_of": None,
-    "data": [
+    "rows": [
         {
             "code": code.value, "title": CHART[code].title, "category": CHART[code].category, "accounts": 1,
             "debit": _usd(debit), "credit": _usd(credit),
@@ -211,7 +211,7 @@ class AccountHistoryViewSet(MerchantViewSet):
                 "account": account.public_id,
                 "side": CHART[Code(account.code)].side.value,
                 "opening": _on_side(account, told.opening).as_json(),
-                "data": [_line_shown(account, line) for line in told.lines],
+                "lines": [_line_shown(account, line) for line in told.lines],
                 "closing": _on_side(account, told.closing).as_json(),
                 "has_more": told.has_more,
             }
@@ -239,7 +239,7 @@ class AccountHistoryViewSet(MerchantViewSet):
             {
                 "object": "trial_balance",
                 "as_of": moment,
-                "data": [
+                "rows": [
                     {
                         "code": row.code.value,
                         "title": CHART[row.code].title,

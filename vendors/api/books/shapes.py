@@ -200,7 +200,8 @@ def asked_for(request: Request, **known: serializers.Field) -> dict[str, Any]:
         try:
             found[name] = field.run_validation(text)
         except serializers.ValidationError as error:
-            detail = serializers.ErrorDetail(str(error.detail[0]), code="invalid_parameter")
+            found_wrong: Any = error.detail
+            detail = serializers.ErrorDetail(str(found_wrong[0]), code="invalid_parameter")
             raise serializers.ValidationError({name: [detail]}) from error
     return found
 
