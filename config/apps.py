@@ -4,7 +4,7 @@ from django.apps import AppConfig, apps
 from django.contrib.admin import apps as admin_apps
 from django.db.models.signals import post_migrate
 
-from config import celery, checks
+from config import celery, checks, grants
 from config.roles import write_roles
 
 __all__ = ["ConfigConfig", "HouseAdminConfig", "celery", "checks"]
@@ -28,3 +28,4 @@ class ConfigConfig(AppConfig):
         # Django tells only apps with tables; after the last of them every permission has been written.
         last = [app for app in apps.get_app_configs() if app.models_module is not None][-1]
         post_migrate.connect(write_roles, sender=last, dispatch_uid="config.write_roles")
+        post_migrate.connect(grants.hear_migrated, sender=last, dispatch_uid="config.grants")

@@ -16,6 +16,7 @@ env = environ.FileAwareEnv()
 DEFAULTED: set[str] = set()
 
 _DATABASE_OPTIONS = "-c statement_timeout=15s -c lock_timeout=5s -c idle_in_transaction_session_timeout=30s"
+OWNER_OPTIONS = "-c lock_timeout=5s"  # a migration may work for long, but waits for nobody
 
 
 def integer(name: str, default: int, *, minimum: int = 0, maximum: int = 2**31) -> int:
@@ -80,7 +81,9 @@ def amounts(name: str, default: dict[str, int]) -> dict[str, int]:
     return found
 
 
-def database(name: str, default: str, *, keep_seconds: int) -> dict[str, Any]:
+def database(
+    name: str, default: str, *, keep_seconds: int, options: str = _DATABASE_OPTIONS
+) -> dict[str, Any]:
     """Read a PostgreSQL address and add the limits that every session of ours has."""
     value = env.str(name, default="") or default
     if not value.startswith(("postgres://", "postgresql://")):
@@ -88,5 +91,5 @@ def database(name: str, default: str, *, keep_seconds: int) -> dict[str, Any]:
     found: dict[str, Any] = env.db_url_config(value)
     found["CONN_MAX_AGE"] = keep_seconds
     found["CONN_HEALTH_CHECKS"] = True
-    found.setdefault("OPTIONS", {}).setdefault("options", _DATABASE_OPTIONS)
+    found.setdefault("OPTIONS", {}).setdefault("options", options)
     return found

@@ -23,6 +23,7 @@ PREFERRED_PORTS = {"web": 8000, "network": 8090, "postgres": 54320, "valkey": 63
 FILE = "house.env"
 PORTS = "ports.json"
 CREDENTIALS = "credentials.json"
+DATABASES = ("DATABASE_URL", "MIGRATION_DATABASE_URL")
 WEB_WORKERS = 2
 WEB_THREADS = 4
 
@@ -106,8 +107,8 @@ def write_ports(folder: Path, ports: dict[str, int]) -> None:
 
 def write(folder: Path, found: dict[str, str]) -> None:
     """Keep secrets and addresses for the next start and for `manage.py` by hand; only we may read them."""
-    names = [*_GENERATED, "DATABASE_URL", "REDIS_URL", "VELOCITYPAY_URL", "EVERYCENT_URL"]
-    text = "".join(f"{name}={found[name]}\n" for name in names)
+    names = [*_GENERATED, *DATABASES, "REDIS_URL", "VELOCITYPAY_URL", "EVERYCENT_URL"]
+    text = "".join(f"{name}={found[name]}\n" for name in names if name in found)
     partial = folder / f"{FILE}.new"
     with contextlib.suppress(FileNotFoundError):
         partial.unlink()

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from django.apps import apps
+from django.db import DEFAULT_DB_ALIAS
 
 ACTS: Final = {
     "fraud.decide_review": ("fraudreview", "May approve and decline fraud reviews"),
@@ -121,32 +122,34 @@ ROLES: Final = (
 )
 
 
-def write_roles(**_: Any) -> None:
+def write_roles(using: str = DEFAULT_DB_ALIAS, **_: Any) -> None:
     """Hear that a migration is over."""
-    sync()
+    sync(using)
 
 
-def sync() -> dict[str, Any]:
+def sync(using: str = DEFAULT_DB_ALIAS) -> dict[str, Any]:
     """Make groups and their permissions equal to the table; return the groups by name."""
     from django.contrib.auth.models import Group, Permission
     from django.contrib.contenttypes.models import ContentType
 
     types = {
         (kind.app_label, kind.model): kind
-        for kind in ContentType.objects.get_for_models(*apps.get_models(include_auto_created=True)).values()
+        for kind in ContentType.objects.db_manager(using)
+        .get_for_models(*apps.get_models(include_auto_created=True))
+        .values()
     }
     for name, (model, sentence) in ACTS.items():
         app, _dot, codename = name.partition(".")
-        Permission.objects.update_or_create(
+        Permission.objects.using(using).update_or_create(
             content_type=types[app, model], codename=codename, defaults={"name": sentence}
         )
     known = {
         f"{permission.content_type.app_label}.{permission.codename}": permission
-        for permission in Permission.objects.select_related("content_type")
+        for permission in Permission.objects.using(using).select_related("content_type")
     }
     groups = {}
     for role in ROLES:
-        group, _created = Group.objects.get_or_create(name=role.name)
+        group, _created = Group.objects.using(using).get_or_create(name=role.name)
         group.permissions.set([known[name] for name in permissions_of(role)])
         groups[role.name] = group
     return groups

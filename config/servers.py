@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from config import database_roles
 from config.processes import Child
 
 READY_TIMEOUT_SECONDS = 60.0
@@ -107,7 +108,7 @@ def postgres(
         environment={**(environment or os.environ), "LC_ALL": "C"},
         stop_signal=signal.SIGINT,  # fast shutdown
         identity=identity,
-        url=f"postgresql://postgres@127.0.0.1:{port}/everycent",
+        url=f"postgresql://{database_roles.APPLICATION}@127.0.0.1:{port}/everycent",
         is_ready=lambda: subprocess.run(ready, check=False).returncode == 0,
     )
 
@@ -137,7 +138,7 @@ def valkey(
 
 
 def start(server: Child, should_stop: Callable[[], bool] = lambda: False) -> None:
-    """Start a server and wait until it answers; PostgreSQL also gets our database.
+    """Start a server and wait until it answers; PostgreSQL also gets our roles and database.
 
     :raises ServerDidNotStart: it ended or did not answer in time.
     """
@@ -146,7 +147,7 @@ def start(server: Child, should_stop: Callable[[], bool] = lambda: False) -> Non
     while time.monotonic() < deadline and not server.has_ended() and not should_stop():
         if server.is_ready():
             if server.name == "postgres":
-                _create_database(server.url)
+                database_roles.establish(server.url)
             return
         time.sleep(0.05)
     server.stop()
@@ -288,15 +289,6 @@ def open_folder() -> str | None:
     chosen = Path(tempfile.gettempdir()).resolve()
     is_open = all(folder.stat().st_mode & 0o001 for folder in (chosen, *chosen.parents))
     return None if is_open or os.geteuid() else str(OUTSIDE)
-
-
-def _create_database(url: str) -> None:
-    import psycopg
-
-    server, _, name = url.rpartition("/")
-    with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
-        if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
-            connection.execute(psycopg.sql.SQL("CREATE DATABASE {}").format(psycopg.sql.Identifier(name)))
 
 
 def _pong(port: int) -> bool:

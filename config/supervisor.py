@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from config import house, processes, servers
+from config import database_roles, house, processes, servers
 from config.processes import Child
 
 MARK = "EVERYCENT_HOUSE"
@@ -96,7 +96,7 @@ class Supervisor:
         environment[MARK] = str(self.folder)
         if not os.environ.get("DATABASE_URL"):
             say("starting PostgreSQL")
-            environment["DATABASE_URL"] = self._serve(
+            server = self._serve(
                 "postgres",
                 lambda port: servers.postgres(
                     self.folder / "postgres",
@@ -106,6 +106,7 @@ class Supervisor:
                     **POSTGRES_SETTINGS,
                 ),
             )
+            environment.update(database_roles.addresses(server))
         if not os.environ.get("REDIS_URL"):
             say("starting Valkey")
             environment["REDIS_URL"] = self._serve(

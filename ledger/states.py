@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connections
 from django_fsm import FSMField, TransitionNotAllowed, transition
 
 from ledger.errors import Conflict
@@ -134,15 +134,15 @@ def unguard_sql(table: str) -> str:
     return f"DROP TRIGGER {table}_state_insert ON {table}; DROP TRIGGER {table}_state_update ON {table};"
 
 
-def write_edges(**_: Any) -> None:
-    """Make the table of edges equal to the registry; run after each migrate."""
+def write_edges(using: str = DEFAULT_DB_ALIAS, **_: Any) -> None:
+    """Make the table of edges equal to the registry; run after each migrate, as the owner."""
     wanted = {
         (machine.name, start, start if edge.to == STAY else edge.to)
         for machine in Machine.registry.values()
         for edge in machine.edges.values()
         for start in edge.frm
     }
-    with connection.cursor() as cursor:
+    with connections[using].cursor() as cursor:
         cursor.execute("SELECT machine, source, target FROM ledger_state_edge")
         present = set(cursor.fetchall())
         for edge in present - wanted:

@@ -1,18 +1,23 @@
 """Fixtures that every test may use."""
 
 import os
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.db import connections
 from django.test import TransactionTestCase
+from django.test.utils import setup_databases, teardown_databases
 
 import tests.kit.books  # noqa: F401  its machine must be known before the database is made
+from config import grants
 from tests.factories import vendors as factory
 from tests.kit import shards
 from tests.kit.api_client import MerchantClient
 from tests.kit.network import Network
 from tests.kit.network import network as network
 from tests.kit.network import network_process as network_process
+from tests.kit.owner import as_owner as as_owner
 from tests.kit.settling import own_network as own_network
 from tests.kit.settling import own_network_process as own_network_process
 from tests.kit.shop import Shop
@@ -25,11 +30,26 @@ TransactionTestCase._fixture_teardown = lambda self: None  # type: ignore[method
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
-    """The database of a run: with BOOKS_SHARDS, its books lie in so many hash partitions by merchant."""
-    if os.environ.get(SHARDS):
-        with django_db_blocker.unblock():
-            shards.spread(int(os.environ[SHARDS]))
+def django_db_setup(
+    django_test_environment: None,
+    django_db_modify_db_settings: None,
+    django_db_keepdb: bool,
+    django_db_blocker: Any,
+) -> Iterator[None]:
+    """The owner makes and migrates the database; the tests run on it as the application.
+
+    With BOOKS_SHARDS, its books lie in so many hash partitions by merchant.
+    """
+    with django_db_blocker.unblock():
+        made = setup_databases(0, False, keepdb=django_db_keepdb, aliases={"owner"}, serialized_aliases=set())
+        if os.environ.get(SHARDS):
+            with grants.as_owner():
+                shards.spread(int(os.environ[SHARDS]))
+    yield
+    with django_db_blocker.unblock():
+        connections.close_all()
+        if not django_db_keepdb:
+            teardown_databases(made, verbosity=0)
 
 
 @pytest.fixture

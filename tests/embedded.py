@@ -1,7 +1,10 @@
-"""A pytest plugin, loaded first (`-p tests.embedded`): the servers the tests run on.
+"""A pytest plugin, loaded first (`-p tests.embedded`): the servers the tests run on, and as whom.
 
 Embedded PostgreSQL and Valkey start once, in the process that the user started, unless DATABASE_URL and
 REDIS_URL name real ones; pytest-xdist's workers inherit the addresses. Run as `python -m pytest`.
+
+Tests run as the application's role on a database that the owner made. A server named by one address has no
+such role: it is made there, and the address is then the owner's.
 """
 
 import os
@@ -9,14 +12,19 @@ from contextlib import ExitStack
 
 import pytest
 
+from config import database_roles
+
 _servers = ExitStack()
 
 if not (os.environ.get("DATABASE_URL") and os.environ.get("REDIS_URL")):
     from config.servers import temporary_servers
 
     postgres, valkey = _servers.enter_context(temporary_servers())
-    os.environ.setdefault("DATABASE_URL", postgres.url)
+    if not os.environ.get("DATABASE_URL"):
+        os.environ.update(database_roles.addresses(postgres.url))
     os.environ.setdefault("REDIS_URL", valkey.url)
+if not os.environ.get("MIGRATION_DATABASE_URL"):
+    os.environ.update(database_roles.split(os.environ["DATABASE_URL"]))
 
 
 @pytest.hookimpl(trylast=True)

@@ -20,7 +20,7 @@ from django.db import connection
 from django.test import Client as Browser
 from django.test.utils import CaptureQueriesContext
 
-from config import house, servers
+from config import grants, house, servers
 from config.bench.load import Client, Figures, Refused, measure
 from ledger import clock, ids
 from ledger.actors import SYSTEM
@@ -126,11 +126,12 @@ def insert(url: str, clients: int, seconds: float) -> Figures:
 @contextmanager
 def bare_server() -> Iterator[str]:
     """Serve the baseline as the house serves itself; its table is there for the length of the block."""
-    with connection.cursor() as cursor:
+    with grants.as_owner(), connection.cursor() as cursor:
         cursor.execute("DROP TABLE IF EXISTS bench_bare")
         cursor.execute(
             """CREATE TABLE bench_bare (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-                order_id text NOT NULL, amount bigint NOT NULL, currency char(3) NOT NULL)"""
+                order_id text NOT NULL, amount bigint NOT NULL, currency char(3) NOT NULL);
+                GRANT SELECT, INSERT ON bench_bare TO PUBLIC"""
         )
     port = servers.reserve_port(None)
     process = subprocess.Popen(
@@ -145,7 +146,7 @@ def bare_server() -> Iterator[str]:
     finally:
         process.terminate()
         process.wait(30)
-        with connection.cursor() as cursor:
+        with grants.as_owner(), connection.cursor() as cursor:
             cursor.execute("DROP TABLE IF EXISTS bench_bare")
 
 

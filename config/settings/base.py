@@ -4,7 +4,7 @@ from pathlib import Path
 
 from django.templatetags.static import static
 
-from config.env import amounts, choice, database, env, integer, path, seconds, secret
+from config.env import OWNER_OPTIONS, amounts, choice, database, env, integer, path, seconds, secret
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 DATA_DIR = path("DATA_DIR", BASE_DIR / ".data")
@@ -77,12 +77,20 @@ STATIC_URL = "/static/"
 STATIC_ROOT: Path | None = DATA_DIR / "static"
 
 # --- database and broker --------------------------------------------------------------------------------
+# Two roles: the application reads and writes rows and owns nothing; the owner owns the tables and migrates
+# (`manage.py migrate` connects as the owner; config.grants says what the application may do).
 DATABASES = {
     "default": database(
         "DATABASE_URL",
-        "postgresql://postgres@127.0.0.1:54320/everycent",
+        "postgresql://everycent_app@127.0.0.1:54320/everycent",
         keep_seconds=integer("DATABASE_CONN_MAX_AGE_SECONDS", 600),
-    )
+    ),
+    "owner": database(
+        "MIGRATION_DATABASE_URL",
+        env.str("DATABASE_URL", default="") or "postgresql://everycent_owner@127.0.0.1:54320/everycent",
+        keep_seconds=0,
+        options=OWNER_OPTIONS,
+    ),
 }
 REDIS_URL = env.str("REDIS_URL", default="") or "redis://127.0.0.1:63790/0"
 CELERY_BROKER_URL = env.str("BROKER_URL", default=REDIS_URL)  # amqp://… makes RabbitMQ the broker

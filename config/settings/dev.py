@@ -4,7 +4,10 @@ import os
 
 from config import house
 
-for _name, _value in house.read(house.data_folder()).items():
+_kept = house.read(house.data_folder())
+if "DATABASE_URL" in os.environ:  # another database than the house's: then neither address is the house's
+    _kept = {name: value for name, value in _kept.items() if name not in house.DATABASES}
+for _name, _value in _kept.items():
     os.environ.setdefault(_name, _value)
 
 from config.settings.base import *  # noqa: E402,F403

@@ -1,7 +1,11 @@
 """Differences for tests: a fast password hasher, sandbox only."""
 
 from config.settings.base import *  # noqa: F403
+from config.settings.base import DATABASES
 
+# The owner makes and migrates the tests' database; the tests run on it as the application.
+DATABASES["owner"]["TEST"] = {"DEPENDENCIES": []}
+DATABASES["default"]["TEST"] = {"MIRROR": "owner"}
 WHITENOISE_USE_FINDERS = True
 STATIC_ROOT = None
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

@@ -23,8 +23,8 @@ import httpx
 import psycopg
 import redis
 
+from config import database_roles, servers
 from config import house as plan
-from config import servers
 from config.processes import Child
 from tests.kit.polling import eventually
 
@@ -87,7 +87,7 @@ class House:
             servers.start(server)
         self.environment = {
             **plan.environment(self.folder),
-            "DATABASE_URL": postgres.url,
+            **database_roles.addresses(postgres.url),
             "REDIS_URL": valkey.url,
             "CRASHPOINT_DIR": str(self.crashpoints),
             **IMPATIENT,

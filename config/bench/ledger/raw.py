@@ -37,6 +37,10 @@ def build(server: Server) -> None:
                 _copy_table(connection, schema, table)
         connection.execute((files(__package__) / "raw.sql").read_text(encoding="utf-8"))
         _copy_functions(connection)
+        for schema in (RAW, LAWLESS):
+            name = sql.Identifier(schema)
+            connection.execute(sql.SQL("GRANT USAGE ON SCHEMA {} TO PUBLIC").format(name))
+            connection.execute(sql.SQL("GRANT ALL ON ALL TABLES IN SCHEMA {} TO PUBLIC").format(name))
         connection.execute("VACUUM ANALYZE")
         connection.execute("CHECKPOINT")
 
@@ -86,7 +90,7 @@ def _copy_functions(connection: Connection) -> None:
     for oid, name in names:
         (text,) = connection.execute("SELECT pg_get_functiondef(%s)", [oid]).fetchone() or ("",)
         text = text.replace("public.", f"{LAWLESS}.")
-        text = text.replace("search_path TO 'public'", f"search_path TO '{LAWLESS}'")
+        text = text.replace("'public'", f"'{LAWLESS}'")  # in its search_path
         if name == HASH:
             head = text[: text.index("AS $")]
             text = f"{head} AS $$ SELECT ''::bytea $$"

@@ -15,7 +15,7 @@ from typing import Any
 
 import psycopg
 
-from config import servers
+from config import database_roles, servers
 from config.celery import TIMETABLE
 from ledger import clock
 
@@ -65,13 +65,13 @@ def server() -> Iterator[Server]:
         servers.start(child)
         stack.callback(child.stop)
         _set_up_django(child.url, folder)
-        yield Server(child.url, Path(child.command[0]).parent, folder)
+        yield Server(database_roles.as_superuser(child.url), Path(child.command[0]).parent, folder)
 
 
 def _set_up_django(url: str, folder: Path) -> None:
     os.environ.update(
-        DATABASE_URL=url, DATA_DIR=str(folder / "data"), DJANGO_SETTINGS_MODULE="config.settings.dev",
-        LOG_LEVEL="ERROR",
+        database_roles.addresses(url), DATA_DIR=str(folder / "data"),
+        DJANGO_SETTINGS_MODULE="config.settings.dev", LOG_LEVEL="ERROR",
     )  # fmt: skip
     import django
     from django.core.management import call_command

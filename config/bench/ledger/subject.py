@@ -6,8 +6,9 @@ Imported by the benchmark only; its table exists in the benchmark's database onl
 from datetime import datetime
 from typing import ClassVar
 
-from django.db import connection, models
+from django.db import DEFAULT_DB_ALIAS, connection, models
 
+from config import grants
 from ledger import states
 from ledger.recorded import Recorded
 from ledger.states import NEW, Edge, Machine, StateField
@@ -42,8 +43,10 @@ class BenchSubject(Recorded):
 
 
 def make_table() -> None:
-    """Make the table, under its machine."""
-    with connection.schema_editor() as editor:
-        editor.create_model(BenchSubject)
-        editor.execute(states.guard_sql("bench_subject", "bench_subject"))
-    states.write_edges()
+    """Make the table, under its machine, as the owner; the application may use it as any other."""
+    with grants.as_owner():
+        with connection.schema_editor() as editor:
+            editor.create_model(BenchSubject)
+            editor.execute(states.guard_sql("bench_subject", "bench_subject"))
+        states.write_edges()
+        grants.grant(DEFAULT_DB_ALIAS)

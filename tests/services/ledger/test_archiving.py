@@ -16,6 +16,10 @@ from ledger.archive_files import BadArchive
 from ledger.errors import Conflict
 from ledger.locks import phase
 from ledger.models import AuditRecord
+from tests.kit.owner import OWNERS
+
+# The owner of the tables archives; the application cannot.
+pytestmark = [pytest.mark.django_db(databases=OWNERS), pytest.mark.usefixtures("as_owner")]
 
 IRENE = Actor("staff", "7", "irene")
 DAYS = timedelta(days=1)

@@ -25,7 +25,11 @@ from ledger.journal import EntryDraft, credit, debit
 from ledger.models import Account, CarriedBalance, JournalEntry, Posting
 from ledger.money import Money
 from tests.kit import books as kit
+from tests.kit.owner import OWNERS
 from tests.kit.polling import eventually
+
+# The owner of the tables archives; the application cannot.
+pytestmark = [pytest.mark.django_db(databases=OWNERS), pytest.mark.usefixtures("as_owner")]
 
 KEEPERS = ("I-01", "I-02", "I-03", "I-05", "I-81", "I-82", "I-83")
 

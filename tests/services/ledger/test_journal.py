@@ -11,6 +11,7 @@ from ledger.journal import EntryDraft, credit, debit
 from ledger.locks import phase
 from ledger.models import Account, JournalEntry, Posting
 from ledger.money import Money
+from tests.kit.owner import OWNERS
 
 pytestmark = pytest.mark.django_db
 
@@ -127,7 +128,8 @@ class TestLaw:
         assert Posting.objects.filter(merchant_id=merchant).count() == 3
         assert balances.trial_balance(merchant) == {"USD": 0}
 
-    def test_a_posting_of_another_currency_than_its_account_is_refused(self, merchant):
+    @pytest.mark.django_db(databases=OWNERS)
+    def test_a_posting_of_another_currency_than_its_account_is_refused(self, as_owner, merchant):
         with phase():
             journal.post([sale(merchant, "ada", 1000, 30)])
         with pytest.raises(DatabaseError), transaction.atomic(), connection.cursor() as cursor:

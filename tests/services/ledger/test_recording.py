@@ -14,6 +14,7 @@ from ledger.models import Event, JournalEntry, OutboxMessage
 from ledger.money import Money
 from ledger.recording import Recorded, record
 from ledger.states import NEW, Edge, Machine, StateField, guard_sql
+from tests.kit.owner import OWNERS
 
 PARCEL = Machine(
     "parcel",
@@ -55,8 +56,12 @@ class Parcel(Recorded):
         """Nothing else changes."""
 
 
+pytestmark = pytest.mark.django_db(databases=OWNERS)
+
+
 @pytest.fixture
-def parcels(db):
+def parcels(as_owner, db):
+    """A table of its own, made by the owner for the length of a test."""
     with connection.schema_editor() as editor:
         editor.create_model(Parcel)
     with connection.cursor() as cursor:

@@ -241,7 +241,9 @@ class TestManyAndDry:
         with phase():
             journal.post([funding(merchant, 10)])
         assert isinstance(bulk.dry_run([spending(merchant, 10)])[0], bulk.Posted)
-        Account.objects.filter(merchant_id=merchant, owner="ada").update(held=4)
+        with connection.cursor() as cursor:
+            ada = Account.objects.get(merchant_id=merchant, owner="ada")
+            cursor.execute("SELECT ledger_hold(%s, %s, 4)", [ada.pk, merchant])
         assert isinstance(bulk.dry_run([spending(merchant, 7)])[0].error, journal.Overdraft)
         with pytest.raises(journal.Overdraft), phase():
             journal.post([spending(merchant, 7)])

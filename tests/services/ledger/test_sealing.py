@@ -5,13 +5,17 @@ import uuid
 import pytest
 from django.db import connection, transaction
 
+from config import grants
 from ledger import clock, locks, sealing
 from ledger.chart import Code, account
 from ledger.journal import EntryDraft, credit, debit
 from ledger.models import JournalEntry, Posting, SealBlock
 from ledger.money import Money
 from tests.kit import books as kit
+from tests.kit.owner import OWNERS, unguarded
 from tests.kit.polling import eventually
+
+pytestmark = pytest.mark.django_db(transaction=True, databases=OWNERS)
 
 
 @pytest.fixture
@@ -28,11 +32,7 @@ def books(transactional_db, head):
         kit.post([_funding(merchant, amount) for amount in (100, 250, 999)])
     _sealed()
     yield merchant
-    with connection.cursor() as cursor:
-        cursor.execute("SET session_replication_role = replica; ALTER TABLE ledger_seal DISABLE TRIGGER ALL")
-        cursor.execute("DELETE FROM ledger_seal")
-        cursor.execute("ALTER TABLE ledger_seal ENABLE ALWAYS TRIGGER ledger_seal_immutable")
-        cursor.execute("SET session_replication_role = DEFAULT")
+    tamper("DELETE FROM ledger_seal")
 
 
 def _sealed() -> None:
@@ -58,12 +58,9 @@ def _funding(merchant: uuid.UUID, minor: int) -> EntryDraft:
 
 def tamper(sql: str, *parameters: object) -> None:
     """Change sealed rows as somebody with the whole database in hands could."""
-    with connection.cursor() as cursor:
-        for table in ("ledger_entry", "ledger_posting", "ledger_seal"):
-            cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER {table}_immutable")
-        cursor.execute(sql, parameters)
-        for table in ("ledger_entry", "ledger_posting", "ledger_seal"):
-            cursor.execute(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {table}_immutable")
+    with grants.as_owner(), unguarded("ledger_entry", "ledger_posting", "ledger_seal"):
+        with connection.cursor() as cursor:
+            cursor.execute(sql, parameters)
 
 
 class TestVerify:
@@ -86,7 +83,7 @@ class TestVerify:
         copy = """INSERT INTO ledger_entry SELECT (jsonb_populate_record(
                       e, jsonb_build_object('id', gen_random_uuid(), 'step', 'gift'))).*
                   FROM ledger_entry e WHERE merchant_id = %s LIMIT 1 RETURNING id"""
-        with connection.cursor() as cursor:
+        with grants.as_owner(), connection.cursor() as cursor:
             cursor.execute(copy, [books])
             (slipped,) = cursor.fetchone()
         assert f"block {block.number}" in sealing.verify().fault

@@ -55,8 +55,9 @@ def test_the_plan_spreads_the_books_beside_each_other_and_keeps_their_law():
 @pytest.mark.timeout(900)
 def test_the_same_tests_hold_on_64_hash_partitions():
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
-    server, _, _ = os.environ["DATABASE_URL"].rpartition("/")
-    environment |= {"BOOKS_SHARDS": PARTITIONS, "DATABASE_URL": f"{server}/everycent_shards"}
+    environment |= {"BOOKS_SHARDS": PARTITIONS}
+    for name in ("DATABASE_URL", "MIGRATION_DATABASE_URL"):
+        environment[name] = f"{os.environ[name].rpartition('/')[0]}/everycent_shards"
     run = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-m", "not slow and not chaos", *SAME_TESTS],
         cwd=ROOT, env=environment, capture_output=True, text=True, check=False,

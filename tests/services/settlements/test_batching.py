@@ -18,6 +18,7 @@ from settlements.services import batching
 from tests.factories import settlements as make
 from tests.factories import vendors as who
 from tests.kit.books import assert_all_invariants_hold
+from tests.kit.owner import OWNERS
 from vendors.models.vendors import VendorNotFound
 
 pytestmark = pytest.mark.django_db
@@ -178,10 +179,11 @@ class TestLaw:
                 batch_id=line.batch_id, entry_id=line.entry_id, line=line.line, purpose="sale", amount_minor=1
             )
 
+    @pytest.mark.django_db(databases=OWNERS)
     @pytest.mark.parametrize(
         "change", ["UPDATE settlements_batchline SET amount_minor = 1", "DELETE FROM settlements_batchline"]
     )
-    def test_lines_refuse_change(self, ada, change):
+    def test_lines_refuse_change_even_by_the_owner(self, as_owner, ada, change):
         with (
             pytest.raises(IntegrityError, match="append only"),
             transaction.atomic(),

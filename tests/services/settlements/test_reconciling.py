@@ -21,6 +21,7 @@ from settlements.services import importing, resolving
 from tests.factories import vendors as who
 from tests.kit import settling
 from tests.kit.books import assert_all_invariants_hold
+from tests.kit.owner import OWNERS
 from tests.kit.settling import Forgery
 
 pytestmark = pytest.mark.django_db
@@ -270,8 +271,9 @@ class TestLaw:
         with pytest.raises(IntegrityError, match="settlements_line_once"), transaction.atomic():
             line.save(force_insert=True)
 
+    @pytest.mark.django_db(databases=OWNERS)
     @pytest.mark.parametrize("table", ["statementline", "fundedoperation"])
-    def test_lines_refuse_change(self, northwind, file, table):
+    def test_lines_refuse_change_even_by_the_owner(self, as_owner, northwind, file, table):
         settling.take_in(northwind, file, AT)
         with (
             pytest.raises(IntegrityError, match="append only"),
