@@ -222,7 +222,7 @@ def _longest(age: timedelta) -> str:
 def _house_rates(base: str, at: datetime) -> Panel:
     return Panel(
         f"One {base}",
-        ["in", "house rate", "pair", *(source.label for source in sources.ALL), "why not"],
+        ["in", "house rate", "pair", *(str(source.label) for source in sources.ALL), "why not"],
         [_house_row(base, one) for one in rates.board(base, at)],
         empty="no source says anything of it now",
         note="The house rate is the median of the sources that are fresh and agree. Theirs are of the pair.",

@@ -19,7 +19,7 @@ RATE_HELP: Final = "A decimal text: how much of the bought currency one unit of 
 class UsedSourceShape(serializers.Serializer):
     """A source that the house rate is the median of; its rate is that of the pair as `pair` writes it."""
 
-    source = serializers.ChoiceField(FxSource.values)
+    source = serializers.ChoiceField(FxSource.values)  # type: ignore[assignment]  # DRF has one, too
     rate = serializers.CharField()
     as_of = serializers.DateTimeField()
     by = serializers.CharField(help_text="The source's own pairs that lead there.")
@@ -28,7 +28,7 @@ class UsedSourceShape(serializers.Serializer):
 class LeftOutShape(serializers.Serializer):
     """A source that is not believed: stale, without the pair, or too far off."""
 
-    source = serializers.ChoiceField(FxSource.values)
+    source = serializers.ChoiceField(FxSource.values)  # type: ignore[assignment]  # DRF has one, too
     reason = serializers.ChoiceField(["stale", "missing", "outlier"])
     as_of = serializers.DateTimeField(allow_null=True)
     rate = serializers.CharField(required=False)
@@ -119,7 +119,7 @@ class RatesShape(serializers.Serializer):
 
     object = serializers.ChoiceField(["fx_rates"])
     sell = serializers.CharField()
-    data = RateShape(many=True)
+    data = RateShape(many=True)  # type: ignore[assignment]  # DRF has one, too
     unavailable = NoRateShape(many=True)
 
 
