@@ -13,13 +13,18 @@ from config import shards
 
 ROOT = Path(__file__).resolve().parents[3]
 PARTITIONS = "64"
-# Posting, dry runs, batches, rolling, sealing, verifying, balances, recording; at random and at once.
+# Posting, dry runs, batches, rolling, sealing, verifying, balances, recording, holds; at random and at once.
 SAME_TESTS = (
-    "tests/services/ledger/spread_books.py",
-    "tests/services/ledger",
+    *(
+        f"tests/services/ledger/{name}.py"
+        for name in (
+            "spread_books", "test_journal", "test_recording", "test_refusals", "test_sealing",
+            "test_transferring", "test_holding",
+        )
+    ),
     "tests/properties/test_books.py",
     "tests/races/test_posting_at_once.py",
-)
+)  # fmt: skip
 
 
 @pytest.mark.django_db
@@ -59,7 +64,8 @@ def test_the_same_tests_hold_on_64_hash_partitions():
     for name in ("DATABASE_URL", "MIGRATION_DATABASE_URL"):
         environment[name] = f"{os.environ[name].rpartition('/')[0]}/everycent_shards"
     run = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-m", "not slow and not chaos", *SAME_TESTS],
+        [sys.executable, "-m", "pytest", "-q", "--timeout", "600", "-m", "not slow and not chaos",
+         *SAME_TESTS],
         cwd=ROOT, env=environment, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert run.returncode == 0, run.stdout[-4000:]
