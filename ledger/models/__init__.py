@@ -11,6 +11,8 @@ from ledger.models.outbox import OutboxMessage
 from ledger.models.retention import ArchiveFile, CarriedBalance, LegalHold, RetentionPolicy
 from ledger.models.seals import SealBlock
 from ledger.models.transfers import AmlAlert, Hold, Transfer
+from ledger.models.restorations import Restoration
+from ledger.models.violations import InvariantRun, InvariantViolation
 
 __all__ = [
     "Account",
@@ -27,6 +29,8 @@ __all__ = [
     "FxTableRate",
     "FxUnwind",
     "Hold",
+    "InvariantRun",
+    "InvariantViolation",
     "Job",
     "JournalEntry",
     "LegalHold",
@@ -34,6 +38,7 @@ __all__ = [
     "PostedFact",
     "Posting",
     "RetentionPolicy",
+    "Restoration",
     "SealBlock",
     "Transfer",
 ]
