@@ -65,6 +65,7 @@ TIMETABLE: tuple[Row, ...] = (
     _daily(0, 20, "settlements.tasks.settle_due", MONEY, "close the settlements of the day that has ended"),
     _daily(1, 20, "settlements.tasks.pay_due", MONEY, "pay the settlements that wait for it"),
     _daily(6, 20, "settlements.tasks.fetch_statements_due", REPORTS, "fetch the bank's statements"),
+    _every(60, "ledger.tasks.check_changes", REPORTS, "check the invariants on what changed"),
     _daily(2, 10, "ledger.tasks.check_invariants", REPORTS, "check the invariants"),
     _daily(4, 10, "payments.tasks.complete_payments", MONEY, "complete payments whose windows have passed"),
     _daily(0, 5, "ledger.tasks.make_partitions", REPORTS, "make the months of the books ahead"),

@@ -10,6 +10,9 @@ outbox_failures: Final = Counter("everycent_outbox_failures_total", "Handler fai
 jobs_run: Final = Counter("everycent_jobs_total", "Jobs run.", ["kind", "result"])
 publish_failures: Final = Counter("everycent_publish_failures_total", "Hints that the broker did not take.")
 job_seconds: Final = Histogram("everycent_job_seconds", "Duration of jobs in seconds.", ["kind"])
+invariant_violations: Final = Gauge(
+    "everycent_invariant_violations", "Rows that broke an invariant when it was last checked.", ["number"]
+)
 sweep_lateness_seconds: Final = Gauge(
     "everycent_sweep_lateness_seconds", "Age of the oldest due item that a sweep found.", ["sweep"]
 )

@@ -5,27 +5,28 @@ from collections.abc import Iterable
 from ledger.invariants import invariant, rows
 
 
-@invariant("I-20", "Amounts of a payment nest, and agree with its state.")
+@invariant("I-20", "Amounts of a payment nest, and agree with its state.", narrows=True)
 def amounts_nest() -> Iterable[str]:
     return rows(
         """SELECT id, state FROM payments_payment
-           WHERE NOT (refunded_minor + refunding_minor <= captured_minor
+           WHERE true /*changed payment id*/ AND (NOT (refunded_minor + refunding_minor <= captured_minor
                       AND captured_minor + capturing_minor <= authorized_minor
                       AND authorized_minor <= amount_minor)
               OR (state IN ('captured', 'completed') AND (captured_minor = 0 OR capturing_minor <> 0))
               OR (state IN ('partly_captured') AND captured_minor = 0)
               OR (state NOT IN ('partly_captured', 'captured', 'completed') AND captured_minor <> 0)
               OR (state IN ('authorized', 'partly_captured', 'captured', 'completed')
-                  AND authorized_minor = 0)""",
+                  AND authorized_minor = 0))""",
         "payment {0} ({1}) has amounts that cannot be",
+        "payment",
     )
 
 
-@invariant("I-21", "The shares of a payment sum to at most the payment: whole and captured.")
+@invariant("I-21", "The shares of a payment sum to at most the payment: whole and captured.", narrows=True)
 def shares_are_within_the_payment() -> Iterable[str]:
     return rows(
         """SELECT p.id FROM payments_payment p JOIN payments_paymenttransaction t ON t.payment_id = p.id
-           GROUP BY p.id
+           WHERE true /*changed payment p.id*/ GROUP BY p.id
            HAVING sum(CASE WHEN t.state IN ('failed', 'cancelled')
                            THEN t.captured_minor ELSE t.amount_minor END) > p.amount_minor
                OR sum(t.captured_minor) > p.captured_minor
@@ -34,7 +35,7 @@ def shares_are_within_the_payment() -> Iterable[str]:
     )
 
 
-@invariant("I-22", "A payment's counters equal its operations and refunds.")
+@invariant("I-22", "A payment's counters equal its operations and refunds.", narrows=True)
 def counters_equal_their_parts() -> Iterable[str]:
     return rows(
         """SELECT p.id, p.captured_minor, o.captured, p.capturing_minor, o.capturing,
@@ -52,7 +53,7 @@ def counters_equal_their_parts() -> Iterable[str]:
                           AS refunding
                FROM payments_refund WHERE payment_id = p.id) r
            WHERE (p.captured_minor, p.capturing_minor, p.refunded_minor, p.refunding_minor)
-                 <> (o.captured, o.capturing, r.refunded, r.refunding)""",
+                 <> (o.captured, o.capturing, r.refunded, r.refunding) /*changed payment p.id*/""",
         "payment {0}: captured {1} is {2}, capturing {3} is {4}, refunded {5} is {6}, refunding {7} is {8}",
     )
 
@@ -92,7 +93,7 @@ def operations_and_entries_agree() -> Iterable[str]:
     )
 
 
-@invariant("I-26", "What was posted as sale of a payment is what was captured of it.")
+@invariant("I-26", "What was posted as sale of a payment is what was captured of it.", narrows=True)
 def sales_equal_captures() -> Iterable[str]:
     return rows(
         """SELECT p.id, p.captured_minor, s.sold FROM payments_payment p
@@ -100,12 +101,12 @@ def sales_equal_captures() -> Iterable[str]:
                SELECT coalesce(-sum(g.amount), 0) AS sold
                FROM ledger_entry e JOIN ledger_posting g ON g.entry_id = e.id
                WHERE e.source_type = 'payment' AND e.source_id = p.id AND g.purpose = 'sale') s
-           WHERE p.captured_minor <> s.sold""",
+           WHERE p.captured_minor <> s.sold /*changed payment p.id*/""",
         "payment {0} captured {1}, its postings say {2}",
     )
 
 
-@invariant("I-27", "The state of payment, share and refund is that of its last event.")
+@invariant("I-27", "The state of payment, share and refund is that of its last event.", narrows=True)
 def states_are_their_last_event() -> Iterable[str]:
     for subject, table in (
         ("payment", "payments_payment"),
@@ -116,8 +117,9 @@ def states_are_their_last_event() -> Iterable[str]:
             f"""SELECT s.id, s.state, v.to_state FROM {table} s
                 LEFT JOIN ledger_event v
                   ON (v.subject_type, v.subject_id, v.sequence) = ('{subject}', s.id, s.version)
-                WHERE v.to_state IS DISTINCT FROM s.state""",  # noqa: S608 - names from the tuple above
+                WHERE v.to_state IS DISTINCT FROM s.state /*changed {subject} s.id*/""",  # noqa: S608 - names above
             subject + " {0} is {1}, its last event says {2}",
+            subject,
         )
 
 
@@ -168,7 +170,9 @@ def waiting_has_an_operation() -> Iterable[str]:
     )
 
 
-@invariant("I-16", "What was posted as refund of a payment is what its completed refunds gave back.")
+@invariant(
+    "I-16", "What was posted as refund of a payment is what its completed refunds gave back.", narrows=True
+)
 def refunds_equal_their_postings() -> Iterable[str]:
     return rows(
         """SELECT r.id, r.amount_minor, r.state, s.given FROM payments_refund r
@@ -177,12 +181,15 @@ def refunds_equal_their_postings() -> Iterable[str]:
                FROM ledger_entry e JOIN ledger_posting g ON g.entry_id = e.id
                JOIN ledger_account a ON a.id = g.account_id
                WHERE e.source_type = 'refund' AND e.source_id = r.id AND a.code = 'provider_clearing') s
-           WHERE s.given <> CASE WHEN r.state = 'completed' THEN r.amount_minor ELSE 0 END""",
+           WHERE s.given <> CASE WHEN r.state = 'completed' THEN r.amount_minor ELSE 0 END
+                 /*changed refund r.id*/""",
         "refund {0} of {1} is {2}, its postings gave {3} back",
     )
 
 
-@invariant("I-17", "What a share gives back, now or in time, is the sum of its parts in refunds.")
+@invariant(
+    "I-17", "What a share gives back, now or in time, is the sum of its parts in refunds.", narrows=True
+)
 def shares_equal_their_refunds() -> Iterable[str]:
     return rows(
         """SELECT t.id, t.refunding_minor, s.refunding, t.refunded_minor, s.refunded,
@@ -198,6 +205,6 @@ def shares_equal_their_refunds() -> Iterable[str]:
                FROM payments_refundshare h JOIN payments_refund r ON r.id = h.refund_id
                WHERE h.transaction_id = t.id) s
            WHERE (t.refunding_minor, t.refunded_minor, t.commission_refunded_minor)
-                 <> (s.refunding, s.refunded, s.commission)""",
+                 <> (s.refunding, s.refunded, s.commission) /*changed payment_transaction t.id*/""",
         "share {0}: refunding {1} is {2}, refunded {3} is {4}, commission given back {5} is {6}",
     )

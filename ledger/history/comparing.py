@@ -50,6 +50,8 @@ class Verdict:
     differences: list[Difference] = field(default_factory=list)
     is_missing: bool = False
     """The row is not there."""
+    events: int = 0
+    """How many events there are of it."""
 
     def blame(self, witness: str, reason: str) -> None:
         """Name a witness as corrupted, and why."""
@@ -132,7 +134,7 @@ _LAST: Final = UUID(int=(1 << 128) - 1)
 
 
 def _judge(subject_type: str, both: _Witnesses) -> Verdict:
-    verdict = Verdict(subject_type, both.subject_id)
+    verdict = Verdict(subject_type, both.subject_id, events=len(both.events))
     broken = _chain(both.events)
     if broken is not None:
         verdict.blame(EVENTS, f"event {broken.sequence}: {broken.reason}")
@@ -242,7 +244,7 @@ def _claims(subject_type: str, subject_ids: list[UUID]) -> dict[UUID, set[UUID]]
     """Return the entries that name these subjects as their source."""
     with connection.cursor() as cursor:
         cursor.execute(
-            """SELECT source_id, array_agg(id) FROM ledger_entry
+            """SELECT source_id, array_agg(entry_id) FROM ledger_fact
                WHERE source_type = %s AND source_id = ANY (%s) GROUP BY 1""",
             [subject_type, subject_ids],
         )

@@ -8,10 +8,10 @@ from ledger.models.fx_rates import ExchangeRate, FxSpread, FxTableRate
 from ledger.models.jobs import Job
 from ledger.models.journal import JournalEntry, PostedFact, Posting
 from ledger.models.outbox import OutboxMessage
+from ledger.models.restorations import Restoration
 from ledger.models.retention import ArchiveFile, CarriedBalance, LegalHold, RetentionPolicy
 from ledger.models.seals import SealBlock
 from ledger.models.transfers import AmlAlert, Hold, Transfer
-from ledger.models.restorations import Restoration
 from ledger.models.violations import InvariantRun, InvariantViolation
 
 __all__ = [
@@ -37,8 +37,8 @@ __all__ = [
     "OutboxMessage",
     "PostedFact",
     "Posting",
-    "RetentionPolicy",
     "Restoration",
+    "RetentionPolicy",
     "SealBlock",
     "Transfer",
 ]

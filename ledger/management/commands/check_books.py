@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from ledger import invariants, sealing
+from ledger import clock, invariants, sealing
+from ledger.history import watching
 
 
 class Command(BaseCommand):
@@ -12,7 +13,12 @@ class Command(BaseCommand):
 
     help = "Check every invariant of the house and every seal of the books."
 
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--keep", action="store_true", help="also keep the run and what it finds as rows")
+
     def handle(self, *args: Any, **options: Any) -> None:
+        if options["keep"]:
+            watching.watch_all(clock.now())
         results = invariants.check_all()
         for result in results:
             mark = "ok    " if result.holds else "BROKEN"

@@ -31,7 +31,7 @@ ALTER TABLE ledger_restoration DROP COLUMN applied_in;
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('ledger', '0003_changes'),
+        ('ledger', '0004_books'),
     ]
 
     operations = [
