@@ -4,6 +4,7 @@ The pages are imported when they are asked for: importing them registers models 
 """
 
 from typing import Any, Final
+from uuid import UUID
 
 from django.http import HttpRequest
 from django.urls import URLPattern, path, reverse_lazy
@@ -58,6 +59,9 @@ DESKS: Final[dict[str, list[tuple[str, ...]]]] = {
         ("Trial balance", "balance", "ledger.account", "trial_balance"),
         ("Invariants", "verified", "ledger.account", "invariants"),
         ("Explain", "manage_search", "ledger.account", "explain_any"),
+        ("Violations", "report", "ledger.invariantviolation"),
+        ("Restorations", "healing", "ledger.restoration"),
+        ("Checks", "rule_settings", "ledger.invariantrun"),
         ("Accounts", "account_balance_wallet", "ledger.account"),
         ("Transfers", "sync_alt", "ledger.transfer"),
         ("Holds", "front_hand", "ledger.hold"),
@@ -116,6 +120,7 @@ class HouseAdminSite(UnfoldAdminSite):
             path("exchange/rates/", self.admin_view(self.fx_rates), name="fx_rates"),
             path("exchange/exposure/", self.admin_view(self.fx_exposure), name="fx_exposure"),
             path("exchange/set/<str:name>/", self.admin_view(self.fx_act), name="fx_act"),
+            path("books/history/<slug:kind>/<uuid:key>/", self.admin_view(self.history), name="history"),
         ]
         return [*own, *super().get_urls()]
 
@@ -131,8 +136,14 @@ class HouseAdminSite(UnfoldAdminSite):
 
         return pages.trial_balance(request, self)
 
+    def history(self, request: HttpRequest, kind: str, key: UUID) -> Any:
+        """Show a row as it was."""
+        from ledger.admin import history
+
+        return history.history_page(request, self, kind, key)
+
     def invariants(self, request: HttpRequest) -> Any:
-        """Run the invariants and show what they found."""
+        """Show what the last checks found, or check now."""
         from ledger.admin import pages
 
         return pages.invariant_board(request, self)

@@ -25,6 +25,7 @@ ACTS: Final = {
     "ledger.place_hold": ("legalhold", "May place legal holds"),
     "ledger.lift_hold": ("legalhold", "May lift legal holds"),
     "ledger.keep_fx": ("fxtablerate", "May set and end rates and spreads of exchange"),
+    "ledger.decide_restoration": ("restoration", "May propose, approve and reject restorations"),
     "ledger.retry_dead": ("outboxmessage", "May give dead messages their tries again"),
 }
 """Permission of each reasoned action: the model it belongs to and what it allows."""
@@ -73,9 +74,18 @@ ROLES: Final = (
             "ledger.journalentry",
             "ledger.event",
             "ledger.sealblock",
+            "ledger.invariantviolation",
+            "ledger.invariantrun",
+            "ledger.restoration",
             *_EXCHANGE,
         ),
-        ("payments.decide_refund", "settlements.resolve_break", "ledger.close_account", "ledger.keep_fx"),
+        (
+            "payments.decide_refund",
+            "settlements.resolve_break",
+            "ledger.close_account",
+            "ledger.keep_fx",
+            "ledger.decide_restoration",
+        ),
     ),
     Role(
         "risk",

@@ -17,9 +17,8 @@ class LedgerConfig(AppConfig):
         from ledger import partitions, retention
         from ledger.explain import ours  # noqa: F401  (they register themselves)
         from ledger.fx import invariants as of_fx  # noqa: F401  (they register themselves)
+        from ledger.history import invariants as of_history  # noqa: F401
         from ledger.transfers import invariants as of_transfers  # noqa: F401
-        from ledger.history import invariants as of_history  # noqa: F401  (they register themselves)
-        from ledger.transfers import invariants as of_transfers  # noqa: F401  (they register themselves)
 
         autodiscover_modules("record_classes")  # every floor says there what it keeps, and how long
         # Schema hooks, not domain news: these must be in the database before any row is.

@@ -30,6 +30,7 @@ from ledger.admin import formats
 from ledger.admin.explain_link import explain_link
 from ledger.errors import DomainError
 from ledger.locks import phase
+from ledger.recorded import Recorded
 
 REASON_MIN, REASON_MAX = 3, 1_000
 ROWS_ON_A_PAGE: Final = 25
@@ -168,6 +169,9 @@ class ViewOnlyAdmin(ModelAdmin):
             **self._context(request, row),
             "facts": self.facts(row),
             "panels": list(self.panels(row)),
+            "history": reverse("admin:history", args=[row.SUBJECT, row.pk])
+            if isinstance(row, Recorded)
+            else "",
             "acts": [
                 (act, reverse(self._act_name(act), args=[object_id]))
                 for act in self.reasoned_actions

@@ -101,7 +101,6 @@ class Migration(migrations.Migration):
             ],
             options={
                 'db_table': 'ledger_restoration',
-                'permissions': [('decide_restoration', 'May propose, approve and reject restorations')],
                 'indexes': [models.Index(fields=['state', 'id'], name='ledger_restoration_by_state')],
                 'constraints': [models.CheckConstraint(condition=models.Q(models.Q(('state', 'applied'), _negated=True), models.Q(models.Q(('first_approver', ''), _negated=True), models.Q(('second_approver', ''), _negated=True), models.Q(('first_approver', models.F('second_approver')), _negated=True), models.Q(('first_approver', models.F('proposer')), _negated=True), models.Q(('second_approver', models.F('proposer')), _negated=True)), _connector='OR'), name='ledger_restoration_two_approvers'), models.UniqueConstraint(condition=models.Q(('state__in', ['proposed', 'approved'])), fields=('subject_type', 'subject_key'), name='ledger_restoration_one_open')],
             },

@@ -91,7 +91,6 @@ class Restoration(Recorded):
             ),
         ]
         indexes = [models.Index(fields=["state", "id"], name="ledger_restoration_by_state")]
-        permissions = [("decide_restoration", "May propose, approve and reject restorations")]
 
     def __str__(self) -> str:
         return f"{self.subject_type} {self.subject_key}"

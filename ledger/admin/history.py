@@ -1,0 +1,171 @@
+"""A row as it was: rebuilt from its events at an instant or after one of them, beside what it is now.
+
+The page belongs to every kind of row with a history. It only looks, and shows no column that the row's own
+page hides.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from django.contrib.admin import AdminSite
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.dateparse import parse_datetime
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from ledger import audit, changes
+from ledger.admin import formats
+from ledger.admin.base import Facts, Panel
+from ledger.history import comparing, rebuilding
+from ledger.history.rebuilding import NoSuchSubject, Rebuilt, Until
+from ledger.models import Event
+from ledger.recorded import Recorded
+
+_NO_DIFFERENCE = "the row, its events and its entries agree"
+
+
+def history_page(request: HttpRequest, site: AdminSite, kind: str, key: UUID) -> TemplateResponse:
+    """Show a row at the sequence, or the instant, that the query asks for; now by default."""
+    try:
+        model = rebuilding.model_of(kind)
+        _only_for(request, model)
+        now = rebuilding.rebuild(kind, key)
+        verdict = comparing.compare(kind, key)
+    except NoSuchSubject as error:
+        raise Http404(error.message) from error
+    until, problem = _asked(request)
+    then: Rebuilt | None = now
+    if not problem and (until.sequence is not None or until.occurred_at or until.recorded_at):
+        try:
+            then = rebuilding.rebuild(kind, key, until)
+        except NoSuchSubject:
+            then, problem = None, "There was nothing of it yet at that instant."
+    stream = list(Event.objects.filter(subject_type=kind, subject_id=key).order_by("sequence"))
+    context = {
+        **site.each_context(request),
+        "title": f"History of {kind.replace('_', ' ')}",
+        "facts": [_summary(site, kind, key, then, verdict)] if then else [],
+        "panels": [_columns(site, kind, now, then), _steps(request, stream)] if then else [],
+        "now": now,
+        "then": then,
+        "problem": problem,
+        "as_of": request.GET.get("as_of", ""),
+        "known": request.GET.get("known", ""),
+    }
+    status = 422 if problem and then is now else 200
+    return TemplateResponse(request, "admin/house/history.html", context, status=status)
+
+
+def history_link(kind: str, key: object) -> SafeString:
+    """Return a link to a row's history; nothing for what has none."""
+    if kind not in rebuilding.models():
+        return formats.NOTHING
+    return format_html('<a class="house-link" href="{}">as it was, step by step</a>', history_url(kind, key))
+
+
+def history_url(kind: str, key: object) -> str:
+    """Return the address of a row's history."""
+    return reverse("admin:history", args=[kind, key])
+
+
+def shown(site: AdminSite, kind: str, name: str, told: Any) -> SafeString:
+    """Return a told value for people, hidden where the row's own page hides it."""
+    if told is None:
+        return formats.NOTHING
+    pages: Any = site._registry
+    page = pages.get(rebuilding.models().get(kind))
+    masked = {*getattr(page, "masked_fields", ()), *getattr(page, "hidden_fields", ()), *audit.MASKED_FIELDS}
+    if name in masked or changes.is_fingerprint(told) or told == {"hidden": True}:
+        return formats.code("•••")
+    value = changes.decode(told)
+    if isinstance(value, datetime):
+        return formats.moment(value)
+    if isinstance(value, dict | list):
+        return formats.block(value)
+    if isinstance(value, bytes):
+        return formats.digest(value)
+    return formats.wrapped(str(value)) if value not in ("", None) else formats.NOTHING
+
+
+def _only_for(request: HttpRequest, model: type[Recorded]) -> None:
+    if not request.user.has_perm(f"{model._meta.app_label}.view_{model._meta.model_name}"):
+        raise PermissionDenied
+
+
+def _asked(request: HttpRequest) -> tuple[Until, str]:
+    sequence, text = request.GET.get("sequence", ""), request.GET.get("as_of", "")
+    if text:
+        try:
+            at = parse_datetime(text)
+        except ValueError:
+            at = None
+        if at is None:
+            return rebuilding.END, "An instant is written like 2026-11-21T12:00."
+        at = at if at.tzinfo else at.replace(tzinfo=UTC)
+        is_known = request.GET.get("known") == "1"
+        return (Until(recorded_at=at) if is_known else Until(occurred_at=at)), ""
+    if sequence:
+        if not sequence.isdecimal():
+            return rebuilding.END, "A step is a whole number."
+        return Until(sequence=int(sequence)), ""
+    return rebuilding.END, ""
+
+
+def _summary(site: AdminSite, kind: str, key: UUID, then: Rebuilt, verdict: comparing.Verdict) -> Facts:
+    model = rebuilding.model_of(kind)
+    row = model._default_manager.filter(pk=key).first()
+    found = _NO_DIFFERENCE if verdict.holds else "; ".join(verdict.reasons)
+    return Facts(
+        "",
+        [
+            ("row", formats.link(row) if row is not None and type(row) in site._registry else str(key)),
+            ("state then", formats.badge(then.state)),
+            ("after step", then.sequence),
+            ("which happened", formats.moment(then.occurred_at)),
+            ("and was recorded", formats.moment(then.recorded_at)),
+            ("witnesses", formats.badge("holds" if verdict.holds else "broken")),
+            ("they say", formats.wrapped(found)),
+        ],
+    )
+
+
+def _columns(site: AdminSite, kind: str, now: Rebuilt, then: Rebuilt) -> Panel:
+    rows = [[formats.code("state"), formats.badge(then.state), _other(then.state, now.state, formats.badge)]]
+    for name in [f.attname for f in rebuilding.model_of(kind)._meta.concrete_fields if f.attname in now.said]:
+        was, is_now = then.said.get(name), now.said[name]
+        rows.append(
+            [
+                formats.code(name),
+                shown(site, kind, name, was),
+                _other(was, is_now, lambda told, name=name: shown(site, kind, name, told)),
+            ]
+        )
+    return Panel("The row", ["column", "then", "now, where it differs"], rows)
+
+
+def _other(was: Any, is_now: Any, show: Any) -> Any:
+    return "" if was == is_now else show(is_now)
+
+
+def _steps(request: HttpRequest, stream: list[Event]) -> Panel:
+    return Panel(
+        "Its steps",
+        ["step", "event", "happened", "recorded", "changed"],
+        [
+            [
+                format_html(
+                    '<a class="house-link" href="{}?sequence={}">{}</a>',
+                    request.path, event.sequence, event.sequence,
+                ),
+                formats.link(event, event.type.partition(".")[2].replace("_", " ")),
+                formats.moment(event.occurred_at),
+                formats.moment(event.recorded_at),
+                formats.wrapped("all of it" if event.sequence == 1 else ", ".join(sorted(event.changes or {}))),
+            ]
+            for event in stream
+        ],
+    )  # fmt: skip
