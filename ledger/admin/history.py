@@ -151,6 +151,10 @@ def _other(was: Any, is_now: Any, show: Any) -> Any:
     return "" if was == is_now else show(is_now)
 
 
+def _told_by(event: Event) -> str:
+    return "all of it" if event.sequence == 1 else ", ".join(sorted(event.changes or {}))
+
+
 def _steps(request: HttpRequest, stream: list[Event]) -> Panel:
     return Panel(
         "Its steps",
@@ -164,7 +168,7 @@ def _steps(request: HttpRequest, stream: list[Event]) -> Panel:
                 formats.link(event, event.type.partition(".")[2].replace("_", " ")),
                 formats.moment(event.occurred_at),
                 formats.moment(event.recorded_at),
-                formats.wrapped("all of it" if event.sequence == 1 else ", ".join(sorted(event.changes or {}))),
+                formats.wrapped(_told_by(event)),
             ]
             for event in stream
         ],
