@@ -53,7 +53,7 @@ def history_page(request: HttpRequest, site: AdminSite, kind: str, key: UUID) ->
         "now": now,
         "then": then,
         "problem": problem,
-        "as_of": request.GET.get("as_of", ""),
+        "asked": request.GET.get("as_of", ""),
         "known": request.GET.get("known", ""),
     }
     status = 422 if problem and then is now else 200

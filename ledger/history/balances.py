@@ -2,7 +2,7 @@
 another.
 
 A strict account's figure is the sum of its postings; a deferred one's is the sum of those that were rolled up
-(written by transactions before its watermark). The row has no proof of its own; an entry has the hash of its
+(written by transactions before its watermark); to both comes what archived months carried forward. The row has no proof of its own; an entry has the hash of its
 content, and an event names it.
 """
 
@@ -18,7 +18,8 @@ from ledger.history.rebuilding import NoSuchSubject
 
 _FIGURES = """
 SELECT a.id, a.merchant_id, a.code, a.currency, a.version, a.balance,
-       coalesce(sum(p.amount) FILTER (WHERE NOT a.is_deferred OR p.xid < a.rolled_to), 0)::bigint
+       (coalesce(sum(p.amount) FILTER (WHERE NOT a.is_deferred OR p.xid < a.rolled_to), 0)
+        + coalesce((SELECT sum(c.amount) FROM ledger_carried c WHERE c.account_id = a.id), 0))::bigint
 FROM ledger_account a LEFT JOIN ledger_posting p ON p.account_id = a.id
 """
 
@@ -73,8 +74,9 @@ def compare_accounts() -> Iterator[BalanceVerdict]:
     with connection.cursor() as cursor:
         cursor.execute(
             f"""{_FIGURES} GROUP BY a.id, a.merchant_id
-                HAVING a.balance <> coalesce(sum(p.amount) FILTER
-                                             (WHERE NOT a.is_deferred OR p.xid < a.rolled_to), 0)
+                HAVING a.balance <>
+                    coalesce(sum(p.amount) FILTER (WHERE NOT a.is_deferred OR p.xid < a.rolled_to), 0)
+                    + coalesce((SELECT sum(c.amount) FROM ledger_carried c WHERE c.account_id = a.id), 0)
                 ORDER BY a.id"""
         )
         found = cursor.fetchall()
@@ -106,6 +108,9 @@ def _damage(account_id: int, merchant_id: UUID) -> list[str]:
                SELECT 'entry ' || v.entry_id || ' is not there' FROM ledger_event v
                WHERE v.merchant_id = %(merchant)s AND v.entry_id IS NOT NULL
                  AND (SELECT e.id FROM ledger_entry e WHERE e.id = v.entry_id) IS NULL
+                 AND NOT EXISTS (SELECT FROM ledger_archive a WHERE a."table" = 'ledger_entry'
+                                 AND v.entry_id >= ledger_uuid_at(a.range_from)
+                                 AND v.entry_id < ledger_uuid_at(a.range_to))
                LIMIT 20""",
             {"account": account_id, "merchant": merchant_id},
         )

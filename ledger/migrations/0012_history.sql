@@ -69,6 +69,8 @@ BEGIN
     PERFORM 1 FROM ledger_account a WHERE a.id = of_account FOR UPDATE;
     SELECT coalesce(sum(p.amount) FILTER (WHERE NOT a.is_deferred OR p.xid < a.rolled_to), 0)::bigint INTO due
     FROM ledger_account a LEFT JOIN ledger_posting p ON p.account_id = a.id WHERE a.id = of_account;
+    -- What archived months carried forward.
+    due := due + coalesce((SELECT sum(c.amount) FROM ledger_carried c WHERE c.account_id = of_account), 0)::bigint;
     UPDATE ledger_account a SET balance = due, version = a.version + 1 WHERE a.id = of_account;
     RETURN due;
 END $$;

@@ -31,7 +31,7 @@ ALTER TABLE ledger_restoration DROP COLUMN applied_in;
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('ledger', '0004_books'),
+        ('ledger', '0011_retention'),
     ]
 
     operations = [
