@@ -19,7 +19,7 @@ from config import house
 from config.servers import temporary_servers
 
 PAYMENTS: Final = 100_000
-_BATCH: Final = 2_000
+_BATCH: Final = 500
 
 
 def main() -> int:

@@ -17,11 +17,12 @@ from django.utils.dateparse import parse_datetime
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from ledger import audit, changes
+from ledger import changes
 from ledger.admin import formats
 from ledger.admin.base import Facts, Panel
 from ledger.history import comparing, rebuilding
 from ledger.history.rebuilding import NoSuchSubject, Rebuilt, Until
+from ledger.masking import MASK, mask
 from ledger.models import Event
 from ledger.recorded import Recorded
 
@@ -78,10 +79,10 @@ def shown(site: AdminSite, kind: str, name: str, told: Any) -> SafeString:
         return formats.NOTHING
     pages: Any = site._registry
     page = pages.get(rebuilding.models().get(kind))
-    masked = {*getattr(page, "masked_fields", ()), *getattr(page, "hidden_fields", ()), *audit.MASKED_FIELDS}
+    masked = {*getattr(page, "masked_fields", ()), *getattr(page, "hidden_fields", ())}
     if name in masked or changes.is_fingerprint(told) or told == {"hidden": True}:
-        return formats.code("•••")
-    value = changes.decode(told)
+        return formats.code(MASK)
+    value = mask({name: changes.decode(told)})[name]
     if isinstance(value, datetime):
         return formats.moment(value)
     if isinstance(value, dict | list):

@@ -1,0 +1,16 @@
+"""Every flow ends with all invariants of the house, whatever it looked at itself."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.kit.books import assert_all_invariants_hold
+
+
+@pytest.fixture(autouse=True)
+def all_invariants_hold_at_the_end(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Check them after the test, when it works on the tests' own database."""
+    yield
+    failed = getattr(request.node, "rep_call", None)
+    if request.node.get_closest_marker("django_db") and failed is None:
+        assert_all_invariants_hold()
