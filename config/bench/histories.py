@@ -90,7 +90,7 @@ def _histories(merchant: Any, number: int) -> Iterator[tuple[Any, list[Any]]]:
         was = ""
         for sequence, (state, values) in enumerate(steps, 1):
             before = {column.attname: row.__dict__[column.attname] for column in row._meta.concrete_fields}
-            row.__dict__.update(values, state=state, version=sequence)
+            row.__dict__.update({**values, "state": state, "version": sequence})
             said = changes.all_of(row) if sequence == 1 else changes.since(row, before)
             event = events.build(
                 Fact(

@@ -12,8 +12,9 @@ from tests.kit.source import sources
 
 RECORDED = [model for model in apps.get_models() if issubclass(model, Recorded)]
 TABLES = [model._meta.db_table for model in RECORDED]
-# `record` writes the rows it tells of; a restoration writes a row as its events tell it, and tells that.
-WRITERS = ("ledger/recording.py", "ledger/history/restoring.py")
+# `record` writes the rows it tells of; a restoration writes a row as its events tell it, and tells that; the
+# measurement makes rows with their events by the thousand in a throw-away database.
+WRITERS = ("ledger/recording.py", "ledger/history/restoring.py", "config/bench/histories.py")
 
 
 def test_there_are_recorded_rows():
