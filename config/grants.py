@@ -51,6 +51,8 @@ TABLES: Final = {
     "settlements_batchline": APPEND_ONLY,
     "settlements_fundedoperation": APPEND_ONLY,
     "settlements_statementline": APPEND_ONLY,
+    # A legal hold is placed, and lifted once.
+    "ledger_legal_hold": "SELECT, INSERT, UPDATE (lifted_at, lifted_by, lift_reason)",
     # Written by the owner, when a month is archived.
     "ledger_archive": READ_ONLY,
     "ledger_carried": READ_ONLY,

@@ -217,7 +217,7 @@ def _write(month: Month, table: str, partition: str, number: int, previous: str)
 
 
 def _detach(header: Header, partition: str, month: Month, at: datetime, actor: Actor) -> ArchiveFile:
-    detached = f"ledger_archived_{header.number:06}"
+    detached = f"{partition}_archived_{header.number:06}"
     names = {"table": sql.Identifier(header.table), "partition": sql.Identifier(partition),
              "detached": sql.Identifier(detached)}  # fmt: skip
     with connection.cursor() as cursor:

@@ -1,0 +1,82 @@
+"""kill -9 at every point of archiving a month: the next run finishes it; no row is lost or twice there."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import uuid
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.db import connection, connections
+
+from ledger import archive_files, archiving, audit, clock, partitions
+from ledger.actors import SYSTEM, Actor
+from ledger.locks import phase
+from ledger.models import ArchiveFile, AuditRecord
+from tests.kit.owner import OWNERS
+
+POINTS = ("archive.before_file", "archive.after_file", "archive.before_commit", "archive.after_commit")
+ONE_MONTH = """
+import sys, django
+django.setup()
+from ledger import archiving, clock
+from ledger.actors import SYSTEM
+month = next(m for m in archiving.due(clock.now()) if m.parts[0][1] == sys.argv[1])
+archiving.archive(month, clock.now(), SYSTEM)
+"""
+
+pytestmark = [pytest.mark.django_db(transaction=True, databases=OWNERS), pytest.mark.xdist_group("archives")]
+
+
+def owners_address() -> str:
+    """Return the address of the tests' database for the role that owns its tables."""
+    found = connections["owner"].settings_dict
+    password = f":{found['PASSWORD']}" if found["PASSWORD"] else ""
+    return f"postgresql://{found['USER']}{password}@{found['HOST']}:{found['PORT']}/{found['NAME']}"
+
+
+@pytest.fixture
+def month(as_owner, settings, tmp_path):
+    """A month of its own, long ago, with five records."""
+    settings.ARCHIVE_DIR = tmp_path / "archive"
+    begins = datetime(random.randint(2001, 2012), random.randint(1, 12), 1, tzinfo=UTC)
+    names = [f"obj_{uuid.uuid4().hex[:26]}" for _ in range(5)]
+    with phase():
+        audit.record_many(
+            audit.Act(Actor("staff", "7"), "thing.done", "things.thing", name, begins + timedelta(hours=n))
+            for n, name in enumerate(names)
+        )
+    partitions.make_ahead()
+    return begins, names
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_a_killed_run_is_finished_by_the_next(month, settings, tmp_path, point):
+    begins, names = month
+    armed = tmp_path / "points"
+    armed.mkdir()
+    (armed / point).touch()
+    partition = f"ledger_audit_{begins:%Y_%m}"
+    killed = subprocess.run(
+        [sys.executable, "-c", ONE_MONTH, partition], check=False, capture_output=True, text=True,
+        env={**os.environ, "DATABASE_URL": owners_address(), "MIGRATION_DATABASE_URL": owners_address(),
+             "DJANGO_SETTINGS_MODULE": "config.settings.test", "CRASHPOINT_DIR": str(armed),
+             "ARCHIVE_DIR": str(settings.ARCHIVE_DIR)},
+    )  # fmt: skip
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert not (armed / point).exists(), "the point fired"
+    is_committed = point == "archive.after_commit"
+    assert AuditRecord.objects.filter(object_id__in=names).count() == (0 if is_committed else 5)
+    if not is_committed:
+        again = next(m for m in archiving.due(clock.now()) if m.parts[0][1] == partition)
+        archiving.archive(again, clock.now(), SYSTEM)
+    assert not AuditRecord.objects.filter(object_id__in=names).exists()
+    rows = list(ArchiveFile.objects.filter(table="ledger_audit", range_from=begins).order_by("-number"))
+    row = rows[0]
+    archiving.check_against_row(archive_files.verify(settings.ARCHIVE_DIR / row.file_name), row)
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT count(*) FROM {row.detached_as} WHERE object_id = ANY (%s)", [names])
+        assert cursor.fetchone() == (5,)
+    assert list(archiving.check_chain()) == []

@@ -1,0 +1,65 @@
+"""`manage.py archive` says what is due, archives, verifies and restores; a changed file is refused."""
+
+import io
+import random
+import uuid
+from datetime import UTC, datetime
+
+import pytest
+from django.core.management import call_command
+from django.core.management.base import CommandError
+
+from ledger import audit, partitions
+from ledger.actors import Actor
+from ledger.locks import phase
+from ledger.models import ArchiveFile, AuditRecord
+from tests.kit.owner import OWNERS
+
+pytestmark = pytest.mark.django_db(transaction=True, databases=OWNERS)
+
+
+def said(*arguments: str, **options: bool) -> str:
+    out = io.StringIO()
+    call_command("archive", *arguments, stdout=out, **options)
+    return out.getvalue()
+
+
+@pytest.fixture
+def begins(db, settings, tmp_path) -> datetime:
+    """A month long ago with three records."""
+    settings.ARCHIVE_DIR = tmp_path
+    month = datetime(random.randint(2001, 2012), random.randint(1, 12), 1, tzinfo=UTC)
+    with phase():
+        audit.record_many(
+            audit.Act(Actor("staff", "7"), "thing.done", "things.thing", uuid.uuid4().hex, month)
+            for _ in range(3)
+        )
+    partitions.make_ahead()
+    return month
+
+
+def test_the_round_by_hand(begins, tmp_path, monkeypatch):
+    from ledger import archiving
+
+    every = archiving.due
+    monkeypatch.setattr(
+        archiving, "due", lambda at: [m for m in every(at) if m.kept.name == "audit" and m.begins == begins]
+    )
+    month = f"{begins:%Y-%m}"
+    assert f"audit records of {month} are past their retention" in said()
+    done = said("run")
+    assert f"archived ledger_audit {month}: " in done
+    row = ArchiveFile.objects.get(range_from=begins, file_name__in=done.split())
+    assert f"{row.file_name}: {row.rows} rows of ledger_audit, whole" in said("verify", row.file_name)
+    assert f"{row.rows} rows stand in table restored_ledger_audit_" in said("restore", row.file_name)
+    acts = AuditRecord.objects.filter(action="audit.read", object_id="restore").values_list(
+        "actor_kind", flat=True
+    )
+    assert set(acts) == {"operator"}
+    path = tmp_path / row.file_name
+    raw = bytearray(path.read_bytes())
+    raw[len(raw) // 2] ^= 4
+    path.write_bytes(raw)
+    for act in ("verify", "restore"):
+        with pytest.raises(CommandError, match="Take another copy"):
+            said(act, row.file_name)
