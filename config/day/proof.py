@@ -16,8 +16,9 @@ from config.day.client import Network
 from config.day.plan import RunPlan
 from config.day.scenario import Seen
 from config.day.shapes import Kind
-from ledger import balances, clock, ids, invariants, sealing
+from ledger import balances, clock, ids, invariants
 from ledger.models import Job, OutboxMessage
+from ledger.proof import verifying
 from payments import states
 from payments.models import ProviderOperation
 from payments.models.operations import OutcomeKind
@@ -300,7 +301,7 @@ def _invariants_hold(_: Truth) -> Line:
 
 def _seals_hold() -> Line:
     """Look outside the one state that the rest sees: the sealer goes on meanwhile."""
-    verdict = sealing.verify()
+    verdict = verifying.verify()
     looked_at = f"{verdict.blocks} blocks over {verdict.entries} entries and {verdict.events} events"
     return Line("every seal is unbroken", looked_at, (verdict.fault,) if verdict.fault else ())
 

@@ -10,7 +10,7 @@ from ledger.models.journal import JournalEntry, PostedFact, Posting
 from ledger.models.outbox import OutboxMessage
 from ledger.models.restorations import Restoration
 from ledger.models.retention import ArchiveFile, CarriedBalance, LegalHold, RetentionPolicy
-from ledger.models.seals import SealBlock
+from ledger.models.seals import SealBlock, SealCheck, SealRecords
 from ledger.models.transfers import AmlAlert, Hold, Transfer
 from ledger.models.violations import InvariantRun, InvariantViolation
 
@@ -40,5 +40,7 @@ __all__ = [
     "Restoration",
     "RetentionPolicy",
     "SealBlock",
+    "SealCheck",
+    "SealRecords",
     "Transfer",
 ]

@@ -4,8 +4,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from ledger import clock, invariants, sealing
+from ledger import clock, invariants
 from ledger.history import watching
+from ledger.proof import verifying
 
 
 class Command(BaseCommand):
@@ -25,7 +26,7 @@ class Command(BaseCommand):
             self.stdout.write(f"{mark} {result.invariant.number} {result.invariant.sentence}")
             for violation in result.violations:
                 self.stdout.write(f"         {violation}")
-        verdict = sealing.verify()
+        verdict = verifying.verify()
         mark = "ok    " if verdict.holds else "BROKEN"
         counted = f"{verdict.blocks} blocks, {verdict.entries} entries, {verdict.events} events"
         self.stdout.write(

@@ -1,0 +1,121 @@
+"""Sealing: blocks of finished transactions, chained and signed off the hot path, their head kept outside too.
+
+A block covers the entries and events of database transactions in [from, to), where `to` is the oldest
+transaction still running: ids do not commit in order, transaction watermarks are what cannot be fooled. Its
+root is a Merkle root over the records of its rows (`rows`, `merkle`); the MAC needs a key that is not in the
+database. An attacker with the key and the file of heads can reseal.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+from django.conf import settings
+from django.db import connection, transaction
+
+from ledger import clock
+from ledger.models import SealBlock, SealRecords
+from ledger.proof import blocks, heads, rows
+from ledger.proof.merkle import Tree
+
+# A block stays of a size that is read at once; one database transaction is never split.
+BLOCK_ROWS: Final = 50_000
+RECORDS_IN_A_PART: Final = 4_096
+
+
+def seal() -> SealBlock | None:
+    """Seal what has finished since the last block; None when nothing has, or another sealer is at work."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(hashtext('ledger_seal'))")
+        if not cursor.fetchone()[0]:
+            return None
+        last = SealBlock.objects.order_by("-number").first()
+        _note_what_a_crash_left_out(last)
+        start = last.transaction_to if last else 0
+        end, is_empty = _end(start)
+        if is_empty:
+            return None
+        block = SealBlock(
+            number=last.number + 1 if last else 1, scheme=blocks.MERKLE, transaction_from=start,
+            transaction_to=end, previous_hash=bytes(last.block_hash) if last else b"",
+            key_id=settings.EVENT_SIGNING_KEY_ID,
+        )  # fmt: skip
+        _take_rows(block)
+        block.sealed_at = clock.now()
+        block.block_hash = blocks.block_hash(block)
+        block.mac = blocks.mac(block)
+        block.save(force_insert=True)
+    heads.note(block)
+    return block
+
+
+def seal_all(until: float | None = None) -> int:
+    """Seal block after block until nothing is left, or `clock.monotonic()` passes `until`; return how many."""
+    sealed = 0
+    while seal() is not None:
+        sealed += 1
+        if until is not None and clock.monotonic() > until:
+            break
+    return sealed
+
+
+def _end(start: int) -> tuple[int, bool]:
+    """Return up to which transaction the next block goes, and whether there is nothing in it."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
+        end = horizon = int(cursor.fetchone()[0])
+        is_empty = True
+        for table in rows.TABLE_OF.values():
+            # The transaction that row number BLOCK_ROWS belongs to ends the block, itself excluded.
+            cursor.execute(
+                f"""SELECT min(xid)::text::bigint, max(xid)::text::bigint, count(*) FROM (
+                        SELECT xid FROM {table}
+                        WHERE xid >= %(start)s::text::xid8 AND xid < %(end)s::text::xid8
+                        ORDER BY xid LIMIT %(limit)s
+                    ) first""",  # noqa: S608  (a constant)
+                {"start": start, "end": horizon, "limit": BLOCK_ROWS},
+            )
+            first, last, count = cursor.fetchone()
+            is_empty = is_empty and not count
+            if count == BLOCK_ROWS:
+                end = min(end, last if last > first else first + 1)
+    return end, is_empty
+
+
+def _take_rows(block: SealBlock) -> None:
+    """Record the block's rows, and note their root and numbers on it."""
+    tree, part, held = Tree(), 0, bytearray()
+    block.entries = block.postings = block.events = 0
+    for record in _records(block):
+        tree.add(record)
+        held += record
+        if len(held) == RECORDS_IN_A_PART * rows.RECORD_BYTES:
+            SealRecords.objects.create(number=block.number, part=part, records=bytes(held))
+            part, held = part + 1, bytearray()
+    if held:
+        SealRecords.objects.create(number=block.number, part=part, records=bytes(held))
+    block.root = tree.root()
+
+
+def _records(block: SealBlock) -> Iterator[bytes]:
+    for _, record, postings, _ in rows.entry_records(block.transaction_from, block.transaction_to):
+        block.entries += 1
+        block.postings += postings
+        yield bytes(record)
+    for _, record in rows.event_records(block.transaction_from, block.transaction_to):
+        block.events += 1
+        yield bytes(record)
+
+
+def _note_what_a_crash_left_out(last: SealBlock | None) -> None:
+    """Note the head of the last block when the sealer died between its commit and its line.
+
+    More than one line missing is no crash, and is left for the verification to name.
+    """
+    if last is None:
+        return
+    try:
+        noted = heads.last()
+    except heads.HeadUnreadable:
+        return
+    if noted is not None and noted.number == last.number - 1:
+        heads.note(last)
