@@ -1,4 +1,4 @@
-"""Seals: blocks of finished database transactions, the records of their rows, and what verifications found."""
+"""Seals: blocks of finished database transactions, the records of their rows, and what checks found."""
 
 from django.db import models
 from django.db.models.functions import Now

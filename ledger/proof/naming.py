@@ -56,7 +56,8 @@ def _changed(was: Record, now: Record) -> str:
     at = next(index for index, hint in enumerate(was.hints) if hint != now.hints[index])
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT line FROM ledger_posting WHERE entry_id = %s ORDER BY line, merchant_id OFFSET %s LIMIT 1",
+            """SELECT line FROM ledger_posting WHERE entry_id = %s
+               ORDER BY line, merchant_id OFFSET %s LIMIT 1""",
             [was.id, at],
         )
         line = cursor.fetchone()[0]
@@ -68,7 +69,7 @@ def _name(record: Record) -> str:
 
 
 def _event(values: list[Any]) -> Event | None:
-    """Return the event that a text tells of, as far as its signature needs it; None when no event could be."""
+    """Return the event that a text tells of; None when no event could be at that moment."""
     names = (
         "id", "merchant_id", "subject_type", "subject_id", "sequence", "type", "from_state", "to_state",
         "payload", "changes", "cause_type", "cause_id", "actor_kind", "actor_id", "entry_id", "request_id",

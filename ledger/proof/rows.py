@@ -1,10 +1,11 @@
 """Rows as they are sealed: one text for an entry with its postings, one for an event, with every column.
 
-The text is a JSON array in a fixed order, so that no two rows share one, and any byte of any column changes
-it. A posting's account stands in it by what it is, not only by its id. The record of a row (kind, id, SHA-256
-of its text, four bytes of each posting's hash, to name it) is a leaf of the block's Merkle tree. The
-statements use functions of PostgreSQL only: ours in the database could be replaced by whoever changed the
-rows. A new column needs a new scheme; `tests/services/ledger/test_sealed_columns.py` finds one forgotten.
+The text is a JSON array in a fixed order, so that no two rows share one, and any byte of any column
+changes it. A posting's account stands in it by what it is, not only by its id. The record of a row (kind,
+id, SHA-256 of its text, and what helps to name it: of an entry four bytes of each posting's hash, of an
+event its subject) is a leaf of the block's Merkle tree. The statements use functions of PostgreSQL only:
+ours in the database could be replaced by whoever changed the rows. A new column needs a new scheme;
+`tests/services/ledger/test_sealed_columns.py` finds one that was forgotten.
 """
 
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ EVENT: Final = b"V"
 TABLE_OF: Final = {ENTRY: "ledger_entry", EVENT: "ledger_event"}
 NAME_OF: Final = {ENTRY: "entry", EVENT: "event"}
 
-_HEAD_BYTES: Final = 53  # kind, id, SHA-256, number of postings
+_HEAD_BYTES: Final = 53  # kind, id, SHA-256, number of hints
 _HINT_BYTES: Final = 4
 _CHUNK: Final = 2_000
 
@@ -52,15 +53,16 @@ _EVENT_TEXT: Final = """json_build_array(
     v.xid)::text"""
 
 # The content hash of 0002_law.sql, computed here again. What is no moment at all was never hashed.
-_IS_AS_WRITTEN: Final = """coalesce(CASE WHEN isfinite(e.occurred_at) THEN e.content_hash = sha256(convert_to(
-    concat_ws('|', e.id, e.merchant_id, e.kind, e.source_type, e.source_id, e.step,
-        extract(epoch FROM e.occurred_at)::numeric(20, 6), coalesce(e.reverses_id::text, ''), l.hashed), 'UTF8'))
-    END, false)"""
+_IS_AS_WRITTEN: Final = """coalesce(CASE WHEN isfinite(e.occurred_at) THEN
+    e.content_hash = sha256(convert_to(concat_ws('|', e.id, e.merchant_id, e.kind, e.source_type, e.source_id,
+        e.step, extract(epoch FROM e.occurred_at)::numeric(20, 6), coalesce(e.reverses_id::text, ''),
+        l.hashed), 'UTF8')) END, false)"""
 
 _IN_SPAN: Final = "{0}.xid >= %(start)s::text::xid8 AND {0}.xid < %(end)s::text::xid8"
 _ENTRY_RECORD: Final = f"""convert_to('E', 'UTF8') || uuid_send(e.id)
     || sha256(convert_to({_ENTRY_TEXT}, 'UTF8')) || int4send(l.postings) || l.hints"""
-_EVENT_RECORD: Final = "convert_to('V', 'UTF8') || uuid_send(v.id) || sha256(convert_to({0}, 'UTF8')) || int4send(0)"
+_EVENT_RECORD: Final = """convert_to('V', 'UTF8') || uuid_send(v.id)
+    || sha256(convert_to(t.text, 'UTF8')) || int4send(4) || uuid_send(v.subject_id)"""
 _ENTRIES: Final = f"FROM ledger_entry e CROSS JOIN LATERAL ({_LINES}) l WHERE "
 _EVENTS: Final = f"FROM ledger_event v CROSS JOIN LATERAL (SELECT {_EVENT_TEXT} AS text OFFSET 0) t WHERE "
 _OF_MERCHANT: Final = " AND (%(merchant)s::uuid IS NULL OR {0}.merchant_id = %(merchant)s::uuid)"
@@ -72,14 +74,17 @@ class Record:
 
     kind: bytes
     id: UUID
-    hints: tuple[bytes, ...]  # of its postings, in order
+    hints: tuple[bytes, ...]  # of an entry's postings, in order
+    lies_by: UUID  # what its partition goes by: an entry's own id, an event's subject
 
     @classmethod
     def parse(cls, record: bytes) -> "Record":
         """Return what a record says."""
-        tail = record[_HEAD_BYTES:]
+        kind, row_id, tail = record[:1], UUID(bytes=record[1:17]), record[_HEAD_BYTES:]
+        if kind == EVENT:
+            return cls(kind, row_id, (), UUID(bytes=tail))
         hints = (tail[at : at + _HINT_BYTES] for at in range(0, len(tail), _HINT_BYTES))
-        return cls(record[:1], UUID(bytes=record[1:17]), tuple(hints))
+        return cls(kind, row_id, tuple(hints), row_id)
 
 
 def split(records: bytes) -> Iterator[bytes]:
@@ -89,8 +94,8 @@ def split(records: bytes) -> Iterator[bytes]:
     """
     begin = 0
     while begin < len(records):
-        postings = int.from_bytes(records[begin + _HEAD_BYTES - 4 : begin + _HEAD_BYTES], "big")
-        end = begin + _HEAD_BYTES + _HINT_BYTES * postings
+        hints = int.from_bytes(records[begin + _HEAD_BYTES - 4 : begin + _HEAD_BYTES], "big")
+        end = begin + _HEAD_BYTES + _HINT_BYTES * hints
         if end > len(records):
             raise ValueError("a record is cut off")
         yield records[begin:end]
@@ -98,10 +103,10 @@ def split(records: bytes) -> Iterator[bytes]:
 
 
 def entry_records(start: int, end: int, *, checked: bool = False) -> Iterator[tuple[int, bytes, int, bool]]:
-    """Yield (transaction, record, number of postings, is as written) of the entries of a span of transactions.
+    """Yield (transaction, record, number of postings, is as written) of a span's entries.
 
-    In the order of transaction and id. Whether it is as written, by its content hash, is looked at when
-    `checked`.
+    A span is of transactions, the order theirs and then that of ids. Whether an entry is as written, by its
+    content hash, is looked at when `checked`.
     """
     columns = f"e.xid::text::bigint, {_ENTRY_RECORD}, l.postings, {_IS_AS_WRITTEN if checked else 'true'}"
     found = _span(start, end)
@@ -117,17 +122,18 @@ def entry_hashes(start: int, end: int) -> Iterator[tuple[int, bytes, bytes, bool
 
 def event_records(start: int, end: int, *, with_text: bool = False) -> Iterator[tuple[int, bytes, str]]:
     """Yield (transaction, record, text) of the events of a span, in the order of transaction and id."""
-    columns = f"v.xid::text::bigint, {_EVENT_RECORD.format('t.text')}, {'t.text' if with_text else 'NULL'}"
+    columns = f"v.xid::text::bigint, {_EVENT_RECORD}, {'t.text' if with_text else 'NULL'}"
     found = {"start": start, "end": end}
     return _stream(f"SELECT {columns} {_EVENTS}{_IN_SPAN.format('v')} ORDER BY v.xid, v.id", found)
 
 
 def texts(kind: bytes, start: int, end: int, merchant: UUID | None) -> Iterator[tuple[bytes, str]]:
-    """Yield (record, text) of a span's entries or events, in order; only a merchant's own when one is named."""
+    """Yield (record, text) of a span's entries or events, in order; with a merchant, its own only."""
     if kind == ENTRY:
-        sql = f"SELECT {_ENTRY_RECORD}, {_ENTRY_TEXT} {_ENTRIES}{_IN_SPAN.format('e')}{_OF_MERCHANT.format('e')}"
+        of = _IN_SPAN.format("e") + _OF_MERCHANT.format("e")
+        sql = f"SELECT {_ENTRY_RECORD}, {_ENTRY_TEXT} {_ENTRIES}{of}"
         return _stream(f"{sql} ORDER BY e.xid, e.id", {**_span(start, end), "merchant": merchant})
-    sql = f"SELECT {_EVENT_RECORD.format('t.text')}, t.text {_EVENTS}{_IN_SPAN.format('v')}{_OF_MERCHANT.format('v')}"
+    sql = f"SELECT {_EVENT_RECORD}, t.text {_EVENTS}{_IN_SPAN.format('v')}{_OF_MERCHANT.format('v')}"
     return _stream(f"{sql} ORDER BY v.xid, v.id", {"start": start, "end": end, "merchant": merchant})
 
 
@@ -136,7 +142,7 @@ def record_now(kind: bytes, row_id: UUID) -> tuple[int, bytes] | None:
     if kind == ENTRY:
         sql = f"SELECT e.xid::text::bigint, {_ENTRY_RECORD} {_ENTRIES} e.id = %(low)s"
     else:
-        sql = f"SELECT v.xid::text::bigint, {_EVENT_RECORD.format('t.text')} {_EVENTS} v.id = %(low)s"
+        sql = f"SELECT v.xid::text::bigint, {_EVENT_RECORD} {_EVENTS} v.id = %(low)s"
     with connection.cursor() as cursor:
         cursor.execute(sql, {"low": row_id, "high": row_id})
         row = cursor.fetchone()

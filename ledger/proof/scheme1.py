@@ -1,7 +1,8 @@
-"""The first scheme of blocks: a root over the rows' own hashes, entries first. Sealed no more, still verified.
+"""The first scheme of blocks: a root over the rows' own hashes, entries first. Sealed no more, still
+verified.
 
-What an entry's content hash and an event's signature do not cover (when it was recorded, in which transaction)
-may be changed unseen in these blocks.
+What an entry's content hash and an event's signature do not cover (when it was recorded, in which
+transaction) may be changed unseen in these blocks.
 """
 
 import hashlib
@@ -20,7 +21,7 @@ def fault_of(block: SealBlock) -> str:
     digest = hashlib.sha256()
     entries = events = 0
     start, end = block.transaction_from, block.transaction_to
-    for found, own_hash, record, is_as_written in rows.entry_hashes(start, end):
+    for _, own_hash, record, is_as_written in rows.entry_hashes(start, end):
         if not is_as_written:
             return f"entry {Record.parse(bytes(record)).id} is not as it was written"
         digest.update(bytes(own_hash))

@@ -49,7 +49,7 @@ def seal() -> SealBlock | None:
 
 
 def seal_all(until: float | None = None) -> int:
-    """Seal block after block until nothing is left, or `clock.monotonic()` passes `until`; return how many."""
+    """Seal block after block, until none is left or `clock.monotonic()` passes `until`; return how many."""
     sealed = 0
     while seal() is not None:
         sealed += 1
@@ -83,17 +83,21 @@ def _end(start: int) -> tuple[int, bool]:
 
 def _take_rows(block: SealBlock) -> None:
     """Record the block's rows, and note their root and numbers on it."""
-    tree, part, held = Tree(), 0, bytearray()
+    tree, held = Tree(), bytearray()
     block.entries = block.postings = block.events = 0
     for record in _records(block):
         tree.add(record)
         held += record
-        if len(held) == RECORDS_IN_A_PART * rows.RECORD_BYTES:
-            SealRecords.objects.create(number=block.number, part=part, records=bytes(held))
-            part, held = part + 1, bytearray()
+        if tree.size % RECORDS_IN_A_PART == 0:
+            _keep(block, tree.size // RECORDS_IN_A_PART - 1, held)
+            held.clear()
     if held:
-        SealRecords.objects.create(number=block.number, part=part, records=bytes(held))
+        _keep(block, tree.size // RECORDS_IN_A_PART, held)
     block.root = tree.root()
+
+
+def _keep(block: SealBlock, part: int, records: bytearray) -> None:
+    SealRecords(number=block.number, part=part, records=bytes(records)).save(force_insert=True)
 
 
 def _records(block: SealBlock) -> Iterator[bytes]:
@@ -101,7 +105,7 @@ def _records(block: SealBlock) -> Iterator[bytes]:
         block.entries += 1
         block.postings += postings
         yield bytes(record)
-    for _, record in rows.event_records(block.transaction_from, block.transaction_to):
+    for _, record, _ in rows.event_records(block.transaction_from, block.transaction_to):
         block.events += 1
         yield bytes(record)
 

@@ -15,6 +15,7 @@ from django.db import connection, transaction
 from ledger import clock
 from ledger.models import SealBlock, SealRecords
 from ledger.proof import blocks, heads, naming, rows, scheme1, strays
+from ledger.proof.archived import Archive
 from ledger.proof.merkle import Tree
 
 ROWS_TOGETHER: Final = 50_000
@@ -35,6 +36,7 @@ class Verdict:
     entries: int = 0
     postings: int = 0
     events: int = 0
+    archived: int = 0
     unsealed: int = 0
     is_last: bool = False
     fault: str = ""
@@ -51,8 +53,9 @@ class _Chain:
     number: int = 0
     block_hash: bytes = b""
     transaction: int = 0
-    heads: Iterator[heads.Head] = field(default_factory=lambda: iter(()))
+    kept: Iterator[heads.Head] = field(default_factory=lambda: iter(()))
     head: heads.Head | None = None
+    archive: Archive = field(default_factory=Archive.read)
 
 
 def verify(after: int = 0, until: float | None = None) -> Verdict:
@@ -72,7 +75,7 @@ def verify(after: int = 0, until: float | None = None) -> Verdict:
         found.is_last = not SealBlock.objects.filter(number__gt=found.last).exists()
         if found.is_last:
             _compare_end(chain)
-            strays.refuse()
+            strays.refuse(chain.archive)
     except (Fault, strays.Stray, heads.HeadUnreadable) as fault:
         found.fault = str(fault)
     found.unsealed = _unsealed()
@@ -87,13 +90,13 @@ def _refuse_old_state() -> None:
 
 
 def _start(after: int) -> _Chain:
-    chain = _Chain(heads=heads.all_noted())
+    chain = _Chain(kept=heads.all_noted())
     if after:
         before = SealBlock.objects.filter(number=after).first()
         if before is None:
             raise Fault(f"block {after} is missing")
-        chain = _Chain(after, bytes(before.block_hash), before.transaction_to, chain.heads)
-    chain.head = next((head for head in chain.heads if head.number > after), None)
+        chain = _Chain(after, bytes(before.block_hash), before.transaction_to, chain.kept)
+    chain.head = next((head for head in chain.kept if head.number > after), None)
     return chain
 
 
@@ -115,7 +118,7 @@ def _spans(after: int) -> Iterator[list[SealBlock]]:
 
 def _verify_span(span: list[SealBlock], chain: _Chain, found: Verdict) -> None:
     with transaction.atomic():
-        streams = _Streams(span)
+        streams = _Streams(span, chain.archive)
         for block in span:
             _verify_block_itself(block, chain)
             if block.scheme == blocks.HASH_OVER_HASHES:
@@ -128,6 +131,7 @@ def _verify_span(span: list[SealBlock], chain: _Chain, found: Verdict) -> None:
             found.entries += block.entries
             found.postings += block.postings
             found.events += block.events
+        found.archived += streams.archived
 
 
 def _verify_block_itself(block: SealBlock, chain: _Chain) -> None:
@@ -154,7 +158,7 @@ def _verify_block_itself(block: SealBlock, chain: _Chain) -> None:
         if (chain.head.hash, chain.head.mac) != (chain.block_hash.hex(), mac.hex()):
             raise Fault(f"{name} is not the one whose hash was kept outside the database")
         expected = block.number + 1
-        chain.head = next(chain.heads, None)
+        chain.head = next(chain.kept, None)
         if chain.head is not None and chain.head.number != expected:
             raise Fault(f"the head of block {expected} is missing outside the database")
 
@@ -185,28 +189,35 @@ def _unsealed() -> int:
 class _Streams:
     """The rows as they stand beside the records that were taken of them, over a span of blocks."""
 
-    def __init__(self, span: list[SealBlock]) -> None:
+    def __init__(self, span: list[SealBlock], archive: Archive) -> None:
         start, end = span[0].transaction_from, span[-1].transaction_to
         self._entries = _Ahead(rows.entry_records(start, end, checked=True))
         self._events = _Ahead(rows.event_records(start, end, with_text=True))
         self._parts = _Ahead(_parts(span[0].number, span[-1].number))
+        self._archive = archive
+        self.archived = 0
 
     def verify(self, block: SealBlock) -> None:
         """Compare a block's rows with its records, and its records with its root.
 
         :raises Fault: naming the first row that is not as it was sealed.
         """
-        live, tree = self._live(block), Tree()
+        live, tree = _Ahead(self._live(block)), Tree()
         bad: tuple[bytes | None, bytes | None, str] | None = None
         for record in self._records(block):
             tree.add(record)
-            if bad is None:
-                now, wrong = next(live, (None, ""))
-                if now != record or wrong:
-                    bad = (record, now, wrong)
+            if bad is not None:
+                continue
+            if self._archive.holds(record):
+                self.archived += 1
+                live.skip(record[:17])
+                continue
+            now, wrong = live.take() or (None, "")
+            if now != record or wrong:
+                bad = (record, now, wrong)
         if tree.size != block.entries + block.events or tree.root() != bytes(block.root):
             raise Fault(f"block {block.number}: the records of its rows were changed")
-        if bad is None and (extra := next(live, None)) is not None:
+        if bad is None and (extra := live.take()) is not None:
             bad = (None, extra[0], "")
         if bad is not None:
             raise Fault(f"block {block.number}: {naming.bad_row(block, *bad)}")
@@ -229,19 +240,28 @@ class _Streams:
 
 
 class _Ahead:
-    """A stream of rows that begin with a rising number, taken up to a bound at a time."""
+    """A stream of which the next row is known before it is taken."""
 
     def __init__(self, found: Iterator[Any]) -> None:
         self._found = found
         self._next = next(found, None)
 
+    def take(self) -> Any:
+        """Return the next row, None after the last."""
+        row, self._next = self._next, next(self._found, None)
+        return row
+
+    def skip(self, begins: bytes) -> None:
+        """Leave out the next row when its first column begins so."""
+        if self._next is not None and self._next[0].startswith(begins):
+            self.take()
+
     def below(self, bound: int) -> Iterator[Any]:
-        """Yield the rows whose number is below the bound; what is above stays."""
-        while (row := self._next) is not None and row[0] < bound:
-            self._next = next(self._found, None)
-            yield row
+        """Yield the rows whose first column, a rising number, is below the bound; what is above stays."""
+        while self._next is not None and self._next[0] < bound:
+            yield self.take()
 
 
-def _parts(first: int, last: int) -> Iterator[tuple[int, int, bytes]]:
+def _parts(first: int, last: int) -> Iterator[tuple[int, int, Any]]:
     found = SealRecords.objects.filter(number__gte=first, number__lte=last).order_by("number", "part")
     return found.values_list("number", "part", "records").iterator(chunk_size=8)

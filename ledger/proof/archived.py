@@ -1,0 +1,53 @@
+"""Months of the books that went to archive files: their rows are no longer here, their records still are.
+
+The archive is sealed by itself (its own chain of files). Here a row of such a month is counted, not
+missed; its record stays a leaf of its block, so that a row read back from the file can be proven.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from django.db import connection
+
+from ledger.proof.rows import ENTRY, EVENT, Record
+
+# An entry without its postings cannot be recomputed either.
+_TABLES_OF: Final = {ENTRY: ("ledger_entry", "ledger_posting"), EVENT: ("ledger_event",)}
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """The archived months of each table, as half-open ranges of version 7 UUIDs."""
+
+    months: dict[str, list[tuple[UUID, UUID]]]
+
+    @classmethod
+    def read(cls) -> "Archive":
+        """Return what has been archived; nothing in a house that never archived."""
+        months: dict[str, list[tuple[UUID, UUID]]] = {}
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT to_regclass('ledger_archive') IS NOT NULL")
+            if cursor.fetchone()[0]:
+                cursor.execute('SELECT "table", range_from, range_to FROM ledger_archive ORDER BY 1, 2')
+                for name, low, high in cursor.fetchall():
+                    months.setdefault(name, []).append((_first_id(low), _first_id(high)))
+        return cls(months)
+
+    def holds(self, record: bytes) -> bool:
+        """Say whether the row of a record lies in an archived month."""
+        if not self.months:
+            return False
+        found = Record.parse(record)
+        return any(
+            low <= found.lies_by < high
+            for table in _TABLES_OF[found.kind]
+            for low, high in self.months.get(table, ())
+        )
+
+
+def _first_id(moment: datetime) -> UUID:
+    """Return the smallest version 7 UUID of a moment (as `ledger_uuid_at` does for partitions)."""
+    milliseconds = int(moment.timestamp()) * 1000 + moment.microsecond // 1000
+    return UUID(int=milliseconds << 80)

@@ -1,0 +1,195 @@
+"""A proof of the books in a file: blocks with their rows, checked by `verify_proof.py` without this house.
+
+JSON Lines: what the file is, then each block and its rows in the order in which they were sealed, then
+what was written in all. A row stands as its leaf and, byte for byte, the text that was hashed. In the
+proof of one merchant alone the rows of others are left out, and hashes of whole subtrees stand for them:
+the root can be computed, and nothing of them is told (RFC 6962, 2.1.1, for many leaves at once).
+"""
+
+import gzip
+import hashlib
+import json
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, Final
+from uuid import UUID
+
+from django.db import connection, transaction
+
+from ledger.errors import NotFound
+from ledger.models import SealBlock, SealRecords
+from ledger.proof import blocks, rows, verify_proof
+from ledger.proof.merkle import Tree, cover, leaf_hash
+
+VERIFIER: Final = Path(verify_proof.__file__)
+
+
+class NothingSealed(NotFound):
+    """No block was sealed in the time asked for."""
+
+    code = "nothing_sealed"
+
+
+class NotAsSealed(Exception):
+    """A row is not as it was sealed: there is no proof of it. `manage.py verify_books` names the first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What a proof holds."""
+
+    first: int
+    last: int
+    blocks: int
+    entries: int
+    postings: int
+    events: int
+
+
+class _File:
+    """The file being written: lines, their digest, and what was counted."""
+
+    def __init__(self, file: IO[bytes] | gzip.GzipFile) -> None:
+        self._file = file
+        self._digest = hashlib.sha256()
+        self.counted = Counter[str]()
+
+    def line(self, content: bytes) -> None:
+        self._digest.update(content + b"\n")
+        self._file.write(content + b"\n")
+
+    def json(self, content: dict[str, Any]) -> None:
+        self.line(json.dumps(content, separators=(",", ":")).encode())
+
+    def end(self) -> None:
+        counts = {name: self.counted[name] for name in ("blocks", "entries", "postings", "events")}
+        self.json({"end": {**counts, "sha256": self._digest.hexdigest()}})
+
+
+def export(path: Path, first: int, last: int, merchant: UUID | None = None) -> Written:
+    """Write blocks `first` to `last` to a file, packed when it ends in `.gz`, and the verifier beside it.
+
+    With a merchant, only that merchant's rows are shown. Memory does not grow with the rows.
+
+    :raises NothingSealed: there is no such block. :raises NotAsSealed: a row differs from its seal.
+    """
+    numbers = SealBlock.objects.filter(number__gte=first, number__lte=last).order_by("number")
+    found = numbers.values_list("number", flat=True)
+    begin, end = found.first(), found.last()
+    if begin is None or end is None:
+        raise NothingSealed("no block was sealed in the time asked for")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".part")
+    # The moment of packing is left out, so that the same blocks give the same bytes.
+    with partial.open("wb") as raw, gzip.GzipFile("", "wb", 6, raw, 0) as packed:
+        file = _File(packed if path.suffix == ".gz" else raw)
+        file.json(_header(begin, end, merchant))
+        for number in range(begin, end + 1):
+            _write_block(file, SealBlock.objects.get(number=number), merchant)
+        file.end()
+    partial.replace(path)
+    shutil.copyfile(VERIFIER, path.with_name(VERIFIER.name))
+    counted = file.counted
+    return Written(begin, end, counted["blocks"], counted["entries"], counted["postings"], counted["events"])
+
+
+def _header(first: int, last: int, merchant: UUID | None) -> dict[str, Any]:
+    """Say what the file is: whole when nothing else was ever written, so that running balances join."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """SELECT NOT EXISTS (SELECT 1 FROM ledger_entry WHERE xid >= (
+                   SELECT transaction_to FROM ledger_seal WHERE number = %s)::text::xid8)""",
+            [last],
+        )
+        is_whole = first == 1 and cursor.fetchone()[0]
+    return {
+        "format": verify_proof.FORMAT, "database": connection.settings_dict["NAME"],
+        "merchant": str(merchant) if merchant else None, "is_whole": is_whole,
+    }  # fmt: skip
+
+
+def _write_block(file: _File, block: SealBlock, merchant: UUID | None) -> None:
+    file.json({"block": _told(block)})
+    file.counted["blocks"] += 1
+    with transaction.atomic():
+        if block.scheme == blocks.HASH_OVER_HASHES:
+            if merchant is None:
+                for record, text in _rows(block, None):
+                    _write_row(file, record, text)
+        elif merchant is None:
+            _write_all(file, block)
+        else:
+            _write_own(file, block, merchant)
+
+
+def _told(block: SealBlock) -> dict[str, Any]:
+    sealed_at = int(block.sealed_at.timestamp()) * 1_000_000 + block.sealed_at.microsecond
+    return {
+        "number": block.number, "scheme": block.scheme, "from": block.transaction_from,
+        "to": block.transaction_to, "entries": block.entries, "postings": block.postings,
+        "events": block.events, "root": bytes(block.root).hex(), "previous": bytes(block.previous_hash).hex(),
+        "key": block.key_id, "sealed_at": sealed_at, "hash": bytes(block.block_hash).hex(),
+        "mac": bytes(block.mac).hex(),
+    }  # fmt: skip
+
+
+def _write_all(file: _File, block: SealBlock) -> None:
+    sealed = _records(block)
+    for record, text in _rows(block, None):
+        if next(sealed, None) != record:
+            raise NotAsSealed(f"block {block.number}: a row is not as it was sealed")
+        _write_row(file, record, text)
+    if next(sealed, None) is not None:
+        raise NotAsSealed(f"block {block.number}: a row is gone")
+
+
+def _write_own(file: _File, block: SealBlock, merchant: UUID) -> None:
+    """Write a merchant's rows, and between them the hashes of the largest subtrees without them."""
+    own = _rows(block, merchant)
+    wanted = next(own, None)
+    shown = []
+    for position, record in enumerate(_records(block)):
+        if wanted is not None and record == wanted[0]:
+            shown.append(position)
+            wanted = next(own, None)
+    if wanted is not None:
+        raise NotAsSealed(f"block {block.number}: a row is not as it was sealed")
+    left_out = cover(block.entries + block.events, shown)
+    sealed, own, at = _records(block), _rows(block, merchant), 0
+    skip = next(left_out, None)
+    for position in [*shown, block.entries + block.events]:
+        while skip is not None and skip[0] < position:
+            _write_left_out(file, skip[1], sealed)
+            at, skip = at + skip[1], next(left_out, None)
+        if position < block.entries + block.events:
+            next(sealed)
+            _write_row(file, *next(own))
+
+
+def _write_left_out(file: _File, size: int, sealed: Iterator[bytes]) -> None:
+    tree = Tree()
+    for _ in range(size):
+        tree.add_subtree(1, leaf_hash(next(sealed)))
+    file.json({"skip": size, "hash": tree.root().hex()})
+
+
+def _write_row(file: _File, record: bytes, text: str) -> None:
+    kind = rows.Record.parse(record)
+    file.counted["entries" if kind.kind == rows.ENTRY else "events"] += 1
+    file.counted["postings"] += len(kind.hints)
+    file.line(b'["' + record[17:49].hex().encode() + b'",' + text.encode() + b"]")
+
+
+def _rows(block: SealBlock, merchant: UUID | None) -> Iterator[tuple[bytes, str]]:
+    for kind in (rows.ENTRY, rows.EVENT):
+        for record, text in rows.texts(kind, block.transaction_from, block.transaction_to, merchant):
+            yield bytes(record), text
+
+
+def _records(block: SealBlock) -> Iterator[bytes]:
+    parts = SealRecords.objects.filter(number=block.number).order_by("part")
+    for records in parts.values_list("records", flat=True).iterator(chunk_size=4):
+        yield from rows.split(bytes(records))
