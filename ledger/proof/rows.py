@@ -8,7 +8,7 @@ ours in the database could be replaced by whoever changed the rows. A new column
 `tests/services/ledger/test_sealed_columns.py` finds one that was forgotten.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
@@ -102,7 +102,9 @@ def split(records: bytes) -> Iterator[bytes]:
         begin = end
 
 
-def entry_records(start: int, end: int, *, checked: bool = False) -> Iterator[tuple[int, bytes, int, bool]]:
+def entry_records(
+    start: int, end: int, *, checked: bool = False
+) -> Generator[tuple[int, bytes, int, bool], None, None]:
     """Yield (transaction, record, number of postings, is as written) of a span's entries.
 
     A span is of transactions, the order theirs and then that of ids. Whether an entry is as written, by its
@@ -113,21 +115,25 @@ def entry_records(start: int, end: int, *, checked: bool = False) -> Iterator[tu
     return _stream(f"SELECT {columns} {_ENTRIES}{_IN_SPAN.format('e')} ORDER BY e.xid, e.id", found)
 
 
-def entry_hashes(start: int, end: int) -> Iterator[tuple[int, bytes, bytes, bool]]:
+def entry_hashes(start: int, end: int) -> Generator[tuple[int, bytes, bytes, bool], None, None]:
     """Yield (transaction, content hash, record, is as written) of a span's entries, in order."""
     columns = f"e.xid::text::bigint, e.content_hash, {_ENTRY_RECORD}, {_IS_AS_WRITTEN}"
     sql = f"SELECT {columns} {_ENTRIES}{_IN_SPAN.format('e')} ORDER BY e.xid, e.id"
     return _stream(sql, _span(start, end))
 
 
-def event_records(start: int, end: int, *, with_text: bool = False) -> Iterator[tuple[int, bytes, str]]:
+def event_records(
+    start: int, end: int, *, with_text: bool = False
+) -> Generator[tuple[int, bytes, str], None, None]:
     """Yield (transaction, record, text) of the events of a span, in the order of transaction and id."""
     columns = f"v.xid::text::bigint, {_EVENT_RECORD}, {'t.text' if with_text else 'NULL'}"
     found = {"start": start, "end": end}
     return _stream(f"SELECT {columns} {_EVENTS}{_IN_SPAN.format('v')} ORDER BY v.xid, v.id", found)
 
 
-def texts(kind: bytes, start: int, end: int, merchant: UUID | None) -> Iterator[tuple[bytes, str]]:
+def texts(
+    kind: bytes, start: int, end: int, merchant: UUID | None
+) -> Generator[tuple[bytes, str], None, None]:
     """Yield (record, text) of a span's entries or events, in order; with a merchant, its own only."""
     if kind == ENTRY:
         of = _IN_SPAN.format("e") + _OF_MERCHANT.format("e")
@@ -160,7 +166,7 @@ def _span(start: int, end: int) -> dict[str, Any]:
     return {"start": start, "end": end, "low": low, "high": high}
 
 
-def _stream(sql: str, parameters: dict[str, Any]) -> Iterator[Any]:
+def _stream(sql: str, parameters: dict[str, Any]) -> Generator[Any, None, None]:
     """Yield rows as the server finds them. Outside a transaction it would find them all first."""
     assert connection.in_atomic_block, "rows are streamed inside a transaction"
     with connection.chunked_cursor() as cursor:

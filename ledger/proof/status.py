@@ -16,7 +16,7 @@ from ledger.proof import heads
 class SealStatus:
     """The seal of a row. `block` is None while it waits for the sealer (seconds).
 
-    `verified_at` is when the whole chain up to the block was last found unbroken; `is_anchored` says that
+    `verified_at` is when the block was last found unbroken, with its row and the chain up to it; `is_anchored` says that
     the head of this block, or of a later one, is kept outside the database.
     """
 
@@ -29,7 +29,10 @@ class SealStatus:
 UNSEALED: Final = SealStatus(None, None, None, False)
 
 _SEALS: Final = """
-    SELECT r.id, s.number, s.sealed_at FROM (
+    SELECT r.id, s.number, s.sealed_at,
+           (SELECT max(c.finished_at) FROM ledger_seal_check c
+            WHERE c.fault = '' AND s.number BETWEEN c.first_block AND c.last_block)
+    FROM (
         SELECT id, xid::text::bigint AS xid FROM ledger_entry WHERE id = ANY (%(ids)s::uuid[])
         UNION ALL
         SELECT id, xid::text::bigint FROM ledger_event WHERE id = ANY (%(ids)s::uuid[])
@@ -55,7 +58,7 @@ def seals_of(ids: Iterable[UUID]) -> dict[UUID, SealStatus]:
         cursor.execute(_SEALS, {"ids": wanted})
         found = cursor.fetchall()
     noted = _noted() if found else 0
-    sealed = {row[0]: SealStatus(row[1], row[2], None, row[1] <= noted) for row in found}
+    sealed = {row[0]: SealStatus(row[1], row[2], row[3], row[1] <= noted) for row in found}
     return {wanted_id: sealed.get(wanted_id, UNSEALED) for wanted_id in wanted}
 
 

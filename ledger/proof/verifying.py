@@ -6,7 +6,8 @@ they hold enough rows, so that a thousand small ones cost little more than one l
 """
 
 import hmac
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -117,8 +118,8 @@ def _spans(after: int) -> Iterator[list[SealBlock]]:
 
 
 def _verify_span(span: list[SealBlock], chain: _Chain, found: Verdict) -> None:
-    with transaction.atomic():
-        streams = _Streams(span, chain.archive)
+    # Streams are closed before a fault rolls their transaction back: a cursor that is gone cannot be.
+    with transaction.atomic(), closing(_Streams(span, chain.archive)) as streams:
         for block in span:
             _verify_block_itself(block, chain)
             if block.scheme == blocks.HASH_OVER_HASHES:
@@ -222,7 +223,12 @@ class _Streams:
         if bad is not None:
             raise Fault(f"block {block.number}: {naming.bad_row(block, *bad)}")
 
-    def _live(self, block: SealBlock) -> Iterator[tuple[bytes, str]]:
+    def close(self) -> None:
+        """Let go of the rows that were not looked at."""
+        for stream in (self._entries, self._events, self._parts):
+            stream.close()
+
+    def _live(self, block: SealBlock) -> Generator[tuple[bytes, str], None, None]:
         """Yield the rows' records, and what is wrong with a row whatever its record says."""
         for _, record, _, is_as_written in self._entries.below(block.transaction_to):
             yield bytes(record), "" if is_as_written else "is not as it was written"
@@ -242,9 +248,13 @@ class _Streams:
 class _Ahead:
     """A stream of which the next row is known before it is taken."""
 
-    def __init__(self, found: Iterator[Any]) -> None:
+    def __init__(self, found: Generator[Any, None, None]) -> None:
         self._found = found
         self._next = next(found, None)
+
+    def close(self) -> None:
+        """End the stream."""
+        self._found.close()
 
     def take(self) -> Any:
         """Return the next row, None after the last."""
@@ -262,6 +272,6 @@ class _Ahead:
             yield self.take()
 
 
-def _parts(first: int, last: int) -> Iterator[tuple[int, int, Any]]:
+def _parts(first: int, last: int) -> Generator[tuple[int, int, Any], None, None]:
     found = SealRecords.objects.filter(number__gte=first, number__lte=last).order_by("number", "part")
-    return found.values_list("number", "part", "records").iterator(chunk_size=8)
+    yield from found.values_list("number", "part", "records").iterator(chunk_size=8)

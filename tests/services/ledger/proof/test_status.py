@@ -4,22 +4,16 @@ import uuid
 
 import pytest
 
-from ledger import clock, ids, locks, sealing
+from ledger import clock, ids, locks
 from ledger.chart import Code, account
 from ledger.journal import EntryDraft, credit, debit
 from ledger.models import Event, JournalEntry
 from ledger.money import Money
-from ledger.proof import status
+from ledger.proof import sealing, status
 from tests.kit import books as kit
 from tests.kit.polling import eventually
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def head(settings, tmp_path):
-    settings.SEAL_HEAD_FILE = tmp_path / "head.jsonl"
-    return settings.SEAL_HEAD_FILE
 
 
 @pytest.fixture
@@ -41,7 +35,7 @@ def test_a_row_is_unsealed_until_the_sealer_comes_and_anchored_while_its_head_is
     assert status.seal_of(entry) == status.UNSEALED
 
     def is_sealed() -> bool:
-        sealing.seal()
+        sealing.seal_all()
         return status.seal_of(entry).block is not None
 
     eventually(is_sealed, seconds=60, what="the entry to be sealed")

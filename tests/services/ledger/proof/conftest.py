@@ -1,0 +1,24 @@
+"""Sealed books for the tests of proofs. Commits are real: a seal takes only what is committed."""
+
+import uuid
+
+import pytest
+
+from tests.kit import seals
+
+
+@pytest.fixture
+def head(settings, tmp_path):
+    """The file of heads of this test alone."""
+    settings.SEAL_HEAD_FILE = tmp_path / "head.jsonl"
+    return settings.SEAL_HEAD_FILE
+
+
+@pytest.fixture
+def books(transactional_db, head):
+    """A merchant's sealed books. The rows stay, as rows do; the seals are taken off again."""
+    seals.unseal()
+    books = seals.write(uuid.uuid4())
+    seals.seal_everything()
+    yield books
+    seals.unseal()
