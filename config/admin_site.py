@@ -68,6 +68,7 @@ DESKS: Final[dict[str, list[tuple[str, ...]]]] = {
         ("Journal entries", "menu_book", "ledger.journalentry"),
         ("Events", "timeline", "ledger.event"),
         ("Seals", "lock", "ledger.sealblock"),
+        ("Verifications", "fact_check", "ledger.sealcheck"),
     ],
     "Exchange": [
         ("Rates", "currency_exchange", "ledger.exchangerate", "fx_rates"),

@@ -74,6 +74,7 @@ ROLES: Final = (
             "ledger.journalentry",
             "ledger.event",
             "ledger.sealblock",
+            "ledger.sealcheck",
             "ledger.invariantviolation",
             "ledger.invariantrun",
             "ledger.restoration",

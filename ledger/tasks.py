@@ -1,5 +1,6 @@
 """Celery's entry points of the ground floor: five lines each, safe to run twice and late."""
 
+import logging
 from typing import Any
 from uuid import UUID
 
@@ -16,8 +17,10 @@ from ledger import (
 )
 from ledger.fx import ecb, quoting
 from ledger.history import watching
-from ledger.proof import sealing
+from ledger.proof import checks, sealing
 from ledger.transfers import holding
+
+log = logging.getLogger(__name__)
 
 SEALING_SECONDS = 30.0  # the rest waits for the next run
 
@@ -62,6 +65,14 @@ def expire_holds(**_: Any) -> None:
 def seal_books(**_: Any) -> None:
     """Seal what has been written."""
     sealing.seal_all(clock.monotonic() + SEALING_SECONDS)
+
+
+@shared_task
+def verify_seals(**_: Any) -> None:
+    """Go on verifying the seals; a row that is not as it was sealed is an incident."""
+    found = checks.check_slice(clock.now())
+    if found is not None and not found.holds:
+        log.error("seal broken", extra={"fault": found.fault})
 
 
 @shared_task

@@ -1,4 +1,4 @@
-"""The books for staff: accounts with their exact balances, entries with their postings, seals."""
+"""The books for staff: accounts with their exact balances, entries with their postings."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -22,12 +22,11 @@ from ledger.admin.base import (
     Panel,
     ReasonedAction,
     ViewOnlyAdmin,
-    code_column,
     moment_column,
 )
 from ledger.admin.story import account_name
 from ledger.chart import CHART, Code, Side
-from ledger.models import Account, Event, JournalEntry, Posting, SealBlock
+from ledger.models import Account, Event, JournalEntry, Posting
 from ledger.owners import names_of
 from ledger.past_balances import Basis
 from ledger.states import Machine
@@ -258,12 +257,3 @@ class JournalEntryAdmin(ViewOnlyAdmin):
                 ).order_by("sequence")
             ],
         )
-
-
-@admin.register(SealBlock)
-class SealBlockAdmin(ViewOnlyAdmin):
-    """Blocks that seal entries and events; the key that signs them is not in this database."""
-
-    list_display = ["number", "entries", "events", "sealed", "key_id"]
-    sealed = moment_column("sealed_at", "sealed")
-    key = code_column("key_id", "key")

@@ -9,8 +9,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from django.db import connection
-
+from ledger.models import ArchiveFile
 from ledger.proof.rows import ENTRY, EVENT, Record
 
 # An entry without its postings cannot be recomputed either.
@@ -27,12 +26,9 @@ class Archive:
     def read(cls) -> "Archive":
         """Return what has been archived; nothing in a house that never archived."""
         months: dict[str, list[tuple[UUID, UUID]]] = {}
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT to_regclass('ledger_archive') IS NOT NULL")
-            if cursor.fetchone()[0]:
-                cursor.execute('SELECT "table", range_from, range_to FROM ledger_archive ORDER BY 1, 2')
-                for name, low, high in cursor.fetchall():
-                    months.setdefault(name, []).append((_first_id(low), _first_id(high)))
+        found = ArchiveFile.objects.order_by("table", "range_from")
+        for name, low, high in found.values_list("table", "range_from", "range_to"):
+            months.setdefault(name, []).append((_first_id(low), _first_id(high)))
         return cls(months)
 
     def holds(self, record: bytes) -> bool:

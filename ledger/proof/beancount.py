@@ -155,7 +155,7 @@ def _days(extract: Extract) -> tuple[date, date]:
 
 def _periods(extract: Extract, begin: date, end: date) -> Iterator[tuple[date, date]]:
     while begin < end:
-        if extract.period is Period.DAY:
+        if extract.period == Period.DAY:
             following = begin + timedelta(days=1)
         else:
             following = (begin.replace(day=1) + timedelta(days=32)).replace(day=1)

@@ -4,10 +4,12 @@ A round goes over all blocks in slices of some seconds, so that it fits into a t
 slice begins where the last one ended. When a round is over, the next begins a day after that one began.
 """
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Final
 
 from ledger import clock
+from ledger.invariants import invariant
 from ledger.models import SealCheck
 from ledger.proof.verifying import Verdict, verify
 
@@ -39,6 +41,13 @@ def check_slice(at: datetime) -> Verdict | None:
             return None
         after = 0 if last.is_last else last.last_block
     return check(after, clock.monotonic() + SLICE_SECONDS)
+
+
+@invariant("I-75", "Every sealed row is as it was sealed, as the last verification found.")
+def nothing_was_changed() -> Iterable[str]:
+    """Tell what the last verification found; `manage.py verify_books` is one."""
+    last = SealCheck.objects.order_by("-id").first()
+    return [last.fault] if last is not None and last.fault else []
 
 
 def _began(last: SealCheck) -> datetime:

@@ -11,7 +11,8 @@ import hashlib
 import json
 import shutil
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Final
@@ -137,36 +138,43 @@ def _told(block: SealBlock) -> dict[str, Any]:
 
 
 def _write_all(file: _File, block: SealBlock) -> None:
-    sealed = _records(block)
-    for record, text in _rows(block, None):
-        if next(sealed, None) != record:
-            raise NotAsSealed(f"block {block.number}: a row is not as it was sealed")
-        _write_row(file, record, text)
-    if next(sealed, None) is not None:
-        raise NotAsSealed(f"block {block.number}: a row is gone")
+    # Streams are closed before an error rolls their transaction back.
+    with closing(_records(block)) as sealed, closing(_rows(block, None)) as shown:
+        for record, text in shown:
+            if next(sealed, None) != record:
+                raise NotAsSealed(f"block {block.number}: a row is not as it was sealed")
+            _write_row(file, record, text)
+        if next(sealed, None) is not None:
+            raise NotAsSealed(f"block {block.number}: a row is gone")
 
 
 def _write_own(file: _File, block: SealBlock, merchant: UUID) -> None:
     """Write a merchant's rows, and between them the hashes of the largest subtrees without them."""
-    own = _rows(block, merchant)
-    wanted = next(own, None)
-    shown = []
-    for position, record in enumerate(_records(block)):
-        if wanted is not None and record == wanted[0]:
-            shown.append(position)
-            wanted = next(own, None)
-    if wanted is not None:
-        raise NotAsSealed(f"block {block.number}: a row is not as it was sealed")
-    left_out = cover(block.entries + block.events, shown)
-    sealed, own, at = _records(block), _rows(block, merchant), 0
+    size, shown = block.entries + block.events, _positions(block, merchant)
+    left_out = cover(size, shown)
     skip = next(left_out, None)
-    for position in [*shown, block.entries + block.events]:
-        while skip is not None and skip[0] < position:
-            _write_left_out(file, skip[1], sealed)
-            at, skip = at + skip[1], next(left_out, None)
-        if position < block.entries + block.events:
-            next(sealed)
-            _write_row(file, *next(own))
+    with closing(_records(block)) as sealed, closing(_rows(block, merchant)) as own:
+        for position in (*shown, size):
+            while skip is not None and skip[0] < position:
+                _write_left_out(file, skip[1], sealed)
+                skip = next(left_out, None)
+            if position < size:
+                next(sealed)
+                _write_row(file, *next(own))
+
+
+def _positions(block: SealBlock, merchant: UUID) -> list[int]:
+    """Return where a merchant's rows stand among those of a block."""
+    shown = []
+    with closing(_records(block)) as sealed, closing(_rows(block, merchant)) as own:
+        wanted = next(own, None)
+        for position, record in enumerate(sealed):
+            if wanted is not None and record == wanted[0]:
+                shown.append(position)
+                wanted = next(own, None)
+        if wanted is not None:
+            raise NotAsSealed(f"block {block.number}: a row is not as it was sealed")
+    return shown
 
 
 def _write_left_out(file: _File, size: int, sealed: Iterator[bytes]) -> None:
@@ -183,13 +191,13 @@ def _write_row(file: _File, record: bytes, text: str) -> None:
     file.line(b'["' + record[17:49].hex().encode() + b'",' + text.encode() + b"]")
 
 
-def _rows(block: SealBlock, merchant: UUID | None) -> Iterator[tuple[bytes, str]]:
+def _rows(block: SealBlock, merchant: UUID | None) -> Generator[tuple[bytes, str], None, None]:
     for kind in (rows.ENTRY, rows.EVENT):
         for record, text in rows.texts(kind, block.transaction_from, block.transaction_to, merchant):
             yield bytes(record), text
 
 
-def _records(block: SealBlock) -> Iterator[bytes]:
+def _records(block: SealBlock) -> Generator[bytes, None, None]:
     parts = SealRecords.objects.filter(number=block.number).order_by("part")
     for records in parts.values_list("records", flat=True).iterator(chunk_size=4):
         yield from rows.split(bytes(records))

@@ -16,7 +16,7 @@ from ledger.proof import heads
 class SealStatus:
     """The seal of a row. `block` is None while it waits for the sealer (seconds).
 
-    `verified_at` is when the block was last found unbroken, with its row and the chain up to it; `is_anchored` says that
+    `verified_at` is when the block and its rows were last found unbroken; `is_anchored` says that
     the head of this block, or of a later one, is kept outside the database.
     """
 

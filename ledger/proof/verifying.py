@@ -102,16 +102,16 @@ def _start(after: int) -> _Chain:
 
 
 def _spans(after: int) -> Iterator[list[SealBlock]]:
-    """Yield the blocks in order, as many together as hold enough rows."""
+    """Yield the blocks in order, as many of one scheme together as hold enough rows."""
     span: list[SealBlock] = []
     size = 0
     while page := list(SealBlock.objects.filter(number__gt=after).order_by("number")[:200]):
         for block in page:
-            span.append(block)
-            size += block.entries + block.events
-            if size >= ROWS_TOGETHER:
+            if span and (size >= ROWS_TOGETHER or span[0].scheme != block.scheme):
                 yield span
                 span, size = [], 0
+            span.append(block)
+            size += block.entries + block.events
         after = page[-1].number
     if span:
         yield span

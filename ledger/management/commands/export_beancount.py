@@ -34,7 +34,8 @@ class Command(BaseCommand):
         try:
             merchant = ids.parse("mer", options["merchant"]) if options["merchant"] else None
             end = options["end"] + timedelta(days=1) if options["end"] else None
-            extract = beancount.Extract(merchant, options["begin"], end, options["by"], options["each"])
+            by, each = beancount.Moment(options["by"]), beancount.Period(options["each"])
+            extract = beancount.Extract(merchant, options["begin"], end, by, each)
             written = beancount.export(options["file"], extract)
         except NotFound as error:
             raise CommandError(str(error)) from error

@@ -1,4 +1,4 @@
-"""Merkle trees as RFC 6962 has them: the roots of its reference, and subtrees that stand for what is not shown."""
+"""Merkle trees as RFC 6962 has them: roots of its reference; subtrees that stand for what is not shown."""
 
 import hashlib
 
@@ -52,7 +52,7 @@ def by_definition(leaves: list[bytes]) -> bytes:
     return node_hash(by_definition(leaves[:split]), by_definition(leaves[split:]))
 
 
-@pytest.mark.parametrize(("size", "root"), enumerate(ROOTS))
+@pytest.mark.parametrize(("size", "root"), list(enumerate(ROOTS)))
 def test_roots_are_those_of_the_reference(size, root):
     assert tree_of(LEAVES[:size]).root().hex() == root
 

@@ -1,4 +1,4 @@
-"""The books as beancount text: `bean-check`, a third party's program, agrees to the cent, and only to the cent."""
+"""The books as beancount text: `bean-check`, a third party's program, agrees to the cent and no further."""
 
 import re
 import subprocess
@@ -76,7 +76,7 @@ def test_the_carried_forward_and_the_recorded_time_agree_too(day, tmp_path):
 
 def test_one_changed_digit_is_found(text):
     written = text.read_text()
-    lines = [line for line in re.findall(r"^  \S+ -?[\d.]+ \w{3}$", written, re.MULTILINE)]
+    lines = re.findall(r"^  \S+ -?[\d.]+ \w{3}$", written, re.MULTILINE)
     assert len(lines) > 20
     for line in lines[:3]:
         last = re.search(r"(\d) \w{3}$", line)

@@ -10,7 +10,7 @@ from ledger import clock
 from ledger.models import SealCheck
 from ledger.proof import checks, status, verifying
 from tests.kit import seals
-from tests.kit.owner import OWNERS
+from tests.kit.seals import OWNERS
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=OWNERS)
 

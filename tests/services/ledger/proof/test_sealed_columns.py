@@ -6,13 +6,14 @@ from django.db import connection
 from ledger.models import SealBlock
 from ledger.proof import verifying
 from tests.kit import seals
-from tests.kit.owner import OWNERS
+from tests.kit.seals import OWNERS
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=OWNERS)
 
 # A change of the least kind for each type of column; `{0}` is the column.
 CHANGES = {
-    "uuid": "(left({0}::text, 35) || translate(right({0}::text, 1), '0123456789abcdef', '1032547698badcfe'))::uuid",
+    "uuid": """(left({0}::text, 35)
+                || translate(right({0}::text, 1), '0123456789abcdef', '1032547698badcfe'))::uuid""",
     "character varying": "(CASE left({0}, 1) WHEN 'x' THEN 'y' ELSE 'x' END) || substr({0}, 2)",
     "text": "(CASE left({0}, 1) WHEN 'x' THEN 'y' ELSE 'x' END) || substr({0}, 2)",
     "smallint": "({0} + 100)::smallint",

@@ -2,6 +2,7 @@
 
 import hashlib
 import uuid
+from itertools import pairwise
 
 import pytest
 from django.db import connection
@@ -10,7 +11,7 @@ from ledger import clock
 from ledger.models import SealBlock, SealRecords
 from ledger.proof import blocks, heads, rows, sealing, verifying
 from tests.kit import seals
-from tests.kit.owner import OWNERS
+from tests.kit.seals import OWNERS
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=OWNERS)
 
@@ -22,13 +23,13 @@ def test_nothing_is_sealed_twice(books):
 
 
 def test_a_block_ends_when_it_is_full_and_a_transaction_is_never_split(books, monkeypatch):
-    seals.unseal()
     monkeypatch.setattr(sealing, "BLOCK_ROWS", 3)
     monkeypatch.setattr(sealing, "RECORDS_IN_A_PART", 2)
-    seals.seal_everything()
+    with seals.resealed():
+        pass
     found = list(SealBlock.objects.order_by("number"))
     assert len(found) > 1
-    assert all(a.transaction_to == b.transaction_from for a, b in zip(found, found[1:], strict=False))
+    assert all(one.transaction_to == after.transaction_from for one, after in pairwise(found))
     assert SealRecords.objects.filter(part__gt=0).exists()
     assert verifying.verify().holds
 

@@ -2,17 +2,18 @@
 
 import json
 import uuid
+from datetime import UTC, datetime
 
 import pytest
 from django.db import connection, transaction
 
 from ledger import clock, events, ids
 from ledger.actors import SYSTEM
-from ledger.models import Event, SealBlock
+from ledger.models import ArchiveFile, Event, SealBlock
 from ledger.proof import sealing, verifying
 from tests.kit import seals
-from tests.kit.owner import OWNERS
 from tests.kit.polling import eventually
+from tests.kit.seals import OWNERS
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=OWNERS)
 
@@ -104,7 +105,8 @@ class TestRows:
 
     def test_a_posting_without_its_entry(self, books):
         stray = ids.uuid7()
-        copy = """INSERT INTO ledger_posting SELECT (jsonb_populate_record(p, jsonb_build_object('entry_id', %s::text))).*
+        copy = """INSERT INTO ledger_posting SELECT (jsonb_populate_record(
+                      p, jsonb_build_object('entry_id', %s::text))).*
                   FROM ledger_posting p WHERE entry_id = %s AND line = 1"""
         fault = seals.fault_after(copy, str(stray), books.entries[0])
         assert f"posting 1 of entry {stray} stands without its entry" in fault
@@ -113,6 +115,23 @@ class TestRows:
         copy = """INSERT INTO ledger_fact SELECT (jsonb_populate_record(f, '{"step": "gift"}')).*
                   FROM ledger_fact f WHERE entry_id = %s"""
         assert "'gift' is not what entry" in seals.fault_after(copy, books.entries[0])
+
+
+def test_rows_of_an_archived_month_are_counted_not_missed(books):
+    gone = """DELETE FROM ledger_entry; DELETE FROM ledger_posting; DELETE FROM ledger_event"""
+    with seals.tampered(gone):
+        assert "was sealed here and is gone" in verifying.verify().fault
+        for number, table in enumerate(("ledger_entry", "ledger_posting", "ledger_event"), 1_000_000):
+            ArchiveFile.objects.create(
+                number=number, table=table, range_from=datetime(1970, 1, 1, tzinfo=UTC),
+                range_to=datetime(2100, 1, 1, tzinfo=UTC), rows=1, file_name=f"{uuid.uuid4()}",
+                content_hash=b"", packed_hash=b"", previous_hash=b"", archive_hash=b"", key_id="dev1",
+                mac=b"",
+                detached_as=f"{uuid.uuid4()}",
+            )  # fmt: skip
+        found = verifying.verify()
+        assert found.holds, found.fault
+        assert found.archived == found.entries + found.events
 
 
 class TestBlocks:
@@ -126,11 +145,11 @@ class TestBlocks:
 
     def test_two_blocks_are_swapped(self, two_blocks):
         _, first, last = two_blocks
-        swap = "UPDATE ledger_seal SET number = CASE number WHEN %s THEN -%s ELSE -%s END WHERE number IN (%s, %s)"
         a, b = first.number, last.number
-        fault = seals.fault_after(
-            f"{swap}; UPDATE ledger_seal SET number = -number WHERE number < 0", a, b, a, a, b
-        )
+        swap = """UPDATE ledger_seal SET number = CASE number WHEN %s THEN -%s ELSE -%s END
+                  WHERE number IN (%s, %s);
+                  UPDATE ledger_seal SET number = -number WHERE number < 0"""
+        fault = seals.fault_after(swap, a, b, a, a, b)
         assert f"block {a}" in fault
 
     def test_the_records_of_a_block_are_gone(self, books):
