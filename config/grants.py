@@ -48,6 +48,8 @@ TABLES: Final = {
     "ledger_fx_unwind": APPEND_ONLY,
     "ledger_retention": APPEND_ONLY,
     "ledger_seal": APPEND_ONLY,
+    "ledger_seal_records": APPEND_ONLY,
+    "ledger_seal_check": APPEND_ONLY,
     "settlements_batchline": APPEND_ONLY,
     "settlements_fundedoperation": APPEND_ONLY,
     "settlements_statementline": APPEND_ONLY,

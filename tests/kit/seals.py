@@ -2,12 +2,13 @@
 
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from django.conf import settings
 from django.db import connection, transaction
 
+from config import grants
 from ledger import clock, journal, locks
 from ledger.chart import Code, account
 from ledger.journal import EntryDraft, credit, debit
@@ -15,10 +16,10 @@ from ledger.models import Event, JournalEntry
 from ledger.money import Money
 from ledger.proof import sealing, verifying
 from tests.kit import books as kit
+from tests.kit.owner import OWNERS, unguarded
 from tests.kit.polling import eventually
 
-OWNERS = ("default",)
-_as_owner = nullcontext
+__all__ = ["OWNERS", "Books"]
 
 SEALED = (
     "ledger_entry", "ledger_posting", "ledger_event", "ledger_fact", "ledger_seal", "ledger_seal_records",
@@ -84,35 +85,14 @@ def seal_everything() -> None:
 
 def unseal() -> None:
     """Take all seals off again, as only somebody with the whole database in hands could."""
-    with _as_owner(), transaction.atomic(), unguarded("ledger_seal", "ledger_seal_records"):
+    with grants.as_owner(), transaction.atomic(), unguarded("ledger_seal", "ledger_seal_records"):
         with connection.cursor() as cursor:
             cursor.execute("DELETE FROM ledger_seal; DELETE FROM ledger_seal_records")
 
 
-@contextmanager
-def unguarded(*tables: str) -> Iterator[None]:
-    """Switch the triggers of tables off, as somebody with the whole database in hands could."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """SELECT tgrelid::regclass::text, quote_ident(tgname) FROM pg_trigger
-               WHERE tgrelid = ANY (%s::regclass[]) AND tgenabled = 'A'""",
-            [list(tables)],
-        )
-        always = cursor.fetchall()
-        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-        for table in tables:
-            cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
-        yield
-        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-        for table in tables:
-            cursor.execute(f"ALTER TABLE {table} ENABLE TRIGGER USER")
-        for table, trigger in always:
-            cursor.execute(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {trigger}")
-
-
 def forget_checks() -> None:
     """Take what verifications of other tests found away: theirs were other seals."""
-    with _as_owner(), transaction.atomic(), unguarded("ledger_seal_check"):
+    with grants.as_owner(), transaction.atomic(), unguarded("ledger_seal_check"):
         with connection.cursor() as cursor:
             cursor.execute("DELETE FROM ledger_seal_check")
 
@@ -128,14 +108,14 @@ def resealed() -> Iterator[None]:
 
 def remove(sql: str, *parameters: object) -> None:
     """Remove rows for good that a test wrote wrong and may not leave behind."""
-    with _as_owner(), transaction.atomic(), unguarded(*SEALED), connection.cursor() as cursor:
+    with grants.as_owner(), transaction.atomic(), unguarded(*SEALED), connection.cursor() as cursor:
         cursor.execute(sql, parameters)
 
 
 @contextmanager
 def tampered(sql: str, *parameters: object) -> Iterator[int]:
     """Change sealed rows as somebody with the whole database in hands could; undone afterwards."""
-    with _as_owner(), transaction.atomic():
+    with grants.as_owner(), transaction.atomic():
         with unguarded(*SEALED), connection.cursor() as cursor:
             cursor.execute(sql, parameters)
             count = cursor.rowcount
