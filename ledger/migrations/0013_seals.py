@@ -4,7 +4,7 @@ from pathlib import Path
 
 from django.db import migrations, models
 
-SQL = (Path(__file__).parent / "0012_seals.sql").read_text(encoding="utf-8")
+SQL = (Path(__file__).parent / "0013_seals.sql").read_text(encoding="utf-8")
 UNDO = """
 DROP TRIGGER ledger_seal_records_immutable ON ledger_seal_records;
 DROP TRIGGER ledger_seal_check_immutable ON ledger_seal_check;
@@ -12,7 +12,7 @@ DROP TRIGGER ledger_seal_check_immutable ON ledger_seal_check;
 
 
 class Migration(migrations.Migration):
-    dependencies = [("ledger", "0011_retention")]
+    dependencies = [("ledger", "0012_history")]
 
     operations = [
         migrations.AddField("sealblock", "scheme", models.PositiveSmallIntegerField(db_default=1)),
