@@ -75,6 +75,7 @@ DEFINERS: Final = (
     "ledger_release",
     "ledger_make_partitions",
     "ledger_months_waiting",
+    "ledger_restore_balance",
 )
 """Functions that run with the owner's rights, whoever calls them."""
 
@@ -84,6 +85,7 @@ CALLED: Final = (
     "ledger_balance_recorded",
     "ledger_content_hash",
     "ledger_entry_hash",
+    "ledger_is_restoring",
     "ledger_month_bound",
     "ledger_partitions_ahead",
     "ledger_uuid7",
