@@ -3,11 +3,13 @@
 import random
 from uuid import UUID
 
+from config import database_roles
 from config.bench.ledger import filling, pgbench, workers
 from config.bench.ledger.figures import Run, Section, Target, interleave, ratio
 from config.bench.ledger.filling import Books
 from config.bench.ledger.serving import Server, upkeep
 from config.bench.ledger.subject import BenchSubject, make_table
+from config.grants import as_owner
 from ledger import clock, journal, locks
 from ledger.actors import SYSTEM
 from ledger.events import Cause
@@ -19,7 +21,9 @@ SHARE_OF_SQL = 0.50
 
 def measure(server: Server, books: Books, *, seconds: float, rounds: int) -> Section:
     """Measure both at four clients, in turn with the same entries posted by pgbench."""
-    make_table()
+    with as_owner():
+        make_table()
+    server.execute(f"GRANT ALL ON bench_subject TO {database_roles.APPLICATION}")
     script = pgbench.spread_script(books)
     accounts = books.merchant, books.count
 

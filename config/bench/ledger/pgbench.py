@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from config import database_roles
 from config.bench.ledger.figures import Run, run_of
 from config.bench.ledger.filling import Books
 from config.bench.ledger.noise import noise
@@ -65,7 +66,7 @@ class PgbenchFailed(RuntimeError):
 def run(
     server: Server, script: str, *, clients: int, seconds: float, schema: str = "public", slow: str = ""
 ) -> Run:
-    """Run a script with this many connections for whole seconds, in a schema, and return what came of it.
+    """Run a script with this many connections of the application for whole seconds, in a schema.
 
     `slow` are options of the sessions, as libpq's PGOPTIONS has them.
 
@@ -94,7 +95,8 @@ def run(
 def _environment(server: Server, options: str) -> dict[str, str]:
     at = urlsplit(server.url)
     return {
-        **os.environ, "PGHOST": at.hostname or "", "PGPORT": str(at.port), "PGUSER": at.username or "",
+        **os.environ, "PGHOST": at.hostname or "", "PGPORT": str(at.port),
+        "PGUSER": database_roles.APPLICATION,
         "PGDATABASE": at.path.strip("/"), "PGOPTIONS": options,
     }  # fmt: skip
 

@@ -11,6 +11,7 @@ from importlib.resources import files
 import psycopg
 from psycopg import Connection, sql
 
+from config import database_roles
 from config.bench.ledger.serving import Server
 
 RAW = "bench_raw"
@@ -41,6 +42,14 @@ def build(server: Server) -> None:
             name = sql.Identifier(schema)
             connection.execute(sql.SQL("GRANT USAGE ON SCHEMA {} TO PUBLIC").format(name))
             connection.execute(sql.SQL("GRANT ALL ON ALL TABLES IN SCHEMA {} TO PUBLIC").format(name))
+        for schema in (RAW, LAWLESS):
+            name, role = sql.Identifier(schema), sql.Identifier(database_roles.APPLICATION)
+            connection.execute(
+                sql.SQL(
+                    "GRANT USAGE ON SCHEMA {0} TO {1}; GRANT ALL ON ALL TABLES IN SCHEMA {0} TO {1};"
+                    " GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA {0} TO {1}"
+                ).format(name, role)
+            )
         connection.execute("VACUUM ANALYZE")
         connection.execute("CHECKPOINT")
 

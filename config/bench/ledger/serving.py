@@ -32,7 +32,7 @@ UPKEEP = ("ledger.tasks.roll_balances", "ledger.tasks.settle_balances", "ledger.
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A running server: its database and its programs."""
+    """A running server: its database, as its superuser reaches it, and its programs."""
 
     url: str
     bin_dir: Path
