@@ -9,8 +9,10 @@ from ledger.models import InvariantRun, InvariantViolation, Restoration
 from payments.models import Payment
 from tests.factories.payments import AT
 from tests.kit import tampering
+from tests.kit.owner import OWNERS
 
-pytestmark = pytest.mark.django_db
+# Whoever tampers owns the tables, and sees what its own transaction wrote.
+pytestmark = [pytest.mark.django_db(databases=OWNERS), pytest.mark.usefixtures("as_owner")]
 
 
 @pytest.fixture

@@ -9,11 +9,13 @@ from typing import Any
 
 from django.db import connection, transaction
 
+from config import grants
+
 
 @contextmanager
 def law_off(*tables: str) -> Iterator[Any]:
     """Give a cursor for which the triggers of these tables do not exist."""
-    with transaction.atomic(), connection.cursor() as cursor:
+    with grants.as_owner(), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # a table with checks still to come is not altered
         for table in tables:
             cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")

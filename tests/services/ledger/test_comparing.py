@@ -10,8 +10,10 @@ from ledger.models import Account, Event, JournalEntry, OutboxMessage
 from payments.models import Payment
 from tests.factories import payments as make
 from tests.kit import tampering
+from tests.kit.owner import OWNERS
 
-pytestmark = pytest.mark.django_db
+# Whoever tampers owns the tables, and sees what its own transaction wrote.
+pytestmark = [pytest.mark.django_db(databases=OWNERS), pytest.mark.usefixtures("as_owner")]
 
 
 @pytest.fixture

@@ -8,8 +8,10 @@ from django.core.management import CommandError, call_command
 
 from tests.factories import payments as make
 from tests.kit import tampering
+from tests.kit.owner import OWNERS
 
-pytestmark = pytest.mark.django_db
+# Whoever tampers owns the tables, and sees what its own transaction wrote.
+pytestmark = [pytest.mark.django_db(databases=OWNERS), pytest.mark.usefixtures("as_owner")]
 
 
 @pytest.fixture

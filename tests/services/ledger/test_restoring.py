@@ -15,9 +15,10 @@ from payments.models import Payment
 from tests.factories import payments as make
 from tests.kit import tampering
 from tests.kit.books import assert_all_invariants_hold
+from tests.kit.owner import OWNERS
 from tests.kit.race import errors, results, together
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db(transaction=True, databases=OWNERS)
 
 PAULA, FRED, SUE = (staff_actor(number, name) for number, name in ((1, "paula"), (2, "fred"), (3, "sue")))
 

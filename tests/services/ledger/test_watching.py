@@ -11,8 +11,9 @@ from ledger.invariants import Window
 from ledger.models import InvariantRun, InvariantViolation
 from tests.factories import payments as make
 from tests.kit import tampering
+from tests.kit.owner import OWNERS
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db(transaction=True, databases=OWNERS)
 
 
 @pytest.fixture
