@@ -18,6 +18,7 @@ from ledger.history.rebuilding import Until
 from ledger.recorded import Recorded
 from ledger.recording import record
 from ledger.states import NEW, STAY, Edge, Machine, StateField, guard_sql
+from tests.kit.owner import OWNERS
 
 WALKER = Machine(
     "walker",
@@ -93,7 +94,7 @@ WALKS = st.lists(st.tuples(st.integers(0, 9), st.integers(-2, 5), VALUES), min_s
 
 
 @pytest.fixture
-def walkers(db):
+def walkers(as_owner, db):
     with connection.schema_editor() as editor:
         editor.create_model(Walker)
     with connection.cursor() as cursor:
@@ -107,6 +108,7 @@ def row_of(key) -> dict[str, Any]:
     return {name: bytes(value) if isinstance(value, memoryview) else value for name, value in values.items()}
 
 
+@pytest.mark.django_db(databases=OWNERS)
 @given(WALKS)
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_the_rebuilt_row_is_the_row_at_every_step_and_instant(walkers, walk):
