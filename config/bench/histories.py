@@ -82,7 +82,7 @@ def _histories(merchant: Any, number: int) -> Iterator[tuple[Any, list[Any]]]:
             expires_at=at + timedelta(days=7), metadata={"cart": position, "tags": ["a", "b"]},
         )  # fmt: skip
         stream: list[Any] = []
-        steps = (
+        steps: tuple[tuple[str, dict[str, Any]], ...] = (
             ("created", {}),
             ("authorized", {"authorized_minor": 10_000, "authorized_at": at, "provider_reference": "auth_1"}),
             ("cancelled", {"reason": "the customer asked", "closed_at": at}),

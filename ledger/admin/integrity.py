@@ -34,7 +34,7 @@ class ViolationAdmin(ViewOnlyAdmin):
     """What is not as it always is."""
 
     list_display = ["number", "detail_shown", "state", "first_seen", "last_seen"]
-    list_filter = ["number", ("gone_at", admin.EmptyFieldListFilter)]
+    list_filter = [("gone_at", admin.EmptyFieldListFilter)]
     search_fields = ["=subject_key"]
     hidden_fields = ["id", "fingerprint"]
     ordering = ("-last_seen_at",)

@@ -16,6 +16,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.db import connection, transaction
+from django.db.models import Model
 
 from ledger import changes
 from ledger.events import ChainBreak, verify_chain
@@ -197,7 +198,8 @@ def differences(rebuilt: Rebuilt, row: Any) -> list[Difference]:
     if not rebuilt.is_whole:
         return found
     columns = {column.attname for column in row._meta.concrete_fields}
-    how = changes.told(type(row))
+    model: type[Model] = type(row)
+    how = changes.told(model)
     for name, said in sorted(rebuilt.said.items()):
         if name not in columns or changes.agree(said, getattr(row, name)):
             continue

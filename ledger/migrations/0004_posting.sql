@@ -186,6 +186,18 @@ BEGIN
             array_agg(l.account), array_agg(l.amount))
         FROM unnest(p_entry, p_account, p_amount) AS l (entry, account, amount) WHERE l.entry = taken_back.entry;
     END LOOP;
+    -- A bound holds after every entry, not only after the last one (of several lines of an entry, after all of them).
+    IF EXISTS (
+        SELECT 1 FROM (
+            SELECT l.account, l.entry, sum(sum(l.amount)) OVER (PARTITION BY l.account ORDER BY e_id[l.entry]) AS moved
+            FROM unnest(p_entry, p_account, p_amount) AS l (entry, account, amount) GROUP BY l.account, l.entry
+        ) r JOIN ledger_account a ON a.id = r.account AND a.merchant_id = e_merchant[r.entry]
+        WHERE NOT a.is_deferred
+          AND (a.balance + r.moved < a.balance_min + a.held OR a.balance + r.moved > a.balance_max - a.held)
+    ) THEN
+        RAISE EXCEPTION 'an entry of the call passes a bound'
+            USING ERRCODE = '23514', CONSTRAINT = 'ledger_account_within_bounds';
+    END IF;
     PERFORM pg_current_xact_id();  -- before the moment, as above
     moment := clock_timestamp();
     WITH head AS MATERIALIZED (

@@ -15,4 +15,6 @@ def all_invariants_hold_at_the_end(request: pytest.FixtureRequest) -> Iterator[N
         return
     request.getfixturevalue("_django_db_helper")  # so that the database is there until this has looked
     yield
+    if request.node.get_closest_marker("damages") is not None:
+        return  # it breaks something on purpose, to see that it is found
     assert_all_invariants_hold()

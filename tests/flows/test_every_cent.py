@@ -168,6 +168,7 @@ def test_what_lies_beyond_the_depth_is_named_and_never_called_explained_or_not(n
     assert story.nodes.keys() < whole.nodes.keys()
 
 
+@pytest.mark.damages
 class TestWhatIsNotExplained:
     """Negative controls: take one thing away, and exactly that money is unexplained, with the reason."""
 

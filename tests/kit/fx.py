@@ -60,7 +60,7 @@ def fund(merchant_id: UUID, amount: Money) -> None:
         merchant_id=merchant_id, kind="funding", source_type="test", source_id=uuid4(), step="funding",
         occurred_at=clock.now(),
         legs=[
-            debit(account(Code.BANK, merchant_id, amount.currency, "main"), amount, "funding"),
+            debit(account(Code.SUSPENSE, merchant_id, amount.currency), amount, "funding"),
             credit(account(Code.MERCHANT_BALANCE, merchant_id, amount.currency), amount, "sale"),
         ],
     )  # fmt: skip

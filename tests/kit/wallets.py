@@ -40,10 +40,10 @@ class Purses:
         return self._opened[code, holder]
 
     def fund(self, row: Account, minor: int) -> None:
-        """Pay money in by the bank."""
+        """Pay money in; from suspense, because no bank statement tells of it."""
         money = Money(minor, self.currency)
         legs = [
-            debit(account(Code.BANK, self.merchant_id, self.currency, "main"), money, "funding"),
+            debit(account(Code.SUSPENSE, self.merchant_id, self.currency), money, "funding"),
             credit(selectors.ref_of(row), money, "funding"),
         ]
         draft = EntryDraft(

@@ -19,7 +19,8 @@ MODELS = {model._meta.db_table: model for model in apps.get_models()}
 
 
 def _column(model: type[Model]) -> str:
-    return next(field.name for field in model._meta.concrete_fields if not field.primary_key)
+    plain = (field for field in model._meta.concrete_fields if not field.has_db_default())
+    return next(field.name for field in plain if not field.primary_key)
 
 
 def _row(model: type[Model]) -> Model:

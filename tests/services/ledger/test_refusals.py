@@ -218,6 +218,15 @@ class TestManyAndDry:
         assert [type(answer) for answer in dry] == [type(answer) for answer in wet]
         assert balances.balance(owed(merchant)) == usd(-1)
 
+    def test_an_entry_may_not_overdraw_what_a_later_one_brings_back(self, merchant):
+        drafts = [spending(merchant, 5), funding(merchant, 5)]
+        with pytest.raises(journal.Overdraft), phase():
+            journal.post(drafts)
+        with phase():
+            first, second = bulk.post_many(drafts)
+        assert isinstance(first.error, journal.Overdraft)
+        assert isinstance(second, bulk.Posted)
+
     def test_a_fact_twice_in_one_call_is_posted_once(self, merchant):
         draft = funding(merchant, 5)
         with phase():
