@@ -267,6 +267,7 @@ class TestCommand:
         call_command("explain", payout.public_id, "--json", "--depth", "1")
         assert '"is_complete": false' in capsys.readouterr().out
 
+    @pytest.mark.damages
     def test_fails_when_something_is_unexplained_and_when_nothing_is_there(self, night, ada, capsys):
         payout = Payout.objects.get(batch__vendor=ada)
         line = payout.match.line_id

@@ -185,7 +185,7 @@ class TestLaw:
     )
     def test_is_refused_by_the_database(self, purses, carla, shop, attack):
         purses.hold(carla, shop, 4_000)
-        bank = Account.objects.get(merchant_id=purses.merchant_id, code="bank")
+        bank = Account.objects.get(merchant_id=purses.merchant_id, code="suspense")
         names = {"account": carla.pk, "merchant": purses.merchant_id, "bank": bank.pk}
         with pytest.raises(DatabaseError), transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(attack, names)

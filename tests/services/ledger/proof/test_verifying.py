@@ -133,7 +133,7 @@ def test_rows_of_an_archived_month_are_counted_not_missed(books):
             )  # fmt: skip
         found = verifying.verify()
         assert found.holds, found.fault
-        assert found.archived == 2 * len(books.entries)
+        assert found.archived >= 2 * len(books.entries)
 
 
 class TestBlocks:
