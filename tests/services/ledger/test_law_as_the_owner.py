@@ -1,7 +1,7 @@
 """The books against the owner of their own tables: what the triggers and constraints refuse, whoever asks.
 
 The grants hide these laws from the application, so they are attacked here past the grants. The owner could
-drop the triggers themselves; that such tampering is found is the seals' part (`test_sealing.py`).
+drop the triggers themselves; that such tampering is found is the seals' part (`proof/`).
 """
 
 import uuid

@@ -18,7 +18,7 @@ SAME_TESTS = (
     *(
         f"tests/services/ledger/{name}.py"
         for name in (
-            "spread_books", "test_journal", "test_recording", "test_refusals", "test_sealing",
+            "spread_books", "test_journal", "test_recording", "test_refusals", "proof/test_sealing",
             "test_transferring", "test_holding",
         )
     ),
