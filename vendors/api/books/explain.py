@@ -13,6 +13,7 @@ from ledger.explain import shown, walking
 from ledger.explain.registry import Scope
 from ledger.explain.walking import NotExplained
 from vendors.api.base import MerchantViewSet
+from vendors.api.books.shapes import MoneyOut
 from vendors.api.openapi import Answer, documented, path_text
 from vendors.api.paging import check_parameters
 
@@ -22,18 +23,11 @@ NODES_MAX: Final = 500
 _DEPTH: Final = re.compile(r"[0-9]{1,2}", re.ASCII)
 
 
-class AmountShape(serializers.Serializer):
-    """An amount in whole minor units with its ISO 4217 currency; it may be negative."""
-
-    amount = serializers.IntegerField()
-    currency = serializers.CharField()
-
-
 class PartShape(serializers.Serializer):
     """One part of a figure; `id` can be explained in turn."""
 
     name = serializers.CharField()
-    amount = AmountShape()
+    amount = MoneyOut()
     id = serializers.CharField(allow_null=True)
     is_followed = serializers.BooleanField(help_text="False: shown here, explained by this node.")
 
@@ -83,10 +77,10 @@ class NodeShape(serializers.Serializer):
     kind = serializers.CharField()
     title = serializers.CharField()
     at = serializers.DateTimeField(allow_null=True)
-    amounts = AmountShape(many=True)
-    footing = AmountShape(many=True)
+    amounts = MoneyOut(many=True)
+    footing = MoneyOut(many=True)
     is_explained = serializers.BooleanField()
-    unexplained = AmountShape(many=True)
+    unexplained = MoneyOut(many=True)
     reasons = serializers.ListField(child=serializers.CharField())
     seal = SealShape(allow_null=True)
     parts = PartShape(many=True)
@@ -101,8 +95,8 @@ class ExplanationShape(serializers.Serializer):
     id = serializers.CharField()
     is_explained = serializers.BooleanField(help_text="Nothing that was followed is unexplained.")
     is_complete = serializers.BooleanField(help_text="Everything was followed to its end.")
-    footing = AmountShape(many=True)
-    unexplained = AmountShape(many=True)
+    footing = MoneyOut(many=True)
+    unexplained = MoneyOut(many=True)
     reasons = ReasonShape(many=True)
     not_followed = BeyondShape()
     nodes = NodeShape(many=True)

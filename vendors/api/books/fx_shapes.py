@@ -11,7 +11,7 @@ from ledger.models import FxConversion, FxQuote, FxUnwind
 from ledger.models.fx import plain
 from ledger.models.fx_rates import FxKind, FxSource
 from ledger.money import Money
-from vendors.api.books.explain import AmountShape
+from vendors.api.books.shapes import MoneyOut
 
 RATE_HELP: Final = "A decimal text: how much of the bought currency one unit of the sold one is."
 
@@ -51,9 +51,9 @@ class QuoteShape(serializers.Serializer):
     object = serializers.ChoiceField(["fx_quote"])
     status = serializers.ChoiceField(FxQuoteState.values)
     kind = serializers.ChoiceField(FxKind.values)
-    sell = AmountShape()
-    buy = AmountShape()
-    spread = AmountShape(help_text="What the platform keeps, in the bought currency.")
+    sell = MoneyOut()
+    buy = MoneyOut()
+    spread = MoneyOut(help_text="What the platform keeps, in the bought currency.")
     house_rate = serializers.CharField(help_text=RATE_HELP)
     customer_rate = serializers.CharField(help_text=RATE_HELP)
     spread_bps = serializers.IntegerField(help_text="Hundredths of a percent between the two rates.")
@@ -67,10 +67,10 @@ class UnwindShape(serializers.Serializer):
     """A part of a conversion turned back for a refund."""
 
     id = serializers.CharField()
-    given_back = AmountShape()
-    taken_back = AmountShape()
-    spread_returned = AmountShape()
-    house_gain = AmountShape(help_text="The platform's; negative: its loss.")
+    given_back = MoneyOut()
+    taken_back = MoneyOut()
+    spread_returned = MoneyOut()
+    house_gain = MoneyOut(help_text="The platform's; negative: its loss.")
     house_rate = serializers.CharField(help_text=RATE_HELP)
     explanation = serializers.CharField()
     created_at = serializers.DateTimeField()
@@ -85,15 +85,15 @@ class ConversionShape(serializers.Serializer):
     quote_id = serializers.CharField()
     from_account = serializers.ChoiceField(["merchant_balance"])
     to_account = serializers.ChoiceField(["merchant_balance"])
-    sell = AmountShape()
-    buy = AmountShape()
-    spread = AmountShape()
+    sell = MoneyOut()
+    buy = MoneyOut()
+    spread = MoneyOut()
     house_rate = serializers.CharField(help_text=RATE_HELP)
     customer_rate = serializers.CharField(help_text=RATE_HELP)
     rounding = serializers.CharField(help_text="Taken by rounding, in minor units; negative: added.")
     explanation = serializers.CharField()
     entry_id = serializers.CharField()
-    unwound = AmountShape(help_text="Of the amount sold, turned back since.")
+    unwound = MoneyOut(help_text="Of the amount sold, turned back since.")
     unwinds = UnwindShape(many=True)
     created_at = serializers.DateTimeField()
 
@@ -127,19 +127,19 @@ class PositionShape(serializers.Serializer):
     """What the platform holds of a pair by the merchant's conversions; long is positive."""
 
     pair = serializers.CharField()
-    base = AmountShape()
-    counter = AmountShape()
+    base = MoneyOut()
+    counter = MoneyOut()
     average_rate = serializers.CharField(allow_null=True)
     rate = serializers.CharField(allow_null=True, help_text="Of the base in the counter currency, now.")
-    unrealised_gain = AmountShape(allow_null=True, help_text="If it were closed now; negative: a loss.")
+    unrealised_gain = MoneyOut(allow_null=True, help_text="If it were closed now; negative: a loss.")
     reason = serializers.CharField(allow_null=True, help_text="Why there is no rate.")
 
 
 class EarnedShape(serializers.Serializer):
     """What conversions have brought the platform in a currency."""
 
-    spread = AmountShape()
-    realised_gain = AmountShape()
+    spread = MoneyOut()
+    realised_gain = MoneyOut()
 
 
 class ExposureShape(serializers.Serializer):
