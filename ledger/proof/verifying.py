@@ -181,8 +181,9 @@ def _compare_end(chain: _Chain) -> None:
 def _unsealed() -> int:
     with connection.cursor() as cursor:
         cursor.execute(
-            """SELECT count(*) FROM ledger_entry
-               WHERE xid >= coalesce((SELECT max(transaction_to) FROM ledger_seal), 0)::text::xid8"""
+            """WITH sealed AS (SELECT coalesce(max(transaction_to), 0)::text::xid8 AS upto FROM ledger_seal)
+               SELECT (SELECT count(*) FROM ledger_entry WHERE xid >= (SELECT upto FROM sealed))
+                    + (SELECT count(*) FROM ledger_event WHERE xid >= (SELECT upto FROM sealed))"""
         )
         return int(cursor.fetchone()[0])
 

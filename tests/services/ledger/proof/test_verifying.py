@@ -136,6 +136,20 @@ def test_rows_of_an_archived_month_are_counted_not_missed(books):
         assert found.archived >= 2 * len(books.entries)
 
 
+@pytest.mark.parametrize("first", [b"\x00", b"D", b"V"])
+def test_a_record_with_another_kind_is_a_fault_and_no_crash(books, first):
+    """Also where months were archived, so that each record is asked for its month."""
+    change = """UPDATE ledger_seal_records SET records = set_byte(records, 0, %s)"""
+    with seals.tampered(change, first[0]):
+        ArchiveFile.objects.create(
+            number=2_000_000, table="ledger_entry", range_from=datetime(1970, 1, 1, tzinfo=UTC),
+            range_to=datetime(1971, 1, 1, tzinfo=UTC), rows=1, file_name=f"{uuid.uuid4()}",
+            content_hash=b"", packed_hash=b"", previous_hash=b"", archive_hash=b"", key_id="dev1", mac=b"",
+            detached_as=f"{uuid.uuid4()}",
+        )  # fmt: skip
+        assert "were changed" in verifying.verify().fault
+
+
 class TestBlocks:
     def test_the_first_block_is_gone(self, two_blocks):
         assert "block 1 is missing" in seals.fault_after("DELETE FROM ledger_seal WHERE number = 1")
