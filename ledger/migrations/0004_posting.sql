@@ -10,7 +10,8 @@ DECLARE
     part record;
     written xid8;
 BEGIN
-    SELECT sum(i.amount) AS off, bool_and((i.entry_id, i.currency) = (f.entry_id, f.currency)) AS is_one,
+    SELECT sum(i.amount) AS off,
+           bool_and((i.entry_id, i.merchant_id, i.currency) = (f.entry_id, f.merchant_id, f.currency)) AS is_one,
            bool_and(coalesce((SELECT a.currency = i.currency FROM ledger_account a
                               WHERE a.id = i.account_id AND a.merchant_id = i.merchant_id), false)) AS fits,
            (array_agg(f.entry_id))[1] AS entry_id, (array_agg(f.merchant_id))[1] AS merchant_id

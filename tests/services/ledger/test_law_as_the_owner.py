@@ -84,6 +84,20 @@ class TestPostings:
     def test_are_of_an_account_that_is_there(self, merchant):
         slip_in(merchant, "ledger_posting_account_fits", account="account_id + 2^40::bigint")
 
+    def test_of_two_merchants_share_no_entry(self, merchant):
+        """Each fits its own account and both sum to zero: the entry is one merchant's all the same."""
+        other, entry = uuid.uuid4(), str(uuid7())
+        with phase():
+            kit.post([sale(other, 1000)])
+        pair = (
+            "INSERT INTO ledger_posting "
+            "(entry_id, line, merchant_id, account_id, currency, amount, purpose) "
+            f"SELECT '{entry}', row_number() OVER (), merchant_id, account_id, currency, "
+            "CASE WHEN merchant_id = %(merchant)s THEN 5 ELSE -5 END, 'x' FROM ledger_posting "
+            f"WHERE merchant_id IN (%(merchant)s, '{other}') AND line = 1"
+        )
+        attack(merchant, BROKEN_LAW, ENTRY.replace("{entry}", entry) + pair, "ledger_entry_balances")
+
     def test_must_balance_when_they_are_copied_in(self, merchant):
         ((entry, account),) = fetch(
             "SELECT entry_id, account_id FROM ledger_posting WHERE merchant_id = %s AND line = 1", merchant
