@@ -208,7 +208,8 @@ def _moving(model: type[models.Model], rows: Sequence[Any]) -> tuple[str, list[A
     names = {name for row in rows for name in _changed(row)}
     fields = [field for field in model._meta.concrete_fields if field.primary_key or field.name in names]
     quote = connection.ops.quote_name
-    line = f"({', '.join(f'%s::{field.db_type(connection)}' for field in fields)})"
+    # CAST, for a minus before a bound number binds looser than `::` and would refuse the smallest of a type.
+    line = f"({', '.join(f'CAST(%s AS {field.db_type(connection)})' for field in fields)})"
     key = quote(str(model._meta.pk.column))
     columns = [quote(str(field.column)) for field in fields]
     moved = ", ".join(f"{column} = new.{column}" for column in columns if column != key)

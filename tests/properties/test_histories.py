@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from django.db import connection, models
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from ledger import locks, states
@@ -110,6 +110,7 @@ def row_of(key) -> dict[str, Any]:
 
 @pytest.mark.django_db(databases=OWNERS)
 @given(WALKS)
+@example([(0, 0, {}), (0, 0, {"number": -(2**63)})])
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_the_rebuilt_row_is_the_row_at_every_step_and_instant(walkers, walk):
     key, at, stood = uuid.uuid4(), AT, []
