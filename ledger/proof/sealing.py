@@ -49,21 +49,31 @@ def seal() -> SealBlock | None:
 
 
 def seal_all(until: float | None = None) -> int:
-    """Seal block after block, until none is left or `clock.monotonic()` passes `until`; return how many."""
-    sealed = 0
-    while seal() is not None:
+    """Seal what has finished by now, or until `clock.monotonic()` passes `until`; return how many blocks.
+
+    What finishes meanwhile waits for the next call: under load there is always more, and a block costs two
+    flushes however little is in it.
+    """
+    sealed, horizon = 0, _horizon()
+    while (block := seal()) is not None:
         sealed += 1
-        if until is not None and clock.monotonic() > until:
+        if block.transaction_to >= horizon or (until is not None and clock.monotonic() > until):
             break
     return sealed
 
 
-def _end(start: int) -> tuple[int, bool]:
-    """Return up to which transaction the next block goes, and whether there is nothing in it."""
+def _horizon() -> int:
+    """Return the oldest transaction still running: all before it have ended."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
-        end = horizon = int(cursor.fetchone()[0])
-        is_empty = True
+        return int(cursor.fetchone()[0])
+
+
+def _end(start: int) -> tuple[int, bool]:
+    """Return up to which transaction the next block goes, and whether there is nothing in it."""
+    end = horizon = _horizon()
+    is_empty = True
+    with connection.cursor() as cursor:
         for table in rows.TABLE_OF.values():
             # The transaction that row number BLOCK_ROWS belongs to ends the block, itself excluded.
             cursor.execute(
