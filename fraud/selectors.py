@@ -1,13 +1,11 @@
 """The read queries of this app. Every one takes the merchant, or `ALL` for staff, except by key."""
 
 import uuid
-from datetime import datetime
 from typing import Final
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Q
 
-from fraud.models import FraudCheck, FraudReview, RiskRule
-from fraud.states import ReviewState
+from fraud.models import FraudCheck, RiskRule
 
 ALL: Final = None
 """Staff ask for every merchant by name, never by leaving something out."""
@@ -23,17 +21,3 @@ def rule_rows(merchant_id: uuid.UUID) -> list[RiskRule]:
 def check_of(merchant_id: uuid.UUID, payment_ref: str) -> FraudCheck | None:
     """Return the check of a payment, if it was screened."""
     return FraudCheck.objects.filter(merchant_id=merchant_id, payment_ref=payment_ref).first()
-
-
-def open_reviews(merchant_id: uuid.UUID | None) -> QuerySet[FraudReview]:
-    """Return the reviews that wait for a person, the first to expire first."""
-    waiting = FraudReview.objects.filter(state=ReviewState.OPEN)
-    if merchant_id is not ALL:
-        waiting = waiting.filter(merchant_id=merchant_id)
-    return waiting.select_related("fraud_check", "merchant").order_by("expires_at", "id")
-
-
-def decisions_since(since: datetime) -> dict[str, int]:
-    """Return how many checks came to each decision since a time, over all merchants (dashboard)."""
-    counted = FraudCheck.objects.filter(occurred_at__gte=since).values("decision").annotate(n=Count("id"))
-    return {row["decision"]: row["n"] for row in counted}

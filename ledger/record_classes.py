@@ -1,6 +1,8 @@
 """What the ground floor keeps, and how long."""
 
+from collections.abc import Callable
 from datetime import datetime
+from typing import Any
 
 from django.db.models import QuerySet
 
@@ -15,6 +17,26 @@ def _sent(before: datetime) -> QuerySet[OutboxMessage]:
 
 def _finished(before: datetime) -> QuerySet[Job]:
     return Job.objects.filter(finished_at__lt=before)
+
+
+def _working_data(
+    name: str, title: str, rows: Callable[[datetime], QuerySet[Any]], moment: str, subject: str, days: int,
+    because: str,
+) -> RecordClass:  # fmt: skip
+    """Declare rows of no merchant that are erased after some days, because their work is done."""
+    return register(
+        RecordClass(
+            name=name,
+            title=title,
+            disposal=Disposal.ERASE,
+            rows=rows,
+            moment=moment,
+            merchant="",
+            subjects=(subject,),
+            days=days,
+            legal_basis=f"working data: {because}",
+        )
+    )
 
 
 JOURNAL = register(
@@ -53,29 +75,9 @@ AUDIT = register(
         legal_basis="PCI DSS 4.0, 10.5.1 asks 12 months; commercial and tax law up to seven years",
     )
 )
-OUTBOX = register(
-    RecordClass(
-        name="outbox",
-        title="delivered news",
-        disposal=Disposal.ERASE,
-        rows=_sent,
-        moment="due_at",
-        merchant="",
-        subjects=("subject_id",),
-        days=90,
-        legal_basis="working data: the events that they carry are kept",
-    )
+OUTBOX = _working_data(
+    "outbox", "delivered news", _sent, "due_at", "subject_id", 90, "the events that they carry are kept"
 )
-JOBS = register(
-    RecordClass(
-        name="jobs",
-        title="finished jobs",
-        disposal=Disposal.ERASE,
-        rows=_finished,
-        moment="created_at",
-        merchant="",
-        subjects=("reference",),
-        days=7,
-        legal_basis="working data: what they did is in the books",
-    )
+JOBS = _working_data(
+    "jobs", "finished jobs", _finished, "created_at", "reference", 7, "what they did is in the books"
 )

@@ -1,7 +1,6 @@
 """The review desk: what waits for a person, the first to expire first, with all that is needed to decide."""
 
 from collections.abc import Iterable
-from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
@@ -13,7 +12,6 @@ from fraud.admin.findings import findings_panel, payment_link
 from fraud.models import FraudCheck, FraudReview
 from fraud.services import reviewing
 from fraud.states import ReviewState
-from ledger.actors import Actor
 from ledger.admin import filters, formats
 from ledger.admin.base import (
     Facts,
@@ -21,19 +19,12 @@ from ledger.admin.base import (
     ReasonedAction,
     ViewOnlyAdmin,
     badge_column,
+    by,
     link_column,
     moment_column,
 )
 
 EARLIER_SHOWN = 20
-
-
-def _approve(review: FraudReview, actor: Actor, reason: str, at: datetime) -> None:
-    reviewing.approve(review_id=review.pk, actor=actor, reason=reason, at=at)
-
-
-def _decline(review: FraudReview, actor: Actor, reason: str, at: datetime) -> None:
-    reviewing.decline(review_id=review.pk, actor=actor, reason=reason, at=at)
 
 
 def _is_open(review: FraudReview) -> bool:
@@ -62,7 +53,7 @@ class FraudReviewAdmin(ViewOnlyAdmin):
             name="approve",
             label="Approve",
             permission="fraud.decide_review",
-            perform=_approve,
+            perform=by(reviewing.approve, "review_id", of_merchant=False),
             done="The review is approved; the payment goes on.",
             is_offered=_is_open,
             explains="The payment goes on to be authorized. The first verdict counts.",
@@ -71,7 +62,7 @@ class FraudReviewAdmin(ViewOnlyAdmin):
             name="decline",
             label="Decline",
             permission="fraud.decide_review",
-            perform=_decline,
+            perform=by(reviewing.decline, "review_id", of_merchant=False),
             done="The review is declined; the payment ends.",
             is_offered=_is_open,
             explains="The payment ends without being sent to the network. The first verdict counts.",

@@ -1,13 +1,10 @@
 """Rules and lists for staff; a list entry may be ended with a reason."""
 
-from datetime import datetime
-
 from django.contrib import admin
 
 from fraud.models import ListEntry, RiskRule
 from fraud.services import configuring
-from ledger.actors import Actor
-from ledger.admin.base import ReasonedAction, ViewOnlyAdmin, badge_column, link_column, moment_column
+from ledger.admin.base import ReasonedAction, ViewOnlyAdmin, badge_column, by, link_column, moment_column
 
 
 @admin.register(RiskRule)
@@ -36,10 +33,6 @@ class RiskRuleAdmin(ViewOnlyAdmin):
     until = moment_column("valid_until", "until")
 
 
-def _end(entry: ListEntry, actor: Actor, reason: str, at: datetime) -> None:
-    configuring.end_list_entry(entry_id=entry.pk, actor=actor, reason=reason, at=at)
-
-
 @admin.register(ListEntry)
 class ListEntryAdmin(ViewOnlyAdmin):
     """Who is blocked or allowed, for how long and why; the value itself is not kept."""
@@ -53,7 +46,7 @@ class ListEntryAdmin(ViewOnlyAdmin):
             name="end",
             label="End",
             permission="fraud.keep_lists",
-            perform=_end,
+            perform=by(configuring.end_list_entry, "entry_id", of_merchant=False),
             done="The entry has ended.",
             is_offered=lambda entry: entry.valid_until is None,
             explains="From now on it neither blocks nor allows anyone. It stays on record.",

@@ -12,8 +12,6 @@ from typing import Final
 from fraud.engine.types import (
     DAY_SECONDS,
     HOUR_SECONDS,
-    SCORE_MAX,
-    Decision,
     Dimension,
     Level,
     Rule,
@@ -85,6 +83,3 @@ DEFAULT_RULES: Final = (
     Rule("levels", RuleKind.LEVELS, {ANY: {Level.MEDIUM: 300, Level.HIGH: 600, Level.CRITICAL: 850}}),
     Rule("review_window", RuleKind.REVIEW_WINDOW, {ANY: {"seconds": 3 * DAY_SECONDS}}),
 )
-
-FAIL_POSTURES: Final = tuple(Decision)
-WEIGHT_MAX: Final = SCORE_MAX

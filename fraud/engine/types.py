@@ -73,7 +73,6 @@ class ListKind(StrEnum):
 VELOCITY_DIMENSIONS: Final = (Dimension.CUSTOMER, Dimension.METHOD, Dimension.IP)
 HOUR_SECONDS: Final = 3_600
 DAY_SECONDS: Final = 86_400
-WINDOWS_SECONDS: Final = (HOUR_SECONDS, DAY_SECONDS)
 ATTEMPTS_READ_MAX: Final = 1_000
 """How many attempts of one key are read at most; no limit on counts may lie beyond."""
 

@@ -1,13 +1,11 @@
 """The desk against money laundering: transfers that wait for a person, and patterns that were flagged."""
 
 from collections.abc import Iterable
-from datetime import datetime
 
 from django.contrib import admin
 from django.utils.safestring import SafeString
 
 from ledger import ids
-from ledger.actors import Actor
 from ledger.admin import filters, formats
 from ledger.admin.base import (
     Facts,
@@ -15,6 +13,7 @@ from ledger.admin.base import (
     ReasonedAction,
     ViewOnlyAdmin,
     badge_column,
+    by,
     link_column,
     moment_column,
     money_column,
@@ -25,14 +24,6 @@ from ledger.transfers import reviewing
 from ledger.transfers.screening import RULES
 
 EARLIER_SHOWN = 20
-
-
-def _clear(alert: AmlAlert, actor: Actor, reason: str, at: datetime) -> None:
-    reviewing.clear(merchant_id=alert.merchant_id, alert_id=alert.pk, reason=reason, actor=actor, at=at)
-
-
-def _uphold(alert: AmlAlert, actor: Actor, reason: str, at: datetime) -> None:
-    reviewing.uphold(merchant_id=alert.merchant_id, alert_id=alert.pk, reason=reason, actor=actor, at=at)
 
 
 def _is_open(alert: AmlAlert) -> bool:
@@ -61,7 +52,7 @@ class AmlAlertAdmin(ViewOnlyAdmin):
             name="clear",
             label="Clear",
             permission="ledger.decide_alert",
-            perform=_clear,
+            perform=by(reviewing.clear, "alert_id"),
             done="The alert is cleared; a transfer that waited for it is completed.",
             is_offered=_is_open,
             explains="Nothing is wrong: the held money moves. Nobody decides on a transfer of his own.",
@@ -70,7 +61,7 @@ class AmlAlertAdmin(ViewOnlyAdmin):
             name="uphold",
             label="Uphold",
             permission="ledger.decide_alert",
-            perform=_uphold,
+            perform=by(reviewing.uphold, "alert_id"),
             done="The alert is upheld; a transfer that waited for it is rejected.",
             is_offered=_is_open,
             explains="The suspicion stands: the held money goes back to its account.",

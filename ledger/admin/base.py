@@ -8,6 +8,7 @@ query in a loop (tests/admin holds a budget for each).
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
@@ -37,6 +38,7 @@ ROWS_ON_A_PAGE: Final = 25
 ROWS_IN_A_PANEL: Final = 50
 
 Column = Callable[[Any, Any], Any]
+Perform = Callable[..., Any]
 
 
 class ReasonForm(forms.Form):
@@ -63,12 +65,25 @@ class ReasonedAction:
     name: str
     label: str
     permission: str
-    perform: Callable[..., Any]
+    perform: Perform
     done: str
     is_offered: Callable[[Any], bool] = lambda row: True
     explains: str = ""
     is_dangerous: bool = False
     form: type[ReasonForm] = ReasonForm
+
+
+def by(service: Callable[..., Any], key: str, column: str = "pk", *, of_merchant: bool = True) -> Perform:
+    """Return what a reasoned action performs when it hands the row to one service, under the name `key`.
+
+    The service is told the row's `column`, its merchant unless it asks for none, actor, reason and instant.
+    """
+
+    def perform(row: Any, actor: Actor, reason: str, at: datetime, **told: Any) -> Any:
+        whose = {"merchant_id": row.merchant_id} if of_merchant else {}
+        return service(**whose, **{key: getattr(row, column)}, reason=reason, actor=actor, at=at, **told)
+
+    return perform
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,6 @@
 """The books for staff: accounts with their exact balances, entries with their postings."""
 
 from collections.abc import Iterable
-from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
@@ -13,7 +12,6 @@ from django.utils.safestring import SafeString
 
 from ledger import ids, past_balances
 from ledger.accounts import opening, selectors
-from ledger.actors import Actor
 from ledger.admin import filters, formats
 from ledger.admin.as_of import AsOf
 from ledger.admin.base import (
@@ -22,6 +20,7 @@ from ledger.admin.base import (
     Panel,
     ReasonedAction,
     ViewOnlyAdmin,
+    by,
     moment_column,
 )
 from ledger.admin.story import account_name
@@ -32,14 +31,6 @@ from ledger.past_balances import Basis
 from ledger.states import Machine
 
 _BALANCE = "(SELECT b.balance FROM ledger_balance b WHERE b.id = ledger_account.id)"
-
-
-def _close(row: Account, actor: Actor, reason: str, at: datetime) -> None:
-    opening.close(merchant_id=row.merchant_id, account_id=row.public_uuid, reason=reason, actor=actor, at=at)
-
-
-def _reopen(row: Account, actor: Actor, reason: str, at: datetime) -> None:
-    opening.reopen(merchant_id=row.merchant_id, account_id=row.public_uuid, reason=reason, actor=actor, at=at)
 
 
 def _may_close(row: Account) -> bool:
@@ -67,7 +58,7 @@ class AccountAdmin(ViewOnlyAdmin):
             name="close",
             label="Close",
             permission="ledger.close_account",
-            perform=_close,
+            perform=by(opening.close, "account_id", "public_uuid"),
             done="The account is closed.",
             is_offered=_may_close,
             explains="Only when nothing is on it and nothing is held. It can be opened again.",
@@ -77,7 +68,7 @@ class AccountAdmin(ViewOnlyAdmin):
             name="reopen",
             label="Open again",
             permission="ledger.close_account",
-            perform=_reopen,
+            perform=by(opening.reopen, "account_id", "public_uuid"),
             done="The account is open again.",
             is_offered=_is_closed,
         ),

@@ -12,9 +12,11 @@ from ledger.admin.base import (
     Column,
     Facts,
     Panel,
+    Perform,
     ReasonedAction,
     ViewOnlyAdmin,
     badge_column,
+    by,
     moment_column,
     money_column,
 )
@@ -62,6 +64,19 @@ def _is_running(row: Any) -> bool:
     return row.valid_to is None or row.valid_to > now()
 
 
+def _ending(noun: str, perform: Perform, explains: str) -> ReasonedAction:
+    return ReasonedAction(
+        name="end",
+        label=f"End the {noun}",
+        permission=KEEPS_FX,
+        perform=perform,
+        done=f"The {noun} has ended.",
+        is_offered=_is_running,
+        explains=explains,
+        is_dangerous=True,
+    )
+
+
 @admin.register(ExchangeRate)
 class ExchangeRateAdmin(ViewOnlyAdmin):
     """What the central bank and the feed said; append only."""
@@ -83,17 +98,10 @@ class FxTableRateAdmin(ViewOnlyAdmin):
     begins = moment_column("valid_from", "from")
     ends = moment_column("valid_to", "until")
     reasoned_actions = [
-        ReasonedAction(
-            name="end",
-            label="End the rate",
-            permission=KEEPS_FX,
-            perform=lambda row, actor, reason, at: table.end_rate(
-                rate_id=row.pk, reason=reason, actor=actor, at=at
-            ),
-            done="The rate has ended.",
-            is_offered=_is_running,
-            explains="From now on finance's table says nothing of this pair, until a rate is set again.",
-            is_dangerous=True,
+        _ending(
+            "rate",
+            by(table.end_rate, "rate_id", of_merchant=False),
+            "From now on finance's table says nothing of this pair, until a rate is set again.",
         )
     ]
 
@@ -108,17 +116,10 @@ class FxSpreadAdmin(ViewOnlyAdmin):
     begins = moment_column("valid_from", "from")
     ends = moment_column("valid_to", "until")
     reasoned_actions = [
-        ReasonedAction(
-            name="end",
-            label="End the spread",
-            permission=KEEPS_FX,
-            perform=lambda row, actor, reason, at: spreads.end_spread(
-                spread_id=row.pk, reason=reason, actor=actor, at=at
-            ),
-            done="The spread has ended.",
-            is_offered=_is_running,
-            explains="What goes before it holds again: everybody's spread, or the default of the kind.",
-            is_dangerous=True,
+        _ending(
+            "spread",
+            by(spreads.end_spread, "spread_id", of_merchant=False),
+            "What goes before it holds again: everybody's spread, or the default of the kind.",
         )
     ]
 

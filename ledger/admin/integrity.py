@@ -9,7 +9,7 @@ from django.utils.safestring import SafeString
 
 from ledger.actors import Actor
 from ledger.admin import filters, formats
-from ledger.admin.base import Facts, Panel, ReasonedAction, ViewOnlyAdmin, badge_column, moment_column
+from ledger.admin.base import Facts, Panel, ReasonedAction, ViewOnlyAdmin, badge_column, by, moment_column
 from ledger.admin.history import history_link, shown
 from ledger.history import rebuilding, restoring
 from ledger.models import InvariantRun, InvariantViolation, Restoration
@@ -81,14 +81,6 @@ class InvariantRunAdmin(ViewOnlyAdmin):
         return f"{row.duration_ms:,}"
 
 
-def _approve(row: Restoration, actor: Actor, reason: str, at: datetime) -> None:
-    restoring.approve(restoration_id=row.pk, reason=reason, actor=actor, at=at)
-
-
-def _reject(row: Restoration, actor: Actor, reason: str, at: datetime) -> None:
-    restoring.reject(restoration_id=row.pk, reason=reason, actor=actor, at=at)
-
-
 @admin.register(Restoration)
 class RestorationAdmin(ViewOnlyAdmin):
     """Rows and balances that were, or are to be, set right."""
@@ -104,7 +96,7 @@ class RestorationAdmin(ViewOnlyAdmin):
             name="approve",
             label="Approve",
             permission=DECIDES,
-            perform=_approve,
+            perform=by(restoring.approve, "restoration_id", of_merchant=False),
             done="Approved. The second approval of two people applies it.",
             is_offered=lambda row: row.state in (PROPOSED, APPROVED),
             explains="Two people other than the one who proposed it must approve. The second approval writes "
@@ -115,7 +107,7 @@ class RestorationAdmin(ViewOnlyAdmin):
             name="reject",
             label="Reject",
             permission=DECIDES,
-            perform=_reject,
+            perform=by(restoring.reject, "restoration_id", of_merchant=False),
             done="Rejected; nothing was changed.",
             is_offered=lambda row: row.state in (PROPOSED, APPROVED),
         ),

@@ -167,11 +167,3 @@ def streams(subject_type: str, subject_ids: Iterable[UUID] | None = None) -> Ite
     ordered = events.order_by("subject_id", "sequence").iterator(chunk_size=_CHUNK)
     for _, stream in groupby(ordered, key=lambda event: event.subject_id):
         yield stream
-
-
-def rebuild_all(subject_type: str, until: Until = END) -> Iterator[Rebuilt]:
-    """Return all subjects of a kind as their events tell them, by key, in constant memory."""
-    for stream in streams(subject_type):
-        rebuilt = fold(takewhile(until.covers, stream))
-        if rebuilt is not None:
-            yield rebuilt

@@ -49,18 +49,14 @@ class FxConversionNotFound(NotFound):
     code = "fx_conversion_not_found"
 
 
-class FxQuote(Recorded):
-    """A rate locked for one merchant and one amount until an instant; it is used once.
+class _Exchanged(Recorded):
+    """An amount of one currency and what it is in another: at the house rate, and less the spread.
 
     `buy_minor` is what the merchant gets, `house_minor` the same at the house rate, `spread_minor` between
-    them. `sources` says which sources the house rate is the median of, and which were left out and why.
+    them.
     """
 
-    PREFIX = "fxq"
-    SUBJECT = "fx_quote"
-
     merchant_id = models.UUIDField()
-    kind = models.CharField(max_length=16, choices=FxKind.choices)
     sell_currency = models.CharField(max_length=3)
     buy_currency = models.CharField(max_length=3)
     sell_minor = models.BigIntegerField()
@@ -69,6 +65,50 @@ class FxQuote(Recorded):
     spread_minor = models.BigIntegerField()
     house_rate = _rate()
     customer_rate = _customer_rate()
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return f"{self.sell.display()} to {self.buy.display()}"
+
+    @property
+    def sell(self) -> Money:
+        return Money(self.sell_minor, self.sell_currency)
+
+    @property
+    def buy(self) -> Money:
+        return Money(self.buy_minor, self.buy_currency)
+
+    @property
+    def house(self) -> Money:
+        return Money(self.house_minor, self.buy_currency)
+
+    @property
+    def spread(self) -> Money:
+        return Money(self.spread_minor, self.buy_currency)
+
+    def amounts_as_json(self) -> dict[str, Any]:
+        """Return what the payload of every event of an exchange says of its amounts and rates."""
+        return {
+            "sell": self.sell.as_json(),
+            "buy": self.buy.as_json(),
+            "spread": self.spread.as_json(),
+            "house_rate": str(self.house_rate),
+            "customer_rate": str(self.customer_rate),
+        }
+
+
+class FxQuote(_Exchanged):
+    """A rate locked for one merchant and one amount until an instant; it is used once.
+
+    `sources` says which sources the house rate is the median of, and which were left out and why.
+    """
+
+    PREFIX = "fxq"
+    SUBJECT = "fx_quote"
+
+    kind = models.CharField(max_length=16, choices=FxKind.choices)
     spread_bps = models.PositiveIntegerField()
     spread_id = models.UUIDField(null=True, blank=True, help_text="Empty: the house's default.")
     sources = models.JSONField()
@@ -100,25 +140,6 @@ class FxQuote(Recorded):
             ),
         ]
 
-    def __str__(self) -> str:
-        return f"{self.sell.display()} to {self.buy.display()}"
-
-    @property
-    def sell(self) -> Money:
-        return Money(self.sell_minor, self.sell_currency)
-
-    @property
-    def buy(self) -> Money:
-        return Money(self.buy_minor, self.buy_currency)
-
-    @property
-    def house(self) -> Money:
-        return Money(self.house_minor, self.buy_currency)
-
-    @property
-    def spread(self) -> Money:
-        return Money(self.spread_minor, self.buy_currency)
-
     def is_lapsed(self, at: datetime) -> bool:
         """Say whether its time is over."""
         return at >= self.expires_at
@@ -147,18 +168,14 @@ class FxQuote(Recorded):
         return {
             "id": self.public_id,
             "kind": self.kind,
-            "sell": self.sell.as_json(),
-            "buy": self.buy.as_json(),
-            "spread": self.spread.as_json(),
-            "house_rate": str(self.house_rate),
-            "customer_rate": str(self.customer_rate),
+            **self.amounts_as_json(),
             "spread_bps": self.spread_bps,
             "sources": self.sources,
             "status": self.state,
         }
 
 
-class FxConversion(Recorded):
+class FxConversion(_Exchanged):
     """Money of one currency turned into another at a quote's rate, and how much of it was unwound since.
 
     `rounding` and `house_rounding` are what rounding half to even took from (positive) or added to
@@ -168,17 +185,8 @@ class FxConversion(Recorded):
     PREFIX = "fxc"
     SUBJECT = "fx_conversion"
 
-    merchant_id = models.UUIDField()
     quote = models.OneToOneField(FxQuote, on_delete=models.PROTECT, related_name="conversion")
     pair = models.CharField(max_length=7)
-    sell_currency = models.CharField(max_length=3)
-    buy_currency = models.CharField(max_length=3)
-    sell_minor = models.BigIntegerField()
-    buy_minor = models.BigIntegerField()
-    house_minor = models.BigIntegerField()
-    spread_minor = models.BigIntegerField()
-    house_rate = _rate()
-    customer_rate = _customer_rate()
     rounding = _remainder()
     house_rounding = _remainder()
     explanation = models.TextField()
@@ -207,25 +215,6 @@ class FxConversion(Recorded):
         ]
         indexes = [models.Index(fields=["merchant_id", "id"], name="ledger_fx_conv_by_merchant")]
 
-    def __str__(self) -> str:
-        return f"{self.sell.display()} to {self.buy.display()}"
-
-    @property
-    def sell(self) -> Money:
-        return Money(self.sell_minor, self.sell_currency)
-
-    @property
-    def buy(self) -> Money:
-        return Money(self.buy_minor, self.buy_currency)
-
-    @property
-    def house(self) -> Money:
-        return Money(self.house_minor, self.buy_currency)
-
-    @property
-    def spread(self) -> Money:
-        return Money(self.spread_minor, self.buy_currency)
-
     @property
     def left(self) -> Money:
         """What can still be unwound, in the currency sold."""
@@ -251,11 +240,7 @@ class FxConversion(Recorded):
         return {
             "id": self.public_id,
             "quote_id": self.quote.public_id,
-            "sell": self.sell.as_json(),
-            "buy": self.buy.as_json(),
-            "spread": self.spread.as_json(),
-            "house_rate": str(self.house_rate),
-            "customer_rate": str(self.customer_rate),
+            **self.amounts_as_json(),
             "unwound": self.unwound_minor,
             "gain": Money(self.gain_minor, self.buy_currency).as_json(),
             "status": self.state,

@@ -142,12 +142,12 @@ class Transfer(Recorded):
     @TRANSFER.edge("approve")
     def approve(self, by: dict[str, str], reason: str, at: datetime) -> None:
         """Move the money after a person looked."""
-        self.decided_by, self.decision_reason, self.closed_at = by, reason, at
+        self._close(by, reason, at)
 
     @TRANSFER.edge("reject")
     def reject(self, by: dict[str, str], reason: str, at: datetime) -> None:
         """Leave the money where it is."""
-        self.decided_by, self.decision_reason, self.closed_at = by, reason, at
+        self._close(by, reason, at)
 
     @TRANSFER.edge("count_refund")
     def count_refund(self, amount: Money) -> None:
@@ -166,6 +166,9 @@ class Transfer(Recorded):
     def uncount_refund(self, amount: Money) -> None:
         """Leave a part to other refunds again."""
         self.refunded_minor -= amount.minor
+
+    def _close(self, by: dict[str, str], reason: str, at: datetime) -> None:
+        self.decided_by, self.decision_reason, self.closed_at = by, reason, at
 
 
 class Hold(Recorded):
@@ -251,8 +254,7 @@ class Hold(Recorded):
     @HOLD.edge("commit")
     def commit(self, amount: Money, at: datetime) -> None:
         """Give the last of it away for good."""
-        self._take(amount)
-        self.closed_at = at
+        self._take(amount, at)
 
     @HOLD.edge("pass_part")
     def pass_part(self, amount: Money) -> None:
@@ -262,8 +264,7 @@ class Hold(Recorded):
     @HOLD.edge("pass_on")
     def pass_on(self, amount: Money, at: datetime) -> None:
         """Leave the last of it to the hold of a review."""
-        self._take(amount)
-        self.closed_at = at
+        self._take(amount, at)
 
     @HOLD.edge("void")
     def void(self, at: datetime) -> None:
@@ -275,11 +276,12 @@ class Hold(Recorded):
         """Let go of what remains, because the time is over."""
         self.closed_at = at
 
-    def _take(self, amount: Money) -> None:
+    def _take(self, amount: Money, closed_at: datetime | None = None) -> None:
         """:raises HoldTooSmall: it keeps less."""
         if amount > self.remaining:
             raise HoldTooSmall(f"{self.remaining.display()} remains of hold {self.public_id}", param="amount")
         self.committed_minor += amount.minor
+        self.closed_at = closed_at
 
 
 class AmlAlert(Recorded):
@@ -326,9 +328,12 @@ class AmlAlert(Recorded):
     @AML_ALERT.edge("clear")
     def clear(self, by: dict[str, str], reason: str, at: datetime) -> None:
         """Find nothing wrong."""
-        self.decided_by, self.decision_reason, self.decided_at = by, reason, at
+        self._decide(by, reason, at)
 
     @AML_ALERT.edge("uphold")
     def uphold(self, by: dict[str, str], reason: str, at: datetime) -> None:
         """Find that the suspicion stands."""
+        self._decide(by, reason, at)
+
+    def _decide(self, by: dict[str, str], reason: str, at: datetime) -> None:
         self.decided_by, self.decision_reason, self.decided_at = by, reason, at

@@ -1,17 +1,16 @@
 """The refund desk: what waits for a second person, and each refund with the shares that give it back."""
 
 from collections.abc import Iterable
-from datetime import datetime
 
 from django.contrib import admin
 
-from ledger.actors import Actor
 from ledger.admin import filters, formats
 from ledger.admin.base import (
     Panel,
     ReasonedAction,
     ViewOnlyAdmin,
     badge_column,
+    by,
     link_column,
     moment_column,
     money_column,
@@ -19,18 +18,6 @@ from ledger.admin.base import (
 from payments.models import ProviderOperation, Refund, RefundShare
 from payments.services import requesting_refunds
 from payments.states import REQUESTED
-
-
-def _approve(refund: Refund, actor: Actor, reason: str, at: datetime) -> None:
-    requesting_refunds.approve(
-        merchant_id=refund.merchant_id, refund_id=refund.pk, reason=reason, actor=actor, at=at
-    )
-
-
-def _reject(refund: Refund, actor: Actor, reason: str, at: datetime) -> None:
-    requesting_refunds.reject(
-        merchant_id=refund.merchant_id, refund_id=refund.pk, reason=reason, actor=actor, at=at
-    )
 
 
 def _waits(refund: Refund) -> bool:
@@ -60,7 +47,7 @@ class RefundAdmin(ViewOnlyAdmin):
             name="approve",
             label="Approve",
             permission="payments.decide_refund",
-            perform=_approve,
+            perform=by(requesting_refunds.approve, "refund_id"),
             done="The refund is approved.",
             is_offered=_waits,
             explains="The money goes back when it is processed. Nobody approves a request of their own.",
@@ -69,7 +56,7 @@ class RefundAdmin(ViewOnlyAdmin):
             name="reject",
             label="Reject",
             permission="payments.decide_refund",
-            perform=_reject,
+            perform=by(requesting_refunds.reject, "refund_id"),
             done="The refund is rejected; the money stays.",
             is_offered=_waits,
             is_dangerous=True,

@@ -1,11 +1,9 @@
 """Bank statements, matches and breaks for staff."""
 
 from collections.abc import Iterable
-from datetime import datetime
 
 from django.contrib import admin
 
-from ledger.actors import Actor
 from ledger.admin import filters, formats
 from ledger.admin.base import (
     ROWS_IN_A_PANEL,
@@ -13,6 +11,7 @@ from ledger.admin.base import (
     ReasonedAction,
     ViewOnlyAdmin,
     badge_column,
+    by,
     code_column,
     link_column,
     moment_column,
@@ -172,10 +171,6 @@ class ReconciliationRunAdmin(ViewOnlyAdmin):
     finished = moment_column("finished_at")
 
 
-def _resolve(row: Break, actor: Actor, reason: str, at: datetime) -> None:
-    resolving.resolve(merchant_id=row.merchant_id, break_id=row.pk, reason=reason, actor=actor, at=at)
-
-
 @admin.register(Break)
 class BreakAdmin(ViewOnlyAdmin):
     """What does not agree, until somebody explains it."""
@@ -199,7 +194,7 @@ class BreakAdmin(ViewOnlyAdmin):
             name="resolve",
             label="Resolve",
             permission="settlements.resolve_break",
-            perform=_resolve,
+            perform=by(resolving.resolve, "break_id"),
             done="The break is resolved; nothing was booked by it.",
             is_offered=lambda row: row.state == BreakState.OPEN,
             explains="Say what explains the difference. Nothing is booked by it.",

@@ -11,17 +11,10 @@ from typing import Any
 from django.db import models
 from django.db.models import Q
 
-from ledger.errors import NotFound
 from ledger.money import Money
 from ledger.recording import Recorded
 from ledger.states import StateField
 from settlements.states import BANK_STATEMENT, StatementState
-
-
-class BankStatementNotFound(NotFound):
-    """No such bank statement of this merchant."""
-
-    code = "bank_statement_not_found"
 
 
 class BankStatement(Recorded):

@@ -5,7 +5,6 @@ Each call makes its own rows, so no test depends on another's.
 
 from datetime import UTC, datetime
 from typing import Any, Final
-from uuid import UUID
 
 from ledger import clock, locks
 from ledger.actors import SYSTEM
@@ -74,8 +73,3 @@ def create_api_key(merchant: Merchant, scopes: list[str] | None = None, **option
     key.last_used_at = clock.now()
     key.save(update_fields=["last_used_at"])
     return key, plaintext
-
-
-def unknown_id() -> UUID:
-    """Return an id that names nothing."""
-    return uuid7()

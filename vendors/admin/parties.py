@@ -1,14 +1,12 @@
 """Merchants, vendors and commission rules for staff; vendors may be suspended and reinstated."""
 
-from datetime import datetime
 from uuid import UUID
 
 from django.contrib import admin
 from django.utils.safestring import SafeString
 
-from ledger.actors import Actor
 from ledger.admin import filters, formats
-from ledger.admin.base import ReasonedAction, ViewOnlyAdmin, badge_column, link_column, moment_column
+from ledger.admin.base import ReasonedAction, ViewOnlyAdmin, badge_column, by, link_column, moment_column
 from ledger.owners import names_owners
 from vendors.models import CommissionRule, Merchant, Vendor
 from vendors.services import onboarding
@@ -36,18 +34,6 @@ def vendor_names(ids: list[UUID]) -> dict[str, str]:
     return {str(key): name for key, name in found}
 
 
-def _suspend(vendor: Vendor, actor: Actor, reason: str, at: datetime) -> None:
-    onboarding.suspend_vendor(
-        merchant_id=vendor.merchant_id, vendor_id=vendor.pk, reason=reason, actor=actor, at=at
-    )
-
-
-def _reinstate(vendor: Vendor, actor: Actor, reason: str, at: datetime) -> None:
-    onboarding.reinstate_vendor(
-        merchant_id=vendor.merchant_id, vendor_id=vendor.pk, reason=reason, actor=actor, at=at
-    )
-
-
 @admin.register(Vendor)
 class VendorAdmin(ViewOnlyAdmin):
     """The sellers; bank details are masked."""
@@ -62,7 +48,7 @@ class VendorAdmin(ViewOnlyAdmin):
             name="suspend",
             label="Suspend",
             permission="vendors.suspend_vendor",
-            perform=_suspend,
+            perform=by(onboarding.suspend_vendor, "vendor_id"),
             done="The vendor is suspended: nothing is sold for it or paid out to it.",
             is_offered=lambda vendor: vendor.state == VendorState.ACTIVE,
             explains="What the vendor is owed stays owed.",
@@ -72,7 +58,7 @@ class VendorAdmin(ViewOnlyAdmin):
             name="reinstate",
             label="Reinstate",
             permission="vendors.suspend_vendor",
-            perform=_reinstate,
+            perform=by(onboarding.reinstate_vendor, "vendor_id"),
             done="The vendor is active again.",
             is_offered=lambda vendor: vendor.state == VendorState.SUSPENDED,
         ),

@@ -8,7 +8,6 @@ from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 from rest_framework.request import Request
 
-from ledger import clock
 from ledger.accounts import opening, selectors
 from ledger.accounts.opening import (
     OPENED_BY_MERCHANTS,
@@ -90,17 +89,15 @@ class AccountViewSet(MerchantViewSet):
     def create(self, request: Request) -> HttpResponse:
         """Open an account."""
         asked = self.read(AccountIn)
-        row = opening.open_account(
-            merchant_id=self.merchant.pk,
+        return self.do(
+            opening.open_account,
+            account_shown,
+            201,
             account_id=self.effect_id,
             code=Code(asked["code"]),
             holder=asked["holder"],
             currency=asked["currency"],
-            actor=self.actor,
-            at=clock.now(),
-            answer=self.answer(account_shown, 201),
         )
-        return self.finish(row)
 
     @documented(
         operation_id="accounts_list",
@@ -176,12 +173,9 @@ class AccountViewSet(MerchantViewSet):
 
     def _change(self, act: Any, id: str) -> HttpResponse:
         asked = self.read(WhyIn)
-        row = act(
-            merchant_id=self.merchant.pk,
+        return self.do(
+            act,
+            account_shown,
             account_id=shapes.key_of(Account.PREFIX, id, AccountNotFound),
             reason=asked["reason"],
-            actor=self.actor,
-            at=clock.now(),
-            answer=self.answer(account_shown),
         )
-        return self.finish(row)

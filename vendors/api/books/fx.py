@@ -13,8 +13,7 @@ from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, ValidationError
 from rest_framework.request import Request
 
-from ledger import clock, ids
-from ledger.errors import NotFound
+from ledger import clock
 from ledger.fx import converting, exposure, quoting, rates, selectors
 from ledger.fx.arithmetic import AmountTooLarge, AmountTooSmall, SameCurrency
 from ledger.fx.converting import ConversionWish, QuoteDiffers, QuoteExpired, QuoteUsed
@@ -28,6 +27,7 @@ from ledger.money import BadCurrency, check_currency
 from ledger.states import StateConflict
 from vendors.api.base import MerchantViewSet
 from vendors.api.books import fx_shapes as shapes
+from vendors.api.books.shapes import key_of
 from vendors.api.fields import CurrencyField, MoneyField, PublicIdField, StrictSerializer, TextField
 from vendors.api.openapi import (
     PAGE_PARAMETERS,
@@ -101,14 +101,7 @@ class FxViewSet(MerchantViewSet):
     def quote(self, request: Request) -> HttpResponse:
         values = self.read(QuoteIn)
         wish = QuoteWish(self.effect_id, values["sell"], values["buy_currency"], FxKind(str(values["kind"])))
-        made = quoting.quote(
-            merchant_id=self.merchant.pk,
-            wish=wish,
-            actor=self.actor,
-            at=clock.now(),
-            answer=self.answer(shapes.quote_shown, 201),
-        )
-        return self.finish(made)
+        return self.do(quoting.quote, shapes.quote_shown, 201, wish=wish)
 
     @documented(
         operation_id="fx_quotes_retrieve",
@@ -135,14 +128,7 @@ class FxViewSet(MerchantViewSet):
         key="required",
     )
     def cancel_quote(self, request: Request, id: str) -> HttpResponse:
-        quote = quoting.cancel(
-            merchant_id=self.merchant.pk,
-            quote_id=_quote_key(id),
-            actor=self.actor,
-            at=clock.now(),
-            answer=self.answer(shapes.quote_shown),
-        )
-        return self.finish(quote)
+        return self.do(quoting.cancel, shapes.quote_shown, quote_id=_quote_key(id))
 
     @documented(
         operation_id="fx_conversions_create",
@@ -165,14 +151,12 @@ class FxViewSet(MerchantViewSet):
     )
     def convert(self, request: Request) -> HttpResponse:
         values = self.read(ConversionIn)
-        made = converting.convert(
-            merchant_id=self.merchant.pk,
+        return self.do(
+            converting.convert,
+            shapes.conversion_shown,
+            201,
             wish=ConversionWish(self.effect_id, values["quote_id"], values["amount"]),
-            actor=self.actor,
-            at=clock.now(),
-            answer=self.answer(shapes.conversion_shown, 201),
         )
-        return self.finish(made)
 
     @documented(
         operation_id="fx_conversions_list",
@@ -198,10 +182,7 @@ class FxViewSet(MerchantViewSet):
         parameters=[CONVERSION_ID],
     )
     def retrieve_conversion(self, request: Request, id: str) -> HttpResponse:
-        try:
-            key = ids.parse(FxConversion.PREFIX, id)
-        except NotFound as error:
-            raise FxConversionNotFound("the merchant has no such conversion") from error
+        key = key_of(FxConversion.PREFIX, id, FxConversionNotFound)
         return self.reply(shapes.conversion_shown(selectors.conversion(self.merchant.pk, key)))
 
     @documented(
@@ -265,11 +246,7 @@ class FxViewSet(MerchantViewSet):
 
 
 def _quote_key(text: str) -> UUID:
-    try:
-        return ids.parse(FxQuote.PREFIX, text)
-    except NotFound as error:
-        # The same answer as for an id that names nothing: nothing is learnt by guessing.
-        raise FxQuoteNotFound("the merchant has no such quote") from error
+    return key_of(FxQuote.PREFIX, text, FxQuoteNotFound)
 
 
 def _currency(request: Request, name: str, *, is_needed: bool = True) -> str:

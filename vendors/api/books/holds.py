@@ -7,7 +7,6 @@ from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 from rest_framework.request import Request
 
-from ledger import clock
 from ledger.accounts import selectors as accounts
 from ledger.journal import AccountClosed
 from ledger.models import Account, Hold
@@ -127,14 +126,7 @@ class HoldViewSet(MerchantViewSet):
             description=asked["description"],
             metadata=asked["metadata"],
         )
-        row = holding.place(
-            merchant_id=self.merchant.pk,
-            wish=wish,
-            actor=self.actor,
-            at=clock.now(),
-            answer=self.answer(hold_shown, 201),
-        )
-        return self.finish(row)
+        return self.do(holding.place, hold_shown, 201, wish=wish)
 
     @documented(
         operation_id="holds_commit",
@@ -153,16 +145,13 @@ class HoldViewSet(MerchantViewSet):
     def commit(self, request: Request, id: str) -> HttpResponse:
         """Commit a hold."""
         asked = self.read(CommitIn)
-        done = holding.commit(
-            merchant_id=self.merchant.pk,
+        return self.do(
+            holding.commit,
+            commit_shown,
             hold_id=shapes.key_of(Hold.PREFIX, id, HoldNotFound),
             transfer_id=self.effect_id,
             amount_minor=asked["amount"],
-            actor=self.actor,
-            at=clock.now(),
-            answer=self.answer(commit_shown),
         )
-        return self.finish(done)
 
     @documented(
         operation_id="holds_void",
@@ -178,14 +167,7 @@ class HoldViewSet(MerchantViewSet):
     def void(self, request: Request, id: str) -> HttpResponse:
         """Void a hold."""
         self.read(VoidIn)
-        row = holding.void(
-            merchant_id=self.merchant.pk,
-            hold_id=shapes.key_of(Hold.PREFIX, id, HoldNotFound),
-            actor=self.actor,
-            at=clock.now(),
-            answer=self.answer(hold_shown),
-        )
-        return self.finish(row)
+        return self.do(holding.void, hold_shown, hold_id=shapes.key_of(Hold.PREFIX, id, HoldNotFound))
 
     @documented(
         operation_id="holds_list",

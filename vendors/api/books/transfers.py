@@ -7,7 +7,6 @@ from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 from rest_framework.request import Request
 
-from ledger import clock
 from ledger.journal import AccountClosed
 from ledger.machines import TRANSFER_STATUSES
 from ledger.models import Hold, Transfer
@@ -129,14 +128,7 @@ class TransferViewSet(MerchantViewSet):
             description=asked["description"],
             metadata=asked["metadata"],
         )
-        row = transferring.transfer(
-            merchant_id=self.merchant.pk,
-            wish=wish,
-            actor=self.actor,
-            at=clock.now(),
-            answer=self.answer(transfer_shown, 201),
-        )
-        return self.finish(row)
+        return self.do(transferring.transfer, transfer_shown, 201, wish=wish)
 
     @documented(
         operation_id="transfers_list",
