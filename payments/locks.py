@@ -40,6 +40,16 @@ def payment_with_operation(operation_id: UUID) -> tuple[Payment, ProviderOperati
     return row, operation(operation_id)
 
 
+def open_authorization(payment_id: UUID) -> ProviderOperation | None:
+    """Lock and return the open authorization of a locked payment, when there is one."""
+    found = locks.lock(
+        ProviderOperation.objects.filter(
+            subject_type=Payment.SUBJECT, subject_id=payment_id, kind="authorize", concluded_at=None
+        )
+    )
+    return found[0] if found else None
+
+
 def operation(operation_id: UUID) -> ProviderOperation:
     """Lock and return an operation; its subject must be locked already.
 

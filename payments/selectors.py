@@ -87,7 +87,10 @@ def payments_with_status(merchant_id: Whose, status: str) -> QuerySet[Payment]:
         raise KeyError(status)
     rows = payments(merchant_id)
     if status == states.PROCESSING:
-        return rows.filter(_has_open(), state__in=states.PAYMENT_STATES_IN_MOTION)
+        in_motion = Q(_has_open(), state__in=states.PAYMENT_STATES_IN_MOTION)
+        return rows.filter(in_motion | Q(state=states.REQUIRES_ACTION, is_voiding=True))
+    if status == states.REQUIRES_ACTION:
+        return rows.filter(state=status, is_voiding=False)
     state = states.CREATED if status == states.PENDING else status
     rows = rows.filter(state=state)
     return rows.filter(~_has_open()) if state in states.PAYMENT_STATES_IN_MOTION else rows
@@ -135,6 +138,12 @@ def has_open_operation(payment_id: UUID, *kinds: str) -> bool:
     """Say whether an operation of a payment is open (of the kinds named, or of any)."""
     rows = ProviderOperation.objects.filter(payment_id=payment_id, concluded_at=None)
     return (rows.filter(kind__in=kinds) if kinds else rows).exists()
+
+
+def has_succeeded(payment_id: UUID, kind: str) -> bool:
+    """Say whether an operation of a kind has succeeded for a payment."""
+    rows = ProviderOperation.objects.filter(payment_id=payment_id, kind=kind)
+    return rows.filter(outcome=OutcomeKind.APPROVED).exists()
 
 
 # --- shares, refunds ----------------------------------------------------------------------------------------
@@ -245,7 +254,7 @@ def webhook(merchant_id: Whose, webhook_id: UUID) -> ProviderWebhook:
 
 # --- private ------------------------------------------------------------------------------------------------
 # An open refund does not make a payment `processing`: the refund has a status of its own.
-_OF_THE_PAYMENT: Final = ("authorize", "capture", "void")
+_OF_THE_PAYMENT: Final = ("authorize", "increment", "capture", "void")
 
 
 def _refund_shares() -> QuerySet[RefundShare]:

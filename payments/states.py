@@ -16,6 +16,7 @@ AUTHORIZED: Final = "authorized"
 PARTLY_CAPTURED: Final = "partly_captured"
 CAPTURED: Final = "captured"
 COMPLETED: Final = "completed"
+REQUIRES_ACTION: Final = "requires_action"
 FAILED: Final = "failed"
 CANCELLED: Final = "cancelled"
 EXPIRED: Final = "expired"
@@ -30,24 +31,33 @@ PAYMENT: Final = Machine(
         Edge("reject", {NEW}, REJECTED, "payment.rejected"),
         Edge("approve_review", {UNDER_REVIEW}, CREATED, "payment.review_approved"),
         Edge("decline_review", {UNDER_REVIEW}, REJECTED, "payment.rejected"),
-        Edge("authorize", {CREATED}, AUTHORIZED, "payment.authorized"),
-        Edge("fail", {CREATED, UNDER_REVIEW}, FAILED, "payment.failed"),
+        # The customer must act at the provider (3-D Secure); the operation stays open meanwhile.
+        Edge("ask_action", {CREATED}, REQUIRES_ACTION, "payment.requires_action"),
+        Edge("finish_action", {REQUIRES_ACTION}, CREATED, "payment.action_finished"),
+        Edge("authorize", {CREATED, REQUIRES_ACTION}, AUTHORIZED, "payment.authorized"),
+        # Authorized and captured in one call to the provider: one step, one event, one entry.
+        Edge("sell", {CREATED, REQUIRES_ACTION}, CAPTURED, "payment.captured", True),
+        Edge("fail", {CREATED, UNDER_REVIEW, REQUIRES_ACTION}, FAILED, "payment.failed"),
         Edge("capture_part", {AUTHORIZED, PARTLY_CAPTURED}, PARTLY_CAPTURED, "payment.partly_captured", True),
         Edge("capture", {AUTHORIZED, PARTLY_CAPTURED}, CAPTURED, "payment.captured", True),
         # Money set aside and given back: the state stays, the figures are events like any other change.
         Edge("ask_capture", {AUTHORIZED, PARTLY_CAPTURED}, STAY, "payment.capture_asked"),
-        Edge("ask_cancel", {AUTHORIZED}, STAY, "payment.cancel_asked"),
+        Edge("ask_cancel", {AUTHORIZED, REQUIRES_ACTION}, STAY, "payment.cancel_asked"),
+        Edge("ask_increase", {AUTHORIZED}, STAY, "payment.increase_asked"),
+        Edge("increase", {AUTHORIZED}, STAY, "payment.increased"),
+        Edge("fail_increase", {AUTHORIZED}, STAY, "payment.increase_failed"),
+        Edge("warn_of_expiry", {AUTHORIZED, PARTLY_CAPTURED}, STAY, "payment.expiring"),
         Edge("set_refund_aside", _TAKEN, STAY, "payment.refund_set_aside"),
         Edge("free_refund", _TAKEN, STAY, "payment.refund_freed"),
         Edge("refund", _TAKEN, STAY, "payment.refunded"),
         Edge("undo_refund", _TAKEN, STAY, "payment.refund_undone"),
         Edge("fail_capture", {AUTHORIZED}, AUTHORIZED, "payment.capture_failed"),
         Edge("fail_part_capture", {PARTLY_CAPTURED}, PARTLY_CAPTURED, "payment.capture_failed"),
-        Edge("fail_cancel", {AUTHORIZED}, AUTHORIZED, "payment.cancel_failed"),
+        Edge("fail_cancel", {AUTHORIZED, REQUIRES_ACTION}, STAY, "payment.cancel_failed"),
         # What was not captured of a partly captured payment is given up: no money moves.
         Edge("close_capture", {PARTLY_CAPTURED}, CAPTURED, "payment.capture_closed"),
         Edge("complete", {CAPTURED}, COMPLETED, "payment.completed"),
-        Edge("cancel", {CREATED, UNDER_REVIEW, AUTHORIZED}, CANCELLED, "payment.cancelled"),
+        Edge("cancel", {CREATED, UNDER_REVIEW, REQUIRES_ACTION, AUTHORIZED}, CANCELLED, "payment.cancelled"),
         Edge("expire", {CREATED, AUTHORIZED}, EXPIRED, "payment.expired"),
         # The network took the authorization although we had stopped: said, then voided by an operation.
         Edge("authorize_late", {CANCELLED}, CANCELLED, "payment.authorized_late"),
@@ -60,6 +70,7 @@ PENDING: Final = "pending"
 PAYMENT_STATUSES: Final = (
     PENDING,
     PROCESSING,
+    REQUIRES_ACTION,
     UNDER_REVIEW,
     REJECTED,
     AUTHORIZED,
@@ -74,8 +85,13 @@ PAYMENT_STATUSES: Final = (
 PAYMENT_STATES_IN_MOTION: Final = frozenset({CREATED, AUTHORIZED, PARTLY_CAPTURED})
 
 
-def payment_status(state: str, *, is_processing: bool) -> str:
-    """Return what merchants see: `processing` while an operation is open, `pending` before the first one."""
+def payment_status(state: str, *, is_processing: bool, is_voiding: bool = False) -> str:
+    """Return what merchants see: `processing` while an operation is open, `pending` before the first one.
+
+    While the customer must act the authorization is open too; only a void decides what comes next then.
+    """
+    if state == REQUIRES_ACTION:
+        return PROCESSING if is_voiding else REQUIRES_ACTION
     if is_processing and state in PAYMENT_STATES_IN_MOTION:
         return PROCESSING
     return PENDING if state == CREATED else state

@@ -40,6 +40,12 @@ def void_late(reference: str, at: datetime) -> None:
     voiding.void_late_by_job(UUID(reference), at)
 
 
+@runs(authorizing.TIME_OUT_JOB, queue="money")
+def time_out_action(reference: str, at: datetime) -> None:
+    """Give up a payment whose customer did not act in time."""
+    voiding.time_out_by_job(UUID(reference), at)
+
+
 @runs(webhook_intake.JOB, queue="webhook_in")
 def provider_webhook(reference: str, at: datetime) -> None:
     """Apply a message that a provider sent."""

@@ -237,6 +237,12 @@ FX_SPREAD_BPS = {  # where finance has set none
 # --- payments ----------------------------------------------------------------------------------------------
 PAYMENT_UNUSED_HOURS = integer("PAYMENT_UNUSED_HOURS", 24)  # a payment never authorized expires
 PAYMENT_AUTHORIZATION_DAYS = integer("PAYMENT_AUTHORIZATION_DAYS", 7)  # an authorization lapses
+# Shorter or longer where a brand's own rules say so: name=days, with commas between.
+PAYMENT_AUTHORIZATION_DAYS_OF_BRAND = {
+    name: int(days) for name, days in env.dict("PAYMENT_AUTHORIZATION_DAYS_OF_BRAND", default={}).items()
+}
+PAYMENT_EXPIRY_WARNING_HOURS = integer("PAYMENT_EXPIRY_WARNING_HOURS", 24)  # told before it lapses
+PAYMENT_ACTION_MINUTES = integer("PAYMENT_ACTION_MINUTES", 15)  # the customer's time for a challenge
 PAYMENT_COMPLETION_DAYS = integer("PAYMENT_COMPLETION_DAYS", 30)  # after capture nothing more is expected
 
 # --- API document ------------------------------------------------------------------------------------------

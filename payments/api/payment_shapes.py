@@ -5,7 +5,8 @@ from typing import Any, Final
 
 from rest_framework import serializers
 
-from payments.models.payments import CaptureMethod, MethodType
+from payments.models.payment_choices import Authentication, CaptureMethod, Exemption, LiabilityShift
+from payments.models.payments import MethodType
 from payments.states import PAYMENT_STATUSES, PAYMENT_TRANSACTION_STATUSES
 from vendors.api.fields import (
     AmountField,
@@ -143,6 +144,23 @@ class FraudShape(serializers.Serializer):
     reasons = serializers.ListField(child=serializers.JSONField())
 
 
+class NextActionShape(serializers.Serializer):
+    """What the customer must do now: go to `url`, from where the provider sends them to `return_url`."""
+
+    type = serializers.ChoiceField(["redirect_to_url"])
+    url = serializers.CharField()
+    return_url = serializers.CharField(allow_null=True)
+    expires_at = serializers.DateTimeField()
+
+
+class AuthenticationShape(serializers.Serializer):
+    """What became of the customer's authentication, and who bears a dispute for fraud."""
+
+    result = serializers.ChoiceField(Authentication.values, allow_null=True)
+    liability_shift = serializers.ChoiceField(LiabilityShift.values, allow_null=True)
+    exemption = serializers.ChoiceField(Exemption.values, allow_null=True)
+
+
 class PaymentShape(serializers.Serializer):
     """A payment."""
 
@@ -150,6 +168,7 @@ class PaymentShape(serializers.Serializer):
     object = serializers.ChoiceField(["payment"])
     number = serializers.CharField()
     status = serializers.ChoiceField(PAYMENT_STATUSES)
+    next_action = NextActionShape(allow_null=True)
     amount = MoneyShape()
     authorized = MoneyShape()
     captured = MoneyShape()
@@ -158,7 +177,10 @@ class PaymentShape(serializers.Serializer):
     order_id = serializers.CharField()
     customer_id = serializers.CharField()
     payment_method = PaymentMethodShape()
+    authentication = AuthenticationShape(allow_null=True)
     capture_method = serializers.ChoiceField(CaptureMethod.values)
+    capture_at = serializers.DateTimeField(allow_null=True)
+    scheduled_date = serializers.DateTimeField(allow_null=True)
     vendor_split = SplitLineShape(many=True)
     decline = DeclineShape(allow_null=True)
     reason = serializers.CharField(allow_null=True)
@@ -201,6 +223,7 @@ PAYMENT_EXAMPLE: Final = {
     "object": "payment",
     "number": "PAY-2026-000123",
     "status": "authorized",
+    "next_action": None,
     "amount": usd(4999),
     "authorized": usd(4999),
     "captured": usd(0),
@@ -209,7 +232,10 @@ PAYMENT_EXAMPLE: Final = {
     "order_id": "order-1001",
     "customer_id": "carla",
     "payment_method": {"type": "card", "brand": "visa", "last4": "4242"},
+    "authentication": None,
     "capture_method": "manual",
+    "capture_at": None,
+    "scheduled_date": None,
     "vendor_split": [
         {
             "id": "ptx_01kagm3c8qf3p8w0t5y5r4d2nf",

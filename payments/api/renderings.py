@@ -20,7 +20,10 @@ def payment(row: Payment) -> dict[str, Any]:
         "id": row.public_id,
         "object": "payment",
         "number": row.number,
-        "status": states.payment_status(row.state, is_processing=selectors.is_processing(row)),
+        "status": states.payment_status(
+            row.state, is_processing=selectors.is_processing(row), is_voiding=row.is_voiding
+        ),
+        "next_action": next_action(row),
         "amount": row.amount.as_json(),
         "authorized": row.money(row.authorized_minor).as_json(),
         "captured": row.money(row.captured_minor).as_json(),
@@ -33,7 +36,10 @@ def payment(row: Payment) -> dict[str, Any]:
             "brand": row.method_brand or None,
             "last4": row.method_last4 or None,
         },
+        "authentication": authentication(row),
         "capture_method": row.capture_method,
+        "capture_at": instant(row.capture_at),
+        "scheduled_date": instant(row.scheduled_at),
         "vendor_split": [_split_line(share) for share in selectors.shares_of(row)],
         "decline": decline(row),
         "reason": row.reason or None,
@@ -51,6 +57,29 @@ def payment(row: Payment) -> dict[str, Any]:
         "authorized_at": instant(row.authorized_at),
         "captured_at": instant(row.captured_at),
         "expires_at": instant(row.expires_at),
+    }
+
+
+def next_action(row: Payment) -> dict[str, Any] | None:
+    """Return what the customer must do now, or nothing."""
+    if row.state != states.REQUIRES_ACTION:
+        return None
+    return {
+        "type": "redirect_to_url",
+        "url": row.action_url,
+        "return_url": row.return_url or None,
+        "expires_at": instant(row.expires_at),
+    }
+
+
+def authentication(row: Payment) -> dict[str, Any] | None:
+    """Return what became of the customer's authentication, or nothing where nobody spoke of any."""
+    if not (row.authentication or row.liability_shift or row.exemption):
+        return None
+    return {
+        "result": row.authentication or None,
+        "liability_shift": row.liability_shift or None,
+        "exemption": row.exemption or None,
     }
 
 

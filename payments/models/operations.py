@@ -25,6 +25,7 @@ class Kind(models.TextChoices):
     """What is asked of the provider."""
 
     AUTHORIZE = "authorize", "Authorize"
+    INCREMENT = "increment", "Increment"
     CAPTURE = "capture", "Capture"
     VOID = "void", "Void"
     REFUND = "refund", "Refund"

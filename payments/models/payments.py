@@ -2,21 +2,23 @@
 
 The methods change fields and refuse; they never save, query or read the clock. The relations between the
 amounts (I-20: refunded + refunding ≤ captured; captured + capturing ≤ authorized ≤ amount) are check
-constraints too. Card numbers are never here: only the provider's token and what it tells of the card.
+constraints too (payment_constraints.py). Card numbers are never here: only the provider's token and what it
+tells of the card.
 """
 
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Q
 
 from ledger.errors import Invalid, NotFound
 from ledger.money import Money
 from ledger.recording import Recorded
 from ledger.states import StateField
+from payments.models.payment_choices import Authentication, CaptureMethod, Exemption, LiabilityShift
+from payments.models.payment_constraints import CONSTRAINTS
 from payments.states import PAYMENT
-from vendors.models.merchants import CaptureMethod
 
 if TYPE_CHECKING:
     from payments.models.operations import ProviderOperation
@@ -75,6 +77,8 @@ class Payment(Recorded):
     refunded_minor = models.BigIntegerField(default=0)
     capture_count = models.PositiveSmallIntegerField(default=0)  # captures asked for; numbers their legs
     is_voiding = models.BooleanField(default=False)  # a void is under way: no capture may begin
+    increasing_minor = models.BigIntegerField(default=0)  # asked for beside what is authorized
+    increase_count = models.PositiveSmallIntegerField(default=0)  # numbers the legs of increases
 
     state = StateField(PAYMENT)
     is_confirmed = models.BooleanField(default=False)  # authorize without being asked again
@@ -86,6 +90,12 @@ class Payment(Recorded):
     method_fingerprint = models.CharField(max_length=100, blank=True)
     provider = models.CharField(max_length=32)
     provider_reference = models.CharField(max_length=100, blank=True)
+
+    return_url = models.CharField(max_length=500, blank=True)  # where the customer goes after a challenge
+    action_url = models.CharField(max_length=2000, blank=True)  # the provider's page of the challenge
+    authentication = models.CharField(max_length=16, choices=Authentication.choices, blank=True)
+    liability_shift = models.CharField(max_length=16, choices=LiabilityShift.choices, blank=True)
+    exemption = models.CharField(max_length=24, choices=Exemption.choices, blank=True)  # asked for or granted
 
     decline_code = models.CharField(max_length=64, blank=True)
     decline_message = models.CharField(max_length=300, blank=True)
@@ -101,40 +111,14 @@ class Payment(Recorded):
     created_at = models.DateTimeField()
     authorized_at = models.DateTimeField(null=True, blank=True)
     captured_at = models.DateTimeField(null=True, blank=True)  # when the last capture ended
-    expires_at = models.DateTimeField(null=True, blank=True)  # when the authorization lapses
+    scheduled_at = models.DateTimeField(null=True, blank=True)  # when it is carried out, not before
+    capture_at = models.DateTimeField(null=True, blank=True)  # when it is captured by us
+    expires_at = models.DateTimeField(null=True, blank=True)  # when challenge or authorization lapses
+    expiry_warned_at = models.DateTimeField(null=True, blank=True)
     closed_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["merchant", "number"], name="payments_payment_number"),
-            models.UniqueConstraint(
-                fields=["merchant", "merchant_reference"],
-                condition=Q(merchant_reference__isnull=False),
-                name="payments_payment_merchant_reference",
-            ),
-            models.CheckConstraint(
-                condition=Q(amount_minor__gt=0) & Q(currency__regex=r"^[A-Z]{3}$"),
-                name="payments_payment_amount_positive",
-            ),
-            models.CheckConstraint(
-                condition=Q(authorized_minor__gte=0, authorized_minor__lte=F("amount_minor")),
-                name="payments_payment_authorized_within_amount",
-            ),
-            models.CheckConstraint(
-                condition=Q(captured_minor__gte=0, capturing_minor__gte=0)
-                & Q(authorized_minor__gte=F("captured_minor") + F("capturing_minor")),
-                name="payments_payment_captured_within_authorized",
-            ),
-            models.CheckConstraint(
-                condition=Q(is_voiding=False) | Q(capturing_minor=0),
-                name="payments_payment_void_excludes_capture",
-            ),
-            models.CheckConstraint(
-                condition=Q(refunded_minor__gte=0, refunding_minor__gte=0)
-                & Q(captured_minor__gte=F("refunded_minor") + F("refunding_minor")),
-                name="payments_payment_refunded_within_captured",
-            ),
-        ]
+        constraints = CONSTRAINTS
         indexes = [
             models.Index(fields=["merchant", "id"], name="payments_payment_by_merchant"),
             models.Index(fields=["merchant", "order_ref", "id"], name="payments_payment_by_order"),
@@ -147,7 +131,7 @@ class Payment(Recorded):
             ),
             models.Index(
                 fields=["expires_at"],
-                condition=Q(state__in=["created", "authorized", "partly_captured"]),
+                condition=Q(state__in=["created", "requires_action", "authorized", "partly_captured"]),
                 name="payments_payment_expiring",
             ),
             models.Index(
@@ -208,15 +192,55 @@ class Payment(Recorded):
         self.authorized_minor, self.provider_reference = amount.minor, reference
         self.authorized_at, self.expires_at = at, expires_at
 
+    @PAYMENT.edge("ask_action")
+    def ask_action(self, url: str, reference: str, until: datetime) -> None:
+        """Wait for the customer, who must act on a page of the provider's."""
+        self.action_url, self.provider_reference, self.expires_at = url, reference, until
+
+    @PAYMENT.edge("finish_action")
+    def finish_action(self) -> None:
+        """Go on: the customer has acted, the provider will say what came of it."""
+
+    @PAYMENT.edge("sell")
+    def sell(self, amount: Money, reference: str, at: datetime) -> None:
+        """Note that the provider reserved and took the whole amount in one go."""
+        self.authorized_minor = self.captured_minor = amount.minor
+        self.provider_reference, self.capture_count, self.is_voiding = reference, 1, False
+        self.authorized_at = self.captured_at = at
+        self.expires_at = None
+
     @PAYMENT.edge("fail")
     def fail(self, reason: str, at: datetime) -> None:
-        """End without money: declined, refused, or given up by the merchant."""
-        self.reason, self.closed_at = reason, at
+        """End without money: declined, refused, given up by the merchant, or not authenticated in time."""
+        self.reason, self.closed_at, self.is_voiding = reason, at, False
 
     @PAYMENT.edge("authorize_late")
     def authorize_late(self, reference: str) -> None:
         """Note that the provider reserved although we had stopped; a void follows."""
         self.provider_reference = reference
+
+    @PAYMENT.edge("ask_increase")
+    def ask_increase(self, amount: Money) -> None:
+        """Note that more will be asked for; nothing is captured or given back meanwhile."""
+        self.increasing_minor = amount.minor
+        self.increase_count += 1
+
+    @PAYMENT.edge("increase")
+    def increase(self) -> None:
+        """Note that the provider reserved more: the payment is of more now."""
+        self.amount_minor += self.increasing_minor
+        self.authorized_minor += self.increasing_minor
+        self.increasing_minor = 0
+
+    @PAYMENT.edge("fail_increase")
+    def fail_increase(self) -> None:
+        """Note that the provider did not reserve more."""
+        self.increasing_minor = 0
+
+    @PAYMENT.edge("warn_of_expiry")
+    def warn_of_expiry(self, at: datetime) -> None:
+        """Note that the merchant was told: the authorization lapses soon."""
+        self.expiry_warned_at = at
 
     # --- capture ------------------------------------------------------------------------------------------
     @PAYMENT.edge("ask_capture")
@@ -320,6 +344,12 @@ class Payment(Recorded):
         self.method_brand = brand[:32] or self.method_brand
         self.method_last4 = last4[:4] or self.method_last4
         self.method_fingerprint = fingerprint[:100] or self.method_fingerprint
+
+    def note_authentication(self, result: str, liability: str, exemption: str) -> None:
+        """Keep what became of the authentication; words that are not ours are left out."""
+        self.authentication = result if result in Authentication.values else self.authentication
+        self.liability_shift = liability if liability in LiabilityShift.values else self.liability_shift
+        self.exemption = exemption if exemption in Exemption.values else self.exemption
 
     def note_decline(self, code: str, message: str, *, is_hard: bool) -> None:
         """Keep why the provider said no."""

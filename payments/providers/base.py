@@ -20,6 +20,9 @@ class Capability(StrEnum):
     CARD = "card"
     BANK_TRANSFER = "bank_transfer"
     AUTHORIZE = "authorize"
+    SALE = "sale"  # authorize and capture in one call, concluded together
+    CHALLENGE = "challenge"  # may ask the customer to act first; a void gives such a payment up
+    INCREMENT = "increment"  # an authorization can be raised while nothing of it is captured
     CAPTURE = "capture"
     PARTIAL_CAPTURE = "partial_capture"
     SEVERAL_CAPTURES = "several_captures"
@@ -35,12 +38,34 @@ class Capability(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AuthorizeRequest:
-    """Reserve an amount on the payer's method (a provider's token, never a card number)."""
+    """Reserve an amount on the payer's method (a provider's token, never a card number).
+
+    With `capture` (Capability.SALE) the whole amount is taken at once. `return_url` is where the customer
+    goes after a challenge, `exemption` the reason for which the merchant asks for none.
+    """
 
     idempotency_key: str
     amount: Money
     reference: str
     token: str
+    capture: bool = False
+    return_url: str = ""
+    exemption: str = ""
+
+
+def capture_key(authorization_key: str) -> str:
+    """The key under which both sides know the capture that a sale made with its authorization."""
+    return f"{authorization_key}:capture"
+
+
+@dataclass(frozen=True, slots=True)
+class IncrementRequest:
+    """Raise an authorization by an amount (Capability.INCREMENT); the outcome is of that amount."""
+
+    idempotency_key: str
+    amount: Money
+    reference: str
+    authorization: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +175,9 @@ class Provider(Protocol):
 
     def authorize(self, request: AuthorizeRequest) -> Outcome:
         """Reserve money."""
+
+    def increment(self, request: IncrementRequest) -> Outcome:
+        """Reserve more; `Rejected` where Capability.INCREMENT is missing."""
 
     def capture(self, request: CaptureRequest) -> Outcome:
         """Take reserved money."""

@@ -8,18 +8,39 @@ again".
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
 
 from ledger.money import Money
+
+# What an authorization's `details` may tell beside the method's type, brand, last4, fingerprint, country.
+AUTHENTICATION: Final = "authentication"  # authenticated, attempted, exempted, failed, not_supported
+LIABILITY_SHIFT: Final = "liability_shift"  # who bears a fraud dispute: issuer or merchant
+EXEMPTION: Final = "exemption"  # the reason for which no challenge was needed, as it was granted
+AUTHORIZED_UNTIL: Final = "authorized_until"  # RFC 3339, when the provider says it
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """The capture that a sale made together with its authorization."""
+
+    reference: str
+    amount: Money
+    fee: Money
 
 
 @dataclass(frozen=True, slots=True)
 class Approved:
-    """Done: the provider's reference, the amount moved or reserved, and what it charges for it."""
+    """Done: the provider's reference, the amount moved or reserved, and what it charges for it.
+
+    `taken` says that an authorization was captured at once; its fee is there then, not here.
+    """
 
     reference: str
     amount: Money
     fee: Money
     details: Mapping[str, str] = field(default_factory=dict)
+    taken: Taken | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +56,14 @@ class Declined:
 
 @dataclass(frozen=True, slots=True)
 class RequiresAction:
-    """The customer must act first (a challenge)."""
+    """The customer must act first (a challenge), on a page of the provider's, until `expires_at`.
 
+    `reference` names what waits there; a void of it gives the whole up. None: the provider sets no time.
+    """
+
+    redirect_url: str
     reference: str
-    action: Mapping[str, str]
+    expires_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,34 +1,37 @@
-"""Authorize a payment: have the customer's bank reserve the amount; nothing moves.
+"""Authorize a payment: have the customer's bank reserve the amount, or take it at once (a sale).
 
 The caller, the provider's webhook and the recovery all end in `conclude`. A payment that is to be captured
-by us gets its capture as a job in the same phase. An authorization that succeeds after the merchant cancelled
-is said so and given back by an operation of its own.
+by us gets its capture as a job in the same phase. What the provider asks of the customer first (a challenge)
+makes the payment wait in `requires_action`, its operation open. An authorization that succeeds after the
+merchant cancelled is said so and given back by an operation of its own.
 """
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import Final
 from uuid import UUID, uuid5
-
-from django.conf import settings
 
 from ledger import jobs
 from ledger.actors import SYSTEM, Actor
 from ledger.locks import phased
 from ledger.recording import no_answer, record
 from ledger.states import StateConflict
-from payments import locks, news, selectors, states
+from payments import authorization_terms, locks, news, selectors, states
 from payments.models import Payment, ProviderOperation
 from payments.models.operations import Kind
-from payments.providers.outcomes import Approved, Declined, Outcome, Rejected
-from payments.services import operations, performing
+from payments.models.payment_choices import CaptureMethod
+from payments.providers import outcomes, registry
+from payments.providers.base import Capability
+from payments.providers.outcomes import Approved, Declined, Outcome, Pending, Rejected, RequiresAction
+from payments.services import operations, performing, sales
 from payments.services.operations import Answer, Intent
-from vendors.models.merchants import CaptureMethod
 
 LEG: Final = "authorize"
 CAPTURE_JOB: Final = "payments.capture"
 AUTHORIZE_JOB: Final = "payments.authorize"
 VOID_LATE_JOB: Final = "payments.void_late"
+TIME_OUT_JOB: Final = "payments.time_out_action"
+WAITING: Final = (states.CREATED, states.REQUIRES_ACTION)  # where an authorization may still end
 
 
 def authorize(
@@ -40,7 +43,8 @@ def authorize(
     at: datetime,
     answer: Answer = no_answer,
 ) -> Payment:
-    """Authorize a payment and return it: authorized, failed (declined), or processing (not yet known).
+    """Authorize a payment and return it: authorized, failed (declined), waiting for the customer
+    (requires_action), or processing (not yet known).
 
     :raises PaymentNotFound: the merchant has no such payment.
     :raises StateConflict: its state does not allow it. :raises OperationOpen: it is being authorized.
@@ -57,44 +61,79 @@ def authorize(
 
 
 def authorize_by_job(payment_id: UUID, at: datetime) -> None:
-    """Authorize a payment that a person has approved; safe to repeat."""
+    """Carry out a payment that was to wait (for a person's judgment, for its date); safe to repeat."""
     payment = selectors.payment(selectors.ALL, payment_id)
-    operation_id = uuid5(payment_id, AUTHORIZE_JOB)
+    operation_id = operation_id_of(payment_id)
     if payment.state != states.CREATED and not payment.is_processing:
         return
-    authorize(
-        merchant_id=payment.merchant_id, payment_id=payment_id, operation_id=operation_id, actor=SYSTEM, at=at
+    performing.perform(
+        partial(_claim, payment.merchant_id, payment_id, operation_id, SYSTEM, at, at_once=True),
+        merchant_id=payment.merchant_id,
+        operation_id=operation_id,
+        actor=SYSTEM,
+        at=at,
     )
 
 
-@phased
-def _claim(
-    merchant_id: UUID, payment_id: UUID, operation_id: UUID, actor: Actor, at: datetime
+def operation_id_of(payment_id: UUID) -> UUID:
+    """Return the id of the authorization that the house itself makes of a confirmed payment."""
+    return uuid5(payment_id, AUTHORIZE_JOB)
+
+
+def claim(
+    payment: Payment, operation_id: UUID, actor: Actor, at: datetime, *, at_once: bool
 ) -> ProviderOperation:
-    payment = locks.payment(merchant_id, payment_id)
-    if payment.state != states.CREATED:
-        raise StateConflict(f"a payment that is {payment.state} cannot be authorized", param="status")
+    """Write down, in the caller's phase, the authorization of a locked (or just made) payment.
+
+    With `at_once` a payment that is captured automatically is taken in the same call, where its provider can.
+
+    :raises OperationOpen: it is being authorized.
+    """
     return operations.claim(
         Intent(
             operation_id=operation_id,
-            merchant_id=merchant_id,
+            merchant_id=payment.merchant_id,
             kind=Kind.AUTHORIZE,
             subject_type=Payment.SUBJECT,
-            subject_id=payment_id,
+            subject_id=payment.pk,
             leg=LEG,
             provider=payment.provider,
             amount=payment.amount,
-            payment_id=payment_id,
+            payment_id=payment.pk,
             request={
                 "token": payment.method_token,
                 "method_type": payment.method_type,
                 "reference": payment.public_id,
                 "description": payment.description,
+                "capture": at_once and _is_sale(payment),
+                "return_url": payment.return_url,
+                "exemption": payment.exemption,
             },
         ),
         actor=actor,
         at=at,
     )
+
+
+def _is_sale(payment: Payment) -> bool:
+    able = registry.provider(payment.provider).capabilities
+    return payment.capture_method == CaptureMethod.AUTOMATIC and Capability.SALE in able
+
+
+@phased
+def _claim(
+    merchant_id: UUID,
+    payment_id: UUID,
+    operation_id: UUID,
+    actor: Actor,
+    at: datetime,
+    *,
+    at_once: bool = False,
+) -> ProviderOperation:
+    payment = locks.payment(merchant_id, payment_id)
+    if payment.state != states.CREATED:
+        raise StateConflict(f"a payment that is {payment.state} cannot be authorized", param="status")
+    return claim(payment, operation_id, actor, at, at_once=at_once)
 
 
 @operations.concludes(Kind.AUTHORIZE)
@@ -115,32 +154,75 @@ def _apply(
     payment: Payment, operation: ProviderOperation, outcome: Outcome, actor: Actor, at: datetime
 ) -> None:
     match outcome:
-        case Approved() if payment.state == states.CANCELLED:
+        case Approved() if payment.state == states.CANCELLED and _can_be_given_back(payment, outcome):
             _approved_late(payment, operation, outcome, actor, at)
+        case Approved() if payment.state not in WAITING:
+            operations.hold(operation, f"approved, but the payment is {payment.state}", at)
+            return
+        case Approved(taken=taken) if taken is not None:
+            _note_details(payment, outcome)
+            sales.record_sale(payment, operation, outcome, taken, actor, at)
         case Approved():
             _approved(payment, operation, outcome, actor, at)
         case Declined() | Rejected():
-            if payment.state != states.CANCELLED:
+            # While it is being given up, the void says how it ends.
+            if payment.state in WAITING and not payment.is_voiding:
                 _refused(payment, operation, outcome, actor, at)
         case _:
+            _go_on_waiting(payment, operation, outcome, actor, at)
             operations.note(operation, outcome, at)
             return
     operations.close(operation, outcome, at)
 
 
-def _approved(
-    payment: Payment, operation: ProviderOperation, outcome: Approved, actor: Actor, at: datetime
+def _can_be_given_back(payment: Payment, outcome: Approved) -> bool:
+    """Say whether a void of what came late can do: nothing is taken, and no void has succeeded yet."""
+    return outcome.taken is None and not selectors.has_succeeded(payment.pk, Kind.VOID)
+
+
+def _go_on_waiting(
+    payment: Payment, operation: ProviderOperation, outcome: Outcome, actor: Actor, at: datetime
 ) -> None:
+    """Follow a challenge: it is asked for, it is over, or nobody waits for it any more."""
+    match outcome:
+        case RequiresAction() if payment.state == states.CREATED:
+            until = outcome.expires_at or authorization_terms.challenge_until(at)
+            with record(payment, actor=actor, cause=operations.cause(operation), at=at) as entry:
+                payment.ask_action(outcome.redirect_url, outcome.reference, until)
+                entry.announce(news.of_payment(payment))
+            jobs.schedule(TIME_OUT_JOB, str(payment.pk), until)
+        case RequiresAction() if payment.state == states.CANCELLED:
+            jobs.schedule(VOID_LATE_JOB, str(payment.pk), at)
+        case Pending() if payment.state == states.REQUIRES_ACTION and not payment.is_voiding:
+            with record(payment, actor=actor, cause=operations.cause(operation), at=at) as entry:
+                payment.finish_action()
+                entry.announce(news.of_payment(payment))
+
+
+def _note_details(payment: Payment, outcome: Approved | Declined) -> None:
     details = outcome.details
     payment.note_method(
         details.get("brand") or "", details.get("last4") or "", details.get("fingerprint") or ""
     )
-    expires_at = at + timedelta(days=settings.PAYMENT_AUTHORIZATION_DAYS)
+    payment.note_authentication(
+        details.get(outcomes.AUTHENTICATION) or "",
+        details.get(outcomes.LIABILITY_SHIFT) or "",
+        details.get(outcomes.EXEMPTION) or "",
+    )
+
+
+def _approved(
+    payment: Payment, operation: ProviderOperation, outcome: Approved, actor: Actor, at: datetime
+) -> None:
+    _note_details(payment, outcome)
+    until = authorization_terms.authorized_until(payment, outcome, at)
     with record(payment, actor=actor, cause=operations.cause(operation), at=at) as entry:
-        payment.authorize(outcome.amount, outcome.reference, at, expires_at)
+        payment.authorize(outcome.amount, outcome.reference, at, until)
         entry.announce(news.of_payment(payment))
     if payment.capture_method == CaptureMethod.AUTOMATIC:
         jobs.schedule(CAPTURE_JOB, str(payment.pk), at)
+    elif payment.capture_at is not None:
+        jobs.schedule(CAPTURE_JOB, str(payment.pk), max(at, payment.capture_at))
 
 
 def _approved_late(
@@ -157,6 +239,7 @@ def _refused(
 ) -> None:
     shares = locks.shares(payment.pk)
     if isinstance(outcome, Declined):
+        _note_details(payment, outcome)
         payment.note_decline(outcome.code, outcome.message, is_hard=outcome.is_hard)
         reason = f"declined: {outcome.code}"
     else:

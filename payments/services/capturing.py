@@ -6,7 +6,6 @@
 3. The conclusion divides the amount over the shares, posts, and closes the operation, in one phase.
 """
 
-from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
 from uuid import UUID, uuid5
@@ -17,18 +16,14 @@ from ledger.locks import phased
 from ledger.money import Money
 from ledger.recording import no_answer, record
 from ledger.states import StateConflict
-from payments import capture_division, locks, news, posting_rules, selectors, states
-from payments.capture_division import Part
-from payments.models import Payment, PaymentTransaction, ProviderOperation
+from payments import locks, news, selectors, states
+from payments.models import Payment, ProviderOperation
 from payments.models.operations import Kind
 from payments.models.payments import CaptureTooLarge
-from payments.posting_rules import ShareCapture
 from payments.providers.outcomes import Approved, Declined, Outcome, Rejected
-from payments.services import operations, performing
+from payments.services import capture_steps, operations, performing
 from payments.services.authorizing import CAPTURE_JOB
 from payments.services.operations import Answer, Intent, OperationOpen
-
-NOT_CAPTURED = "its share was not captured"
 
 
 class AuthorizationExpired(Conflict):
@@ -109,6 +104,8 @@ def _claim(
         raise StateConflict(f"a payment that is {payment.state} cannot be captured", param="status")
     if payment.is_voiding:
         raise OperationOpen("the authorization is being given back", leg="void")
+    if payment.increasing_minor:
+        raise OperationOpen("more is being reserved", leg=f"increment:{payment.increase_count}")
     if payment.expires_at is not None and payment.expires_at <= at:
         raise AuthorizationExpired(f"the authorization lapsed at {payment.expires_at.isoformat()}")
     wanted = payment.capturable if amount is None else amount
@@ -176,26 +173,15 @@ def _approved(
     is_last = (
         operation.request["is_final"] or payment.captured_minor + amount.minor == payment.authorized_minor
     )
-    parts, own = _divide(payment, shares, amount)
-    moves = [
-        (share, part)
-        for share, part in zip(shares, parts, strict=True)
-        if part.amount.is_positive or (is_last and share.is_open)
-    ]
-    legs = posting_rules.captured(
-        payment, [ShareCapture(share, part) for share, part in moves], own, outcome.fee
-    )
-    with record(
-        payment, *(share for share, _ in moves), actor=actor, cause=operations.cause(operation), at=at
-    ) as entry:
+    division = capture_steps.divide(payment, shares, amount, outcome.fee, is_last=is_last)
+    cause = operations.cause(operation)
+    with record(payment, *division.shares, actor=actor, cause=cause, at=at) as entry:
         if is_last:
             payment.capture(amount, reserved, at)
         else:
             payment.capture_part(amount, reserved, at)
-        entry.post(legs, step=operation.leg)
-        for share, part in moves:
-            move_share(share, part, at, is_last=is_last)
-            entry.announce(news.of_share(share, step_minor=part.amount.minor), subject=share)
+        entry.post(division.legs, step=operation.leg)
+        division.take(entry, at)
         entry.announce(
             news.of_payment(
                 payment,
@@ -205,40 +191,6 @@ def _approved(
             )
         )
     payment.share_rows = shares
-
-
-def move_share(share: PaymentTransaction, part: Part, at: datetime, *, is_last: bool) -> None:
-    """Take the edge that a share's part of a capture means; the last one of the payment ends every share."""
-    taken = share.captured_minor + part.amount.minor
-    if is_last and taken == 0:
-        share.cancel(NOT_CAPTURED, at)
-    elif is_last or taken == share.amount_minor:
-        share.capture(part.amount, part.commission, at)
-    else:
-        share.capture_part(part.amount, part.commission, at)
-
-
-def _divide(
-    payment: Payment, shares: Sequence[PaymentTransaction], amount: Money
-) -> tuple[list[Part], Money]:
-    own_whole = payment.amount_minor - sum(share.claim_minor for share in shares)
-    own_taken = payment.captured_minor - sum(share.captured_minor for share in shares)
-    amounts, own = capture_division.divide_over(
-        amount, [share.capturable_minor for share in shares], own_whole - own_taken
-    )
-    parts = [
-        Part(
-            part,
-            payment.money(
-                capture_division.commission_due(
-                    share.amount_minor, share.commission_minor, share.captured_minor + part.minor
-                )
-                - share.commission_captured_minor
-            ),
-        )
-        for share, part in zip(shares, amounts, strict=True)
-    ]
-    return parts, own
 
 
 def _refused(

@@ -19,7 +19,7 @@ from ledger.states import StateConflict
 from payments import locks, news, selectors, states
 from payments.capture_division import Part
 from payments.models import Payment, PaymentTransaction
-from payments.services import capturing, performing
+from payments.services import capture_steps, performing
 from payments.services.authorizing import AUTHORIZE_JOB
 from payments.services.operations import Answer, OperationOpen
 
@@ -164,6 +164,6 @@ def _end_shares(payment: Payment, shares: Sequence[PaymentTransaction], at: date
     nothing = Part(payment.money(0), payment.money(0))
     for share in shares:
         if share.captured_minor:
-            capturing.move_share(share, nothing, at, is_last=True)
+            capture_steps.move_share(share, nothing, at, is_last=True)
         else:
             share.cancel(LAPSED, at)

@@ -202,8 +202,13 @@ def cause_of(operation_id: UUID) -> Cause:
 
 def checked(operation: ProviderOperation, outcome: Outcome) -> Outcome:
     """Return the outcome, or a mismatch when an approval is about another amount than was asked."""
-    if isinstance(outcome, Approved) and operation.kind != Kind.VOID and outcome.amount != operation.amount:
+    if not isinstance(outcome, Approved) or operation.kind == Kind.VOID:
+        return outcome
+    if outcome.amount != operation.amount:
         return Mismatch(operation.amount.display(), outcome.amount.display(), outcome.reference)
+    if outcome.taken is not None and outcome.taken.amount != operation.amount:
+        got = f"captured {outcome.taken.amount.display()}"
+        return Mismatch(operation.amount.display(), got, outcome.taken.reference)
     return outcome
 
 
@@ -245,8 +250,8 @@ def note(operation: ProviderOperation, outcome: Outcome, at: datetime) -> None:
             operation.outcome, operation.provider_reference = OutcomeKind.PENDING, reference or ""
             wait = ASK_PENDING_SECONDS[min(operation.asks, len(ASK_PENDING_SECONDS) - 1)]
             operation.asks += 1
-        case RequiresAction():
-            operation.outcome = OutcomeKind.REQUIRES_ACTION
+        case RequiresAction(reference=reference):
+            operation.outcome, operation.provider_reference = OutcomeKind.REQUIRES_ACTION, reference
             wait = ASK_PENDING_SECONDS[min(operation.asks, len(ASK_PENDING_SECONDS) - 1)]
             operation.asks += 1
         case NotSent(reason=reason, retry_after_seconds=retry_after):

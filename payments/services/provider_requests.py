@@ -9,6 +9,7 @@ from payments.models.operations import Kind
 from payments.providers.base import (
     AuthorizeRequest,
     CaptureRequest,
+    IncrementRequest,
     Provider,
     RefundRequest,
     TransferRequest,
@@ -23,7 +24,19 @@ def send(provider: Provider, operation: ProviderOperation) -> Outcome:
     reference = kept.get("reference", operation.public_id)
     match Kind(operation.kind):
         case Kind.AUTHORIZE:
-            return provider.authorize(AuthorizeRequest(key, amount, reference, kept["token"]))
+            return provider.authorize(
+                AuthorizeRequest(
+                    key,
+                    amount,
+                    reference,
+                    kept["token"],
+                    capture=kept.get("capture", False),
+                    return_url=kept.get("return_url", ""),
+                    exemption=kept.get("exemption", ""),
+                )
+            )
+        case Kind.INCREMENT:
+            return provider.increment(IncrementRequest(key, amount, reference, kept["authorization"]))
         case Kind.CAPTURE:
             return provider.capture(CaptureRequest(key, amount, reference, kept["authorization"]))
         case Kind.VOID:

@@ -9,7 +9,7 @@ from datetime import date
 from payments.providers.base import StatementSummary
 from payments.providers.errors import Unanswered
 from payments.providers.transport import Transport
-from payments.providers.velocitypay import mapping
+from payments.providers.velocitypay import reports
 
 STATEMENT_MAX_BYTES = 64_000_000
 
@@ -28,17 +28,17 @@ class SandboxBank:
         reply = self._transport.send(
             "statements", "GET", "/bank/v1/statements", query={"date": business_date.isoformat()}
         )
-        return mapping.statement_summaries(mapping.readable(reply.status, reply.body))
+        return reports.statement_summaries(reports.readable(reply.status, reply.body))
 
     def statement(self, statement_id: str) -> bytes:
         """A statement as camt.053.001.08.
 
         :raises ProviderUnavailable: the bank could not be asked. :raises ProviderRefused: no such statement.
         """
-        path = f"/bank/v1/statements/{mapping.path_part(statement_id)}"
+        path = f"/bank/v1/statements/{reports.path_part(statement_id)}"
         reply = self._transport.send("statement", "GET", path, body_max_bytes=STATEMENT_MAX_BYTES)
         if reply.status != 200:
-            mapping.readable(reply.status, reply.body)
+            reports.readable(reply.status, reply.body)
             raise Unanswered(f"http_{reply.status}")
         return reply.raw
 
@@ -50,4 +50,4 @@ class SandboxBank:
         reply = self._transport.send(
             "close_day", "POST", "/bank/v1/close-day", body={"date": business_date.isoformat()}
         )
-        return mapping.statement_summaries(mapping.readable(reply.status, reply.body))
+        return reports.statement_summaries(reports.readable(reply.status, reply.body))

@@ -8,6 +8,7 @@ from payments.providers.base import (
     AuthorizeRequest,
     Capability,
     CaptureRequest,
+    IncrementRequest,
     ProviderNotice,
     ProviderReport,
     RefundRequest,
@@ -17,12 +18,12 @@ from payments.providers.base import (
 from payments.providers.errors import NotDelivered, ProviderUnavailable, Unanswered
 from payments.providers.outcomes import Found, NotSent, Outcome, Rejected, Unknown
 from payments.providers.transport import Transport
-from payments.providers.velocitypay import mapping, webhooks
+from payments.providers.velocitypay import mapping, reports, webhooks
 from payments.providers.velocitypay.bank import SandboxBank
 
 REPORT_PAGES_MAX = 10_000
 
-Request = AuthorizeRequest | CaptureRequest | VoidRequest | RefundRequest | TransferRequest
+Request = AuthorizeRequest | IncrementRequest | CaptureRequest | VoidRequest | RefundRequest | TransferRequest
 
 
 class VelocityPay:
@@ -37,8 +38,14 @@ class VelocityPay:
         self.bank = SandboxBank(transport)
 
     def authorize(self, request: AuthorizeRequest) -> Outcome:
-        """Reserve money on the payer's method."""
+        """Reserve money on the payer's method, and take it at once when asked to."""
         return self._operate("authorize", "/v1/authorizations", mapping.authorize_body(request), request)
+
+    def increment(self, request: IncrementRequest) -> Outcome:
+        """Reserve more."""
+        return self._operate_on(
+            request.authorization, "increment", "increments", mapping.part_body(request), request
+        )
 
     def capture(self, request: CaptureRequest) -> Outcome:
         """Take all or part of an authorization; the outcome names the network's fee."""
@@ -85,16 +92,16 @@ class VelocityPay:
 
         :raises ProviderUnavailable: could not be asked. :raises ProviderRefused: no such report.
         """
-        path = f"/v1/settlement-reports/{mapping.path_part(report_id)}"
+        path = f"/v1/settlement-reports/{reports.path_part(report_id)}"
         pages: list[Mapping[str, object]] = []
         after = 0
         for _ in range(REPORT_PAGES_MAX):
             reply = self._transport.send("settlement_report", "GET", path, query={"after": str(after)})
-            page = mapping.readable(reply.status, reply.body)
+            page = reports.readable(reply.status, reply.body)
             pages.append(page)
             if page.get("has_more") is not True:
-                return mapping.report(pages)
-            after = mapping.last_seq(page)
+                return reports.report(pages)
+            after = reports.last_seq(page)
         raise Unanswered("report_too_long")
 
     def health(self) -> bool:

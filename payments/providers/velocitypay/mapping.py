@@ -8,7 +8,7 @@ reference is not what we asked for becomes Mismatch.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import datetime
 from typing import Any, Final
 
 from ledger.errors import Invalid
@@ -16,16 +16,14 @@ from ledger.money import Money
 from payments.providers.base import (
     AuthorizeRequest,
     CaptureRequest,
+    IncrementRequest,
     ProviderNotice,
-    ProviderReport,
     RefundRequest,
-    ReportLine,
-    StatementSummary,
     TransferRequest,
     VoidRequest,
+    capture_key,
 )
 from payments.providers.declines import decline
-from payments.providers.errors import ProviderRefused, Unanswered
 from payments.providers.outcomes import (
     Approved,
     Declined,
@@ -36,11 +34,14 @@ from payments.providers.outcomes import (
     Outcome,
     Pending,
     Rejected,
+    RequiresAction,
+    Taken,
     Unknown,
 )
 
 OBJECTS: Final = {
     "authorize": "authorization",
+    "increment": "increment",
     "capture": "capture",
     "void": "void",
     "refund": "refund",
@@ -51,6 +52,10 @@ STATUSES: Final = {
     ("authorization", "authorized"): Approved,
     ("authorization", "declined"): Declined,
     ("authorization", "pending"): Pending,
+    ("authorization", "requires_action"): RequiresAction,
+    ("increment", "succeeded"): Approved,
+    ("increment", "declined"): Declined,
+    ("increment", "pending"): Pending,
     ("capture", "succeeded"): Approved,
     ("capture", "declined"): Declined,
     ("capture", "pending"): Pending,
@@ -97,7 +102,12 @@ DECLINE_CODES: Final = {
 
 REJECTED_STATUSES: Final = frozenset({400, 404, 405, 413, 415, 422})
 CREDENTIAL_STATUSES: Final = frozenset({401, 403})
-DETAILS: Final = ("type", "brand", "last4", "fingerprint", "country")
+DETAILS: Final = (
+    "type", "brand", "last4", "fingerprint", "country", "authentication", "liability_shift", "exemption",
+    "authorized_until",
+)  # fmt: skip
+
+URL_MAX: Final = 2_000
 
 _REFERENCE = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
@@ -113,12 +123,18 @@ class Expected:
 
 
 def authorize_body(request: AuthorizeRequest) -> dict[str, object]:
-    """The JSON of POST /v1/authorizations."""
-    return _money(request.amount) | {"token": request.token, "reference": request.reference}
+    """The JSON of POST /v1/authorizations; what is not asked for is not named."""
+    asked = {
+        "capture": request.capture,
+        "return_url": request.return_url,
+        "exemption": request.exemption,
+    }
+    named = {name: value for name, value in asked.items() if value}
+    return _money(request.amount) | {"token": request.token, "reference": request.reference} | named
 
 
-def part_body(request: CaptureRequest | RefundRequest) -> dict[str, object]:
-    """The JSON of POST …/captures and …/refunds: the currency is the authorization's."""
+def part_body(request: IncrementRequest | CaptureRequest | RefundRequest) -> dict[str, object]:
+    """The JSON of POST …/increments, …/captures and …/refunds: the currency is the authorization's."""
     return {"amount": request.amount.minor, "reference": request.reference}
 
 
@@ -138,16 +154,6 @@ def is_reference(text: str) -> bool:
     return _REFERENCE.fullmatch(text) is not None
 
 
-def path_part(text: str) -> str:
-    """An id of the provider's, fit for a path.
-
-    :raises ProviderRefused: it cannot be one.
-    """
-    if not is_reference(text):
-        raise ProviderRefused("this is not an id of VelocityPay's", provider_code="bad_reference")
-    return text
-
-
 def outcome(
     status: int,
     body: Mapping[str, Any] | None,
@@ -156,7 +162,7 @@ def outcome(
     retry_after_seconds: float | None = None,
 ) -> Outcome:
     """What the answer to a request that may move money means."""
-    code, message = _error(body)
+    code, message = error_of(body)
     if status in (200, 201):
         return operation_outcome(body, expected)
     if status == 429 or (status == 503 and code == "not_processed"):
@@ -176,7 +182,7 @@ def found(
     retry_after_seconds: float | None = None,
 ) -> Found:
     """What the answer to GET /v1/operations means; only the network's own 404 says that nothing was done."""
-    code, _ = _error(body)
+    code, _ = error_of(body)
     if status == 404 and code == "operation_not_found":
         return NotFound()
     answer = outcome(status, body, expected, retry_after_seconds=retry_after_seconds)
@@ -200,6 +206,8 @@ def operation_outcome(body: Mapping[str, Any] | None, expected: Expected) -> Out
         return _declined(body)
     if meaning is Pending:
         return Pending(body["id"])
+    if meaning is RequiresAction:
+        return _action(body)
     return Unknown(f"unlisted_status:{body['object']}.{body['status']}"[:100])
 
 
@@ -221,84 +229,12 @@ def notice(event: Mapping[str, Any]) -> ProviderNotice | None:
     return ProviderNotice(event["id"], event["type"], key, operation["id"], described)
 
 
-def report(pages: list[Mapping[str, Any]]) -> ProviderReport:
-    """Put the pages of a settlement report together.
-
-    :raises Unanswered: not shaped like one, or its lines do not sum to its head.
-    """
-    try:
-        head = pages[0]
-        lines = tuple(_report_line(row) for page in pages for row in page["operations"])
-        currency = head["currency"]
-        sums = {name: Money(head[name], currency) for name in ("captured", "fees", "refunded", "net")}
-        made = ProviderReport(head["id"], date.fromisoformat(head["date"]), lines=lines, **sums)
-    except (KeyError, IndexError, TypeError, ValueError, Invalid) as error:
-        raise Unanswered("bad_body") from error
-    zero = Money.zero(currency)
-    captured = sum((line.amount for line in lines if line.kind == "capture"), zero)
-    refunded = sum((line.amount for line in lines if line.kind == "refund"), zero)
-    fees = sum((line.fee for line in lines), zero)
-    if (captured, refunded, fees, captured - fees - refunded) != (
-        made.captured,
-        made.refunded,
-        made.fees,
-        made.net,
-    ):
-        raise Unanswered("report_does_not_add_up")
-    return made
-
-
-def last_seq(page: Mapping[str, Any]) -> int:
-    """Where to go on after a page of a settlement report.
-
-    :raises Unanswered: the page has no lines.
-    """
-    try:
-        return int(page["operations"][-1]["seq"])
-    except (KeyError, IndexError, TypeError, ValueError) as error:
-        raise Unanswered("bad_body") from error
-
-
-def statement_summaries(body: Mapping[str, Any]) -> list[StatementSummary]:
-    """Read a list of bank statements.
-
-    :raises Unanswered: not shaped like one.
-    """
-    try:
-        return [
-            StatementSummary(
-                id=str(row["id"]),
-                business_date=date.fromisoformat(row["date"]),
-                currency=row["currency"],
-                sequence=int(row["sequence"]),
-                opening=Money(row["opening"], row["currency"]),
-                closing=Money(row["closing"], row["currency"]),
-                line_count=int(row["lines"]),
-            )
-            for row in body["data"]
-        ]
-    except (KeyError, TypeError, ValueError, Invalid) as error:
-        raise Unanswered("bad_body") from error
-
-
-def readable(status: int, body: Mapping[str, Any] | None) -> Mapping[str, Any]:
-    """The body of a successful read.
-
-    :raises ProviderRefused: the provider says no. :raises Unanswered: anything else.
-    """
-    if status == 200 and body is not None:
-        return body
-    code, message = _error(body)
-    if status in REJECTED_STATUSES and code:
-        raise ProviderRefused(message, provider_code=code)
-    raise Unanswered(f"http_{status}")
-
-
 def _money(amount: Money) -> dict[str, object]:
     return {"amount": amount.minor, "currency": amount.currency}
 
 
-def _error(body: Mapping[str, Any] | None) -> tuple[str, str]:
+def error_of(body: Mapping[str, Any] | None) -> tuple[str, str]:
+    """The code and message of an error answer; empty texts when it is none."""
     error = body.get("error") if body else None
     if not isinstance(error, dict) or not isinstance(error.get("code"), str):
         return "", ""
@@ -347,7 +283,35 @@ def _approved(body: Mapping[str, Any], amount: Money) -> Outcome:
         if told is None or told > amount:
             return Unknown("bad_body")
         fee = told
+    if body["object"] == "authorization" and isinstance(body.get("capture"), dict):
+        taken = _taken(body, body["capture"], amount)
+        return Approved(body["id"], amount, fee, _details(body), taken) if taken else Unknown("bad_body")
     return Approved(body["id"], amount, fee, _details(body))
+
+
+def _taken(body: Mapping[str, Any], capture: Mapping[str, Any], amount: Money) -> Taken | None:
+    """Read the capture that a sale made; None when it is not shaped like one of this authorization."""
+    told, fee = _amount(capture.get("amount"), amount.currency), _amount(capture.get("fee"), amount.currency)
+    is_its = capture.get("idempotency_key") == capture_key(body["idempotency_key"])
+    if told is None or fee is None or fee > told or not is_its or capture.get("status") != "succeeded":
+        return None
+    if not isinstance(capture.get("id"), str) or not is_reference(capture["id"]):
+        return None
+    return Taken(capture["id"], told, fee)
+
+
+def _action(body: Mapping[str, Any]) -> Outcome:
+    """Read what the customer must do; without a page to go to nobody can do it."""
+    url, until = body.get("action_url"), body.get("action_expires")
+    if not isinstance(url, str) or not url.startswith(("https://", "http://")) or len(url) > URL_MAX:
+        return Unknown("bad_body")
+    try:
+        expires_at = datetime.fromisoformat(until) if isinstance(until, str) else None
+    except ValueError:
+        return Unknown("bad_body")
+    if expires_at is not None and expires_at.tzinfo is None:
+        return Unknown("bad_body")
+    return RequiresAction(url, body["id"], expires_at)
 
 
 def _declined(body: Mapping[str, Any]) -> Outcome:
@@ -360,16 +324,3 @@ def _declined(body: Mapping[str, Any]) -> Outcome:
 
 def _details(body: Mapping[str, Any]) -> dict[str, str]:
     return {name: body[name][:64] for name in DETAILS if isinstance(body.get(name), str)}
-
-
-def _report_line(row: Mapping[str, Any]) -> ReportLine:
-    currency = row["currency"]
-    if row["kind"] not in ("capture", "refund"):
-        raise ValueError(row["kind"])
-    return ReportLine(
-        row["kind"],
-        row["idempotency_key"],
-        row["id"],
-        Money(row["amount"], currency),
-        Money(row["fee"], currency),
-    )

@@ -54,7 +54,7 @@ class TestPayment:
     def test_refuses_a_state_that_no_edge_leads_to(self, northwind):
         payment = factory.create_payment(northwind)
         with pytest.raises(DatabaseError), transaction.atomic():
-            Payment._base_manager.filter(pk=payment.pk).update(state="captured")
+            Payment._base_manager.filter(pk=payment.pk).update(state="completed")
 
     def test_refuses_a_move_its_state_does_not_allow(self, northwind):
         payment = factory.create_payment(northwind)

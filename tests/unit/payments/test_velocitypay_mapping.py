@@ -18,7 +18,7 @@ from payments.providers.outcomes import (
     Rejected,
     Unknown,
 )
-from payments.providers.velocitypay import mapping
+from payments.providers.velocitypay import mapping, reports
 from payments.providers.velocitypay.mapping import Expected
 from payments.simulator import scenarios
 
@@ -48,7 +48,8 @@ def error(code: str) -> dict[str, object]:
 class TestStatuses:
     @pytest.mark.parametrize(("row", "meaning"), sorted(mapping.STATUSES.items(), key=str))
     def test_each_row_means_its_outcome(self, row, meaning):
-        body = answer(object=row[0], status=row[1], decline_code="do_not_honor", fee=0)
+        page = "https://challenge.example/1"
+        body = answer(object=row[0], status=row[1], decline_code="do_not_honor", fee=0, action_url=page)
         assert isinstance(mapping.operation_outcome(body, Expected(KEY, PRICE)), meaning)
 
     @given(st.text(max_size=30), st.text(max_size=30))
@@ -217,7 +218,7 @@ class TestReports:
             self.HEAD | {"net": 841, "refunded": 100, "operations": [self.LINE]},
             {"operations": [self.LINE | {"kind": "refund", "amount": 100, "fee": 0, "id": "rfnd_1"}]},
         ]
-        report = mapping.report(pages)
+        report = reports.report(pages)
         assert [line.kind for line in report.lines] == ["capture", "refund"]
         assert report.net == Money(841, "USD")
 
@@ -234,10 +235,10 @@ class TestReports:
     )
     def test_one_that_is_malformed_or_does_not_add_up_is_not_believed(self, pages):
         with pytest.raises(Unanswered):
-            mapping.report(pages)
+            reports.report(pages)
 
     def test_a_refusal_is_told_from_silence(self):
         with pytest.raises(ProviderRefused):
-            mapping.readable(404, error("settlement_report_not_found"))
+            reports.readable(404, error("settlement_report_not_found"))
         with pytest.raises(Unanswered):
-            mapping.readable(500, error("internal_error"))
+            reports.readable(500, error("internal_error"))

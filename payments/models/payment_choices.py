@@ -1,0 +1,39 @@
+"""The closed lists of a payment's columns: when it is captured, what became of the customer's challenge."""
+
+from django.db import models
+
+
+class CaptureMethod(models.TextChoices):
+    """When an authorized payment is captured."""
+
+    AUTOMATIC = "automatic", "Automatic"
+    MANUAL = "manual", "Manual"
+    SCHEDULED = "scheduled", "On a date"
+
+
+class Authentication(models.TextChoices):
+    """What became of the customer's authentication (3-D Secure), as the provider tells."""
+
+    AUTHENTICATED = "authenticated", "Authenticated"
+    ATTEMPTED = "attempted", "Attempted"
+    EXEMPTED = "exempted", "Exempted"
+    FAILED = "failed", "Failed"
+    NOT_SUPPORTED = "not_supported", "Not supported"
+
+
+class LiabilityShift(models.TextChoices):
+    """Who bears a dispute for fraud."""
+
+    ISSUER = "issuer", "The customer's bank"
+    MERCHANT = "merchant", "The merchant"
+
+
+class Exemption(models.TextChoices):
+    """Why no challenge is asked for (PSD2: articles 10 to 18 of the standards on authentication)."""
+
+    LOW_VALUE = "low_value", "Low value"
+    LOW_RISK = "low_risk", "Low risk (transaction risk analysis)"
+    RECURRING = "recurring", "Recurring, of the same amount"
+    TRUSTED_BENEFICIARY = "trusted_beneficiary", "Trusted beneficiary"
+    CORPORATE = "corporate", "Secure corporate payment"
+    MERCHANT_INITIATED = "merchant_initiated", "Initiated by the merchant"
