@@ -88,6 +88,7 @@ CALLED: Final = (
     "ledger_is_restoring",
     "ledger_month_bound",
     "ledger_partitions_ahead",
+    "ledger_restored_columns",
     "ledger_uuid7",
     "ledger_uuid_at",
 )

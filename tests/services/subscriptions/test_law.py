@@ -1,74 +1,30 @@
 """The law of subscriptions in SQL, attacked past the models."""
 
-from datetime import timedelta
-
 import pytest
 from django.db import IntegrityError, connection, transaction
 
-from ledger import clock, events, locks
-from ledger.actors import SYSTEM
+from ledger import events
 from ledger.money import Money
-from ledger.recording import record
-from subscriptions.models import Invoice, InvoiceLine, Plan, Subscription
-from subscriptions.models.invoices import InvoiceKind, LineKind
+from subscriptions.models import Invoice, Subscription
+from subscriptions.models.invoices import InvoiceKind
+from tests.factories import subscriptions as make
+from tests.factories.subscriptions import AT
 from vendors.models import Merchant
-
-AT = clock.now()
-MONTH = timedelta(days=30)
 
 
 @pytest.fixture
 def subscription(db) -> Subscription:
-    northwind = Merchant.objects.create(name="Northwind")
-    plan = Plan.objects.create(
-        merchant=northwind, code="coffee", name="Coffee", amount_minor=999, currency="USD", interval="month"
-    )
-    made = Subscription(
-        merchant=northwind, plan=plan, customer_ref="carla", method_type="card", method_token="vpt_1",
-        anchor_day=31, period_start=AT, period_end=AT + MONTH, created_at=AT,
-    )  # fmt: skip
-    with locks.phase(), record(made, actor=SYSTEM, at=AT) as entry:
-        made.activate()
-        entry.announce({"id": made.public_id})
-    return made
+    return make.create_subscription(Merchant.objects.create(name="Northwind"))
 
 
 @pytest.fixture
 def invoice(subscription) -> Invoice:
-    return drafted(subscription)
-
-
-def drafted(subscription: Subscription, **fields) -> Invoice:
-    made = Invoice(
-        merchant_id=subscription.merchant_id, subscription=subscription, currency="USD", created_at=AT,
-        **{"period_start": AT, "period_end": AT + MONTH, **fields},
-    )  # fmt: skip
-    with locks.phase(), record(made, actor=SYSTEM, at=AT) as entry:
-        made.draft()
-        entry.announce({"id": made.public_id})
-    line(made)
-    return made
-
-
-def line(invoice: Invoice) -> InvoiceLine:
-    return InvoiceLine.objects.create(
-        merchant_id=invoice.merchant_id, invoice=invoice, kind=LineKind.PLAN, description="Coffee",
-        unit_minor=999, amount_minor=999,
-    )  # fmt: skip
-
-
-def take(invoice: Invoice, edge: str, *arguments: object) -> None:
-    with locks.phase():
-        row = locks.lock_one(Invoice.objects.filter(pk=invoice.pk))
-        with record(row, actor=SYSTEM, at=AT) as entry:
-            getattr(row, edge)(*arguments)
-            entry.announce({"id": row.public_id})
+    return make.draft_invoice(subscription)
 
 
 @pytest.fixture
 def final(invoice) -> Invoice:
-    take(invoice, "finalize", "INV-2026-000001", Money(999, "USD"), AT + MONTH, AT)
-    return Invoice.objects.get(pk=invoice.pk)
+    return make.finalize_invoice(invoice)
 
 
 def attack(sql: str, *parameters: object) -> None:
@@ -109,12 +65,12 @@ class TestSubscription:
 class TestInvoice:
     def test_a_period_is_invoiced_once(self, subscription, invoice):
         with pytest.raises(IntegrityError, match="once_per_period"):
-            drafted(subscription)
+            make.draft_invoice(subscription)
 
     def test_a_void_one_frees_its_period_and_an_extra_one_does_not_take_it(self, subscription, invoice):
-        drafted(subscription, kind=InvoiceKind.EXTRA)
-        take(invoice, "void", "written in error", AT)
-        drafted(subscription)
+        make.draft_invoice(subscription, kind=InvoiceKind.EXTRA)
+        make.move_invoice(invoice, "void", "written in error", AT)
+        make.draft_invoice(subscription)
 
     @pytest.mark.parametrize("state", ["paid", "uncollectible", ""])
     def test_a_draft_takes_no_move_that_is_not_drawn(self, invoice, state):
@@ -133,7 +89,7 @@ class TestInvoice:
             attack("DELETE FROM subscriptions_invoice WHERE id = %s", final.id)
 
     def test_the_lines_of_a_final_one_are_fixed(self, final, subscription):
-        other = drafted(subscription, kind=InvoiceKind.EXTRA)
+        other = make.draft_invoice(subscription, kind=InvoiceKind.EXTRA)
         attacks = [
             ("UPDATE subscriptions_invoice_line SET amount_minor = 1 WHERE invoice_id = %s", [final.id]),
             ("DELETE FROM subscriptions_invoice_line WHERE invoice_id = %s", [final.id]),
@@ -146,13 +102,13 @@ class TestInvoice:
             with pytest.raises(IntegrityError, match="are fixed"):
                 attack(sql, *parameters)
         with pytest.raises(IntegrityError, match="are fixed"), transaction.atomic():
-            line(final)
+            make.add_line(final)
 
     def test_is_paid_in_full(self, final):
         with pytest.raises(IntegrityError, match="paid_in_full"):
             attack(
                 "UPDATE subscriptions_invoice SET state = 'paid', paid_minor = 998 WHERE id = %s", final.id
             )
-        take(final, "pay", Money(999, "USD"), None, AT)
+        make.move_invoice(final, "pay", Money(999, "USD"), None, AT)
         final.refresh_from_db()
         assert (final.state, final.paid_minor, final.is_paid_elsewhere) == ("paid", 999, True)
