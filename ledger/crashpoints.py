@@ -6,12 +6,19 @@ name; then it removes that file (the proof that it fired, once) and kills its ow
 Production refuses the setting.
 """
 
+import functools
 import os
 import signal
+from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Final, ParamSpec, TypeVar
 
 from django.conf import settings
+
+from ledger import locks
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 registry: Final[set[str]] = set()
 
@@ -36,3 +43,27 @@ def crashpoint(name: str) -> None:
     except FileNotFoundError:
         return
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def phased(step: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Make a function one phase (see `locks.phased`) with two points: `step.before_commit`, when all is
+    written, and `step.after_commit`, when the caller does not know of it yet.
+    """
+    before, after = f"{step}.before_commit", f"{step}.after_commit"
+    register(before, after)
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        @locks.phased
+        def in_phase(*args: P.args, **kwargs: P.kwargs) -> R:
+            locks.before_commit(lambda: crashpoint(before))
+            return function(*args, **kwargs)
+
+        @functools.wraps(function)
+        def run(*args: P.args, **kwargs: P.kwargs) -> R:
+            done = in_phase(*args, **kwargs)
+            crashpoint(after)
+            return done
+
+        return run
+
+    return decorate

@@ -12,10 +12,10 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
+from ledger import crashpoints
 from ledger.actors import SYSTEM, Actor
 from ledger.errors import Conflict, Invalid
 from ledger.journal import AccountClosed
-from ledger.locks import phased
 from ledger.machines import HOLD_STATES_OPEN
 from ledger.models import Hold, Transfer
 from ledger.models.transfers import HoldTooSmall
@@ -91,7 +91,7 @@ def place(
         raise
 
 
-@phased
+@crashpoints.phased("account_commit")
 def commit(
     *, merchant_id: UUID, hold_id: UUID, transfer_id: UUID, amount_minor: int | None, actor: Actor,
     at: datetime, answer: Answer = no_answer,
@@ -112,7 +112,7 @@ def commit(
     return done
 
 
-@phased
+@crashpoints.phased("account_void")
 def void(*, merchant_id: UUID, hold_id: UUID, actor: Actor, at: datetime, answer: Answer = no_answer) -> Hold:
     """Let go of what remains.
 
@@ -133,7 +133,7 @@ def expire_due(at: datetime) -> int:
 
 
 # --- phases ---------------------------------------------------------------------------------------------
-@phased
+@crashpoints.phased("account_hold")
 def _place(merchant_id: UUID, wish: HoldWish, actor: Actor, at: datetime, answer: Answer) -> Hold:
     made = Hold.objects.filter(merchant_id=merchant_id, pk=wish.hold_id).first()
     if made is not None:
@@ -163,7 +163,7 @@ def _place(merchant_id: UUID, wish: HoldWish, actor: Actor, at: datetime, answer
     return hold
 
 
-@phased
+@crashpoints.phased("account_expiry")
 def _expire(merchant_id: UUID, hold_id: UUID, at: datetime) -> bool:
     hold = locks.hold(merchant_id, hold_id)
     if not hold.is_open or hold.expires_at is None or hold.expires_at > at:

@@ -8,10 +8,9 @@ transfer does not decide on it.
 from datetime import datetime
 from uuid import UUID
 
-from ledger import audit
+from ledger import audit, crashpoints
 from ledger.actors import Actor
 from ledger.errors import Forbidden
-from ledger.locks import phased
 from ledger.machines import OPEN
 from ledger.models import AmlAlert, Hold, Transfer
 from ledger.models.transfers import AmlAlertNotFound
@@ -46,7 +45,7 @@ def uphold(*, merchant_id: UUID, alert_id: UUID, reason: str, actor: Actor, at: 
     return _decide(merchant_id, alert_id, reason, actor, at, is_cleared=False)
 
 
-@phased
+@crashpoints.phased("account_verdict")
 def _decide(
     merchant_id: UUID, alert_id: UUID, reason: str, actor: Actor, at: datetime, *, is_cleared: bool
 ) -> AmlAlert:

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from ledger import audit
+from ledger import audit, crashpoints
 from ledger.actors import Actor
 from ledger.errors import DomainError, Invalid
 from ledger.journal import AccountClosed
@@ -84,7 +84,7 @@ def note_refusal(merchant_id: UUID, ends: Ends, refusal: DomainError, actor: Act
         )
 
 
-@phased
+@crashpoints.phased("account_transfer")
 def _transfer(merchant_id: UUID, wish: TransferWish, actor: Actor, at: datetime, answer: Answer) -> Transfer:
     made = booking.made_before(merchant_id, wish.transfer_id)
     if made is not None:

@@ -26,9 +26,11 @@ class Command(BaseCommand):
         for config in apps.get_app_configs():
             drawings = [_drawing(machine) for machine in _machines(config.get_models())]
             readme = Path(config.path) / "README.md"
-            if not drawings or not readme.exists():
+            if not drawings:
                 continue
             text = readme.read_text(encoding="utf-8")
+            if START not in text:
+                raise CommandError(f"{config.label}/README.md has no place for its drawings: {START} … {END}")
             body = f"{START}\n" + "\n".join(drawings) + END
             drawn = re.sub(f"{START}.*?{END}", lambda _, b=body: b, text, flags=re.DOTALL)  # type: ignore[misc]
             if drawn != text:
