@@ -12,13 +12,16 @@ from granian import Granian
 from granian.constants import HTTPModes, Interfaces
 from granian.log import LogLevels
 
-from payments.simulator.app import Application, Options
+from payments.simulator.app import STRIPE, Application, Options
+from payments.simulator.stripe.desk import Rules
+from payments.simulator.stripe.face import Keys
 
 THREADS = 96
 """Blocking threads: a late answer holds one for --late-seconds."""
 DEVELOPMENT_WEBHOOK_SECRET = os.environ.get(
     "VELOCITYPAY_WEBHOOK_SECRET", "whsec_ZGV2ZWxvcG1lbnQtb25seS13ZWJob29rLXNlY3JldA=="
 )
+DEVELOPMENT_STRIPE_SECRET = os.environ.get("STRIPE_WEBHOOK_SECRET", "whsec_development_only").split()
 
 
 def main() -> None:
@@ -33,6 +36,19 @@ def main() -> None:
         webhook_secrets=tuple(arguments.webhook_secret or [DEVELOPMENT_WEBHOOK_SECRET]),
         late_seconds=arguments.late_seconds,
         pending_seconds=arguments.pending_seconds,
+        stripe=Keys(
+            arguments.stripe_api_key,
+            arguments.stripe_public_key,
+            tuple(arguments.stripe_webhook_secret or DEVELOPMENT_STRIPE_SECRET),
+            arguments.stripe_callback_url,
+            arguments.late_seconds,
+        ),
+        stripe_rules=Rules(
+            pending_seconds=arguments.pending_seconds,
+            challenge_seconds=arguments.challenge_seconds,
+            url=f"http://{arguments.host}:{arguments.port}{STRIPE}",
+            sends_events=bool(arguments.stripe_callback_url),
+        ),
     )
     server = Granian(
         "payments.simulator",
@@ -92,6 +108,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--late-seconds", type=float, default=6.0, help="delay of a late answer")
     parser.add_argument("--pending-seconds", type=float, default=1.0, help="how long pending lasts")
+    parser.add_argument("--challenge-seconds", type=float, default=600.0, help="how long a 3-D Secure waits")
+    parser.add_argument(
+        "--stripe-api-key", default=os.environ.get("STRIPE_API_KEY", "sk_test_development_key")
+    )
+    parser.add_argument("--stripe-public-key", default="pk_test_development_key", help="for browsers")
+    parser.add_argument("--stripe-callback-url", default="", help="where Stripe's events are POSTed")
+    parser.add_argument("--stripe-webhook-secret", action="append", help="to sign Stripe's events with")
     parser.add_argument("--end-with-parent", action="store_true", help="end when the starting process ends")
     return parser
 

@@ -18,16 +18,19 @@ from urllib.parse import parse_qsl
 from payments.simulator import answers, scenarios
 from payments.simulator.answers import Answer
 from payments.simulator.bank import Bank
-from payments.simulator.callbacks import Deliverer
+from payments.simulator.callbacks import Deliverer, standard_headers
 from payments.simulator.errors import Refused
 from payments.simulator.faults import Faults, Subject
 from payments.simulator.network import Call, Network
 from payments.simulator.rate_feed import RateFeed
 from payments.simulator.storage import Storage
+from payments.simulator.stripe.desk import Rules
+from payments.simulator.stripe.face import Asked, Keys, StripeFace
 from payments.simulator.truth import Truth
 
 BODY_MAX_BYTES = 1_000_000
 WEBHOOK_FIRST_SECONDS = 5.0
+STRIPE = "/stripe"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,8 @@ class Options:
     webhook_secrets: tuple[str, ...] = ()
     late_seconds: float = 6.0
     pending_seconds: float = 1.0
+    stripe: Keys = field(default_factory=Keys)
+    stripe_rules: Rules = field(default_factory=Rules)
 
 
 @dataclass(slots=True)
@@ -52,6 +57,8 @@ class Request:
     credential: str
     idempotency_key: str
     raw: bytes
+    query_string: str = ""
+    authorization: str = ""
     arguments: tuple[str, ...] = field(default=())
 
     def body(self) -> dict[str, Any]:
@@ -94,10 +101,11 @@ class Application:
         self._truth = Truth(self._storage)
         self._feed = RateFeed()
         self._deliverer = (
-            Deliverer(self._storage, options.callback_url, list(options.webhook_secrets))
+            Deliverer(self._storage, options.callback_url, standard_headers(options.webhook_secrets))
             if options.callback_url
             else None
         )
+        self._stripe = StripeFace(folder, options.stripe, options.stripe_rules)
         self._latency_seconds = 0.0
         self._is_down = False
         table: tuple[tuple[str, str, str, Handler], ...] = (
@@ -137,6 +145,7 @@ class Application:
         threading.Thread(target=self._conclude_forever, name="pending", daemon=True).start()
         if self._deliverer:
             self._deliverer.start()
+        self._stripe.start()
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer one request (WSGI)."""
@@ -157,6 +166,17 @@ class Application:
         return [body] if answer.cut_after is None else _broken(body[: answer.cut_after])
 
     def _respond(self, request: Request) -> Answer:
+        if request.path.startswith(f"{STRIPE}/"):
+            return self._stripe.respond(
+                Asked(
+                    request.method,
+                    request.path.removeprefix(STRIPE),
+                    request.query_string,
+                    request.authorization,
+                    request.idempotency_key,
+                    request.raw,
+                )
+            )
         if request.path.startswith("/v1/"):
             if self._latency_seconds:
                 time.sleep(self._latency_seconds)
@@ -273,6 +293,7 @@ class Application:
             due = self._network.conclude_due()
             if self._deliverer and due is not None and due <= time.time():
                 self._deliverer.wake()
+            self._stripe.conclude_due()
             time.sleep(0.05)
 
 
@@ -287,6 +308,8 @@ def _read(environ: dict[str, Any]) -> Request:
         credential=environ.get("HTTP_AUTHORIZATION", "").removeprefix("Bearer "),
         idempotency_key=environ.get("HTTP_IDEMPOTENCY_KEY", ""),
         raw=environ["wsgi.input"].read(BODY_MAX_BYTES + 1),
+        query_string=environ.get("QUERY_STRING", ""),
+        authorization=environ.get("HTTP_AUTHORIZATION", ""),
     )
 
 

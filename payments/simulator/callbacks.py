@@ -12,6 +12,7 @@ import json
 import sqlite3
 import threading
 import time
+from collections.abc import Callable, Sequence
 from urllib.parse import urlsplit
 
 from payments.simulator.storage import Storage
@@ -21,12 +22,12 @@ HELD_BACK_SECONDS = 0.5
 ANSWER_TIMEOUT_SECONDS = 5.0
 BATCH = 50
 
+Headers = Callable[[str, int, bytes], dict[str, str]]
+"""From event id, timestamp and body to the headers that sign them."""
+
 
 def enqueue(connection: sqlite3.Connection, answer: dict[str, object], plan: str) -> None:
     """Keep the callback about a concluded operation, in the transaction of its effect."""
-    kind, _, argument = plan.partition(":")
-    if kind == "no_webhook":
-        return
     event_type = f"{answer['object']}.{answer['status']}"
     digest = hashlib.sha256(f"{answer['id']}|{event_type}".encode()).hexdigest()
     event_id = f"evt_{digest[:24]}"
@@ -36,6 +37,14 @@ def enqueue(connection: sqlite3.Connection, answer: dict[str, object], plan: str
         "created": answer["created"],
         "data": {"operation": answer, "idempotency_key": answer["idempotency_key"]},
     }
+    keep(connection, event_id, body, plan)
+
+
+def keep(connection: sqlite3.Connection, event_id: str, body: dict[str, object], plan: str) -> None:
+    """Keep a callback as often and as late as its plan says."""
+    kind, _, argument = plan.partition(":")
+    if kind == "no_webhook":
+        return
     due_at = time.time() + (HELD_BACK_SECONDS if kind == "reorder" else 0)
     copies = int(argument or 2) if kind == "dup_webhook" else 1
     connection.executemany(
@@ -51,13 +60,26 @@ def sign(secret: str, event_id: str, timestamp: int, body: bytes) -> str:
     return f"v1,{base64.b64encode(mac.digest()).decode()}"
 
 
+def standard_headers(secrets: Sequence[str]) -> Headers:
+    """The headers of Standard Webhooks, signed with each of the secrets."""
+
+    def headers(event_id: str, timestamp: int, body: bytes) -> dict[str, str]:
+        return {
+            "webhook-id": event_id,
+            "webhook-timestamp": str(timestamp),
+            "webhook-signature": " ".join(sign(secret, event_id, timestamp, body) for secret in secrets),
+        }
+
+    return headers
+
+
 class Deliverer:
     """The thread that delivers what is due, oldest first, over one kept connection."""
 
-    def __init__(self, storage: Storage, url: str, secrets: list[str]) -> None:
+    def __init__(self, storage: Storage, url: str, signed_headers: Headers) -> None:
         self._storage = storage
         self._target = urlsplit(url)
-        self._secrets = secrets
+        self._signed_headers = signed_headers
         self._connection: http.client.HTTPConnection | None = None
         self._wake = threading.Event()
 
@@ -71,8 +93,12 @@ class Deliverer:
 
     def await_delivery(self, operation_key: str, timeout_seconds: float) -> bool:
         """Wait until the callback about an operation was accepted (for `webhook_first`)."""
+        return self.await_about(f'"idempotency_key":{json.dumps(operation_key)}', timeout_seconds)
+
+    def await_about(self, text: str, timeout_seconds: float) -> bool:
+        """Wait until every callback that holds this text was accepted; False when there is none in time."""
         deadline = time.monotonic() + timeout_seconds
-        needle = f'%"idempotency_key":{json.dumps(operation_key)}%'
+        needle = f"%{text}%"
         while time.monotonic() < deadline:
             self.wake()
             with self._storage.reading() as connection:
@@ -106,14 +132,9 @@ class Deliverer:
                 self._note(row, answer)
 
     def _send(self, event_id: str, body: bytes) -> str:
-        timestamp = int(time.time())
         headers = {
             "content-type": "application/json",
-            "webhook-id": event_id,
-            "webhook-timestamp": str(timestamp),
-            "webhook-signature": " ".join(
-                sign(secret, event_id, timestamp, body) for secret in self._secrets
-            ),
+            **self._signed_headers(event_id, int(time.time()), body),
         }
         was_kept = self._connection is not None
         try:

@@ -6,10 +6,11 @@ and the count of every fault that fired are kept in the storage, so that a test 
 
 import json
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from payments.simulator.errors import Refused
-from payments.simulator.scenarios import BY_NAME
+from payments.simulator.scenarios import BY_NAME, Scenario
 from payments.simulator.storage import Storage
 
 RESULTS = {
@@ -17,6 +18,8 @@ RESULTS = {
     "decline": "refused by the issuer or bank; argument: the code",
     "pending_then_ok": "answers pending, succeeds after --pending-seconds",
     "pending_then_fail": "answers pending, fails after --pending-seconds; argument: the code",
+    "fail_later": "a refund at Stripe succeeds, and fails after --pending-seconds; argument: the reason",
+    "challenge": "the payer must authenticate first (3-D Secure); at Stripe only",
 }
 BEFORE = {
     "500_before": "HTTP 500, nothing done",
@@ -107,8 +110,9 @@ class Subject:
 class Faults:
     """Scripts and hit counts."""
 
-    def __init__(self, storage: Storage) -> None:
+    def __init__(self, storage: Storage, scenarios: Mapping[str, Scenario] = BY_NAME) -> None:
         self._storage = storage
+        self._scenarios = scenarios
         self._lock = threading.Lock()
         self._waiting = self._count_waiting()
 
@@ -144,9 +148,9 @@ class Faults:
             scripted = self._from_script(subject)
             if scripted is not None:
                 return scripted
-        if is_replay or subject.scenario not in BY_NAME:
+        if is_replay or subject.scenario not in self._scenarios:
             return OK
-        spec = BY_NAME[subject.scenario].faults.get(subject.operation)
+        spec = self._scenarios[subject.scenario].faults.get(subject.operation)
         if spec is None:
             return OK
         plan = parse(spec, f"scenario:{subject.scenario}")

@@ -1,4 +1,4 @@
-"""The network's own memory: one SQLite file in WAL mode.
+"""A face's own memory: one SQLite file in WAL mode. SCHEMA is VelocityPay's; COMMON is every face's.
 
 One connection, one lock: a write takes some tens of microseconds, so more would only add waiting. A committed
 effect survives kill -9 of this process (WAL with synchronous=NORMAL loses commits only with the machine), and
@@ -10,6 +10,29 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+COMMON = """
+CREATE TABLE IF NOT EXISTS callback (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    event_id TEXT NOT NULL,
+    body TEXT NOT NULL,
+    due_at REAL NOT NULL,
+    tries INTEGER NOT NULL DEFAULT 0,
+    last_answer TEXT,
+    delivered_at REAL
+);
+CREATE INDEX IF NOT EXISTS callback_due ON callback (due_at, seq) WHERE delivered_at IS NULL;
+CREATE TABLE IF NOT EXISTS fault_script (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    match TEXT NOT NULL,
+    faults TEXT NOT NULL,
+    nth INTEGER NOT NULL,
+    seen INTEGER NOT NULL DEFAULT 0,
+    taken INTEGER NOT NULL DEFAULT 0,
+    active INTEGER NOT NULL DEFAULT 1
+);
+CREATE TABLE IF NOT EXISTS fault_hit (fault TEXT PRIMARY KEY, hits INTEGER NOT NULL) WITHOUT ROWID;
+"""
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS token (
@@ -52,26 +75,6 @@ CREATE INDEX IF NOT EXISTS operation_unsettled ON operation (currency, seq)
     WHERE settled_in IS NULL AND status IN ('succeeded', 'paid')
     AND kind IN ('capture', 'refund', 'transfer');
 CREATE INDEX IF NOT EXISTS operation_settled ON operation (settled_in, seq) WHERE settled_in IS NOT NULL;
-CREATE TABLE IF NOT EXISTS callback (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT,
-    event_id TEXT NOT NULL,
-    body TEXT NOT NULL,
-    due_at REAL NOT NULL,
-    tries INTEGER NOT NULL DEFAULT 0,
-    last_answer TEXT,
-    delivered_at REAL
-);
-CREATE INDEX IF NOT EXISTS callback_due ON callback (due_at, seq) WHERE delivered_at IS NULL;
-CREATE TABLE IF NOT EXISTS fault_script (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    match TEXT NOT NULL,
-    faults TEXT NOT NULL,
-    nth INTEGER NOT NULL,
-    seen INTEGER NOT NULL DEFAULT 0,
-    taken INTEGER NOT NULL DEFAULT 0,
-    active INTEGER NOT NULL DEFAULT 1
-);
-CREATE TABLE IF NOT EXISTS fault_hit (fault TEXT PRIMARY KEY, hits INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS account (
     currency TEXT PRIMARY KEY,
     id TEXT NOT NULL UNIQUE,
@@ -102,12 +105,10 @@ CREATE TABLE IF NOT EXISTS statement (
 ) WITHOUT ROWID;
 """
 
+COMMON_TABLES = ("callback", "fault_script", "fault_hit")
 TABLES = (
     "token",
     "operation",
-    "callback",
-    "fault_script",
-    "fault_hit",
     "account",
     "settlement_report",
     "statement",
@@ -117,16 +118,23 @@ TABLES = (
 class Storage:
     """The SQLite file, opened once; every access goes through `writing` or `reading`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        file: str = "network.sqlite3",
+        schema: str = SCHEMA,
+        tables: tuple[str, ...] = TABLES,
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._lock = threading.RLock()
+        self._tables = (*COMMON_TABLES, *tables)
         self._connection = sqlite3.connect(
-            folder / "network.sqlite3", isolation_level=None, check_same_thread=False, cached_statements=256
+            folder / file, isolation_level=None, check_same_thread=False, cached_statements=256
         )
         self._connection.row_factory = sqlite3.Row
         self._connection.execute("PRAGMA journal_mode=WAL")
         self._connection.execute("PRAGMA synchronous=NORMAL")
-        self._connection.executescript(SCHEMA)
+        self._connection.executescript(COMMON + schema)
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
@@ -149,5 +157,5 @@ class Storage:
     def reset(self) -> None:
         """Forget everything."""
         with self.writing() as connection:
-            for table in TABLES:
-                connection.execute(f"DELETE FROM {table}")  # noqa: S608 - names from the tuple above
+            for table in self._tables:
+                connection.execute(f"DELETE FROM {table}")  # noqa: S608 - names from the tuples above
