@@ -24,6 +24,8 @@ from tests.kit.shared import ROOT
 
 API_KEY = "vp_test_key_of_the_tests"
 PUBLIC_KEY = "vp_pub_key_of_the_tests"
+STRIPE_API_KEY = "sk_test_key_of_the_tests"
+STRIPE_WEBHOOK_SECRET = "whsec_stripe_secret_of_the_tests"
 WEBHOOK_SECRET = "whsec_dGhlLXNlY3JldC1vZi10aGUtdGVzdHM="
 LATE_SECONDS = 1.8
 READ_TIMEOUT_SECONDS = 1.0  # an ordinary answer comes in time on a busy machine too
@@ -36,9 +38,10 @@ Value = TypeVar("Value")
 class Network:
     """The sandbox process, its operator's face, and a payer's browser."""
 
-    def __init__(self, folder: Path, *, callback_url: str = "") -> None:
+    def __init__(self, folder: Path, *, callback_url: str = "", stripe_callback_url: str = "") -> None:
         self.folder = folder
         self.callback_url = callback_url
+        self.stripe_callback_url = stripe_callback_url
         self.port = reserve_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.process: subprocess.Popen[bytes] | None = None
@@ -52,7 +55,9 @@ class Network:
             sys.executable, "-m", "payments.simulator", "--port", str(self.port), "--data", str(self.folder),
             "--api-key", API_KEY, "--public-key", PUBLIC_KEY, "--webhook-secret", WEBHOOK_SECRET,
             "--late-seconds", str(LATE_SECONDS), "--pending-seconds", str(PENDING_SECONDS),
-            "--end-with-parent",
+            "--end-with-parent", "--stripe-api-key", STRIPE_API_KEY,
+            "--stripe-webhook-secret", STRIPE_WEBHOOK_SECRET,
+            "--stripe-callback-url", self.stripe_callback_url,
         ]  # fmt: skip
         if self.callback_url:
             arguments += ["--callback-url", self.callback_url]
@@ -177,9 +182,11 @@ def eventually(condition: Callable[[], Value], what: str, *, within: float = 10.
 
 
 @contextmanager
-def started_network(folder: Path, *, callback_url: str = "") -> Iterator[Network]:
+def started_network(
+    folder: Path, *, callback_url: str = "", stripe_callback_url: str = ""
+) -> Iterator[Network]:
     """A network of the test's own, for the length of the block."""
-    network = Network(folder, callback_url=callback_url)
+    network = Network(folder, callback_url=callback_url, stripe_callback_url=stripe_callback_url)
     network.start()
     try:
         yield network

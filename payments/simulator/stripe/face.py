@@ -49,7 +49,7 @@ Law = Callable[..., Done]
 class Keys:
     """What this face was started with."""
 
-    secret: str = "sk_test_development_key"
+    secret: str = "sk_test_development_key"  # noqa: S105 - the sandbox's own, no secret
     public: str = "pk_test_development_key"
     webhook_secrets: tuple[str, ...] = ()
     callback_url: str = ""
