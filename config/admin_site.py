@@ -21,6 +21,7 @@ DESKS: Final[dict[str, list[tuple[str, ...]]]] = {
         ("Refund shares", "account_tree", "payments.refundshare"),
         ("Provider operations", "swap_horiz", "payments.provideroperation"),
         ("Callbacks", "webhook", "payments.providerwebhook"),
+        ("Refused callbacks", "gpp_bad", "payments.refusedcallbacks"),
     ],
     "Risk": [
         ("Reviews", "gavel", "fraud.fraudreview"),

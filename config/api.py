@@ -14,6 +14,7 @@ from typing import Any
 from django.urls import URLPattern, path
 from rest_framework.viewsets import ViewSetMixin
 
+from payments.api.payment_webhooks import PaymentWebhookViewSet
 from payments.api.payments import PaymentViewSet
 from payments.api.refunds import RefundViewSet
 from payments.api.transactions import PaymentTransactionViewSet
@@ -79,6 +80,15 @@ ROUTES: tuple[Route, ...] = (
     Route("refunds/{id}/process", RefundViewSet, {"post": "process"}),
     Route("refunds/{id}/complete", RefundViewSet, {"post": "complete"}),
     Route("refunds/{id}/fail", RefundViewSet, {"post": "fail"}),
+    # no. 11
+    Route("payment-webhooks/", PaymentWebhookViewSet, {"post": "create"}),
+    Route("payment-webhooks/payment/{payment_id}", PaymentWebhookViewSet, {"get": "of_payment"}),
+    Route("payment-webhooks/unprocessed", PaymentWebhookViewSet, {"get": "unprocessed"}),
+    Route("payment-webhooks/errors", PaymentWebhookViewSet, {"get": "errors"}),
+    Route("payment-webhooks/verify-signature", PaymentWebhookViewSet, {"post": "verify_signature"}),
+    Route("payment-webhooks/auto-retry", PaymentWebhookViewSet, {"post": "auto_retry"}),
+    Route("payment-webhooks/{id}/process", PaymentWebhookViewSet, {"post": "process"}),
+    Route("payment-webhooks/{id}/retry", PaymentWebhookViewSet, {"post": "retry"}),
     # 10: settlements; ours: bank statements
     Route("settlements/", SettlementViewSet, {"post": "create"}),
     Route("settlements/vendor/{vendor_id}", SettlementViewSet, {"get": "of_vendor"}),

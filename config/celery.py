@@ -55,6 +55,7 @@ TIMETABLE: tuple[Row, ...] = (
     _every(5, "ledger.tasks.settle_balances", REPORTS, "bring the balances of the past up to date"),
     _every(5, "ledger.tasks.sweep_jobs", MONEY, "publish again the jobs that are due"),
     _every(3, "payments.tasks.recover_operations", MONEY, "ask what became of open provider operations"),
+    _every(1, "payments.tasks.apply_webhooks", WEBHOOK_IN, "apply what providers told us"),
     _every(15, "ledger.tasks.expire_holds", MONEY, "let go of money held beyond its time"),
     _every(300, "payments.tasks.expire_payments", MONEY, "let authorizations and unused payments lapse"),
     _every(10, "vendors.tasks.complete_requests", MONEY, "complete requests whose caller was lost"),

@@ -16,6 +16,7 @@ ACTS: Final = {
     "fraud.decide_review": ("fraudreview", "May approve and decline fraud reviews"),
     "fraud.keep_lists": ("listentry", "May end entries of block and allow lists"),
     "payments.decide_refund": ("refund", "May approve and reject refunds"),
+    "payments.keep_webhooks": ("providerwebhook", "May retry and ignore providers' messages"),
     "settlements.resolve_break": ("break", "May resolve breaks of the reconciliation"),
     "vendors.suspend_vendor": ("vendor", "May suspend and reinstate vendors"),
     "vendors.revoke_key": ("apikey", "May revoke API keys"),
@@ -82,6 +83,7 @@ ROLES: Final = (
         ),
         (
             "payments.decide_refund",
+            "payments.keep_webhooks",
             "settlements.resolve_break",
             "ledger.close_account",
             "ledger.keep_fx",
@@ -125,6 +127,7 @@ ROLES: Final = (
             "vendors.revoke_key",
             "vendors.suspend_vendor",
             "ledger.retry_dead",
+            "payments.keep_webhooks",
             "ledger.set_retention",
             "ledger.place_hold",
             "ledger.lift_hold",

@@ -4,13 +4,16 @@ Each function locks all it needs at once, in a phase, and returns rows that are 
 operations are taken with SKIP LOCKED, so that any number of workers share one sweep.
 """
 
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
+from django.db.models import QuerySet
 
 from ledger import locks
+from ledger.locks import require_phase
 from payments.models import Payment, PaymentTransaction, ProviderOperation, ProviderWebhook, Refund
 from payments.models.operations import OperationNotFound
 from payments.models.payments import PaymentNotFound
@@ -18,6 +21,8 @@ from payments.models.refunds import RefundNotFound
 from payments.models.transactions import PaymentTransactionNotFound
 from payments.models.webhooks import ProviderWebhookNotFound
 
+WEBHOOK_LEASE_SECONDS: Final = 60
+SUBJECT_AT_ONCE: Final = 20  # messages of one subject that are taken together
 LEASE_SECONDS: Final = 40  # longer than one question and one new call together (11 s each), and under 60 s
 
 
@@ -107,6 +112,32 @@ def webhook(webhook_id: UUID) -> ProviderWebhook:
     return locks.lock_one(ProviderWebhook.objects.filter(pk=webhook_id), missing=ProviderWebhookNotFound)
 
 
+def webhooks(webhook_ids: Iterable[UUID]) -> list[ProviderWebhook]:
+    """Lock and return incoming webhooks, in the order of their keys, without their bodies."""
+    rows = ProviderWebhook.objects.filter(pk__in=list(webhook_ids)).defer("body", "headers")
+    return locks.lock(rows)
+
+
+def webhooks_skipping(rows: "QuerySet[ProviderWebhook]", limit: int) -> list[ProviderWebhook]:
+    """Lock and return up to `limit` of some webhooks, the oldest first, leaving out what others hold."""
+    require_phase()
+    free = rows.defer("body", "headers").select_for_update(skip_locked=True, of=("self",), no_key=True)
+    return list(free.order_by("pk")[:limit])
+
+
+def claim_webhooks(at: datetime, limit: int) -> list[ProviderWebhook]:
+    """Lease what is due to be applied: up to `limit` subjects, each with its waiting messages in order.
+
+    A subject that somebody else is at work on is left out, and so is one whose oldest message is leased.
+    """
+    return _claim_webhooks(_DUE_HEADS, {"at": at, "limit": limit})
+
+
+def claim_webhooks_of(provider: str, subject: str, at: datetime) -> list[ProviderWebhook]:
+    """Lease the waiting messages about one subject, in order, whenever they are due; empty when taken."""
+    return _claim_webhooks(_HEAD_OF, {"at": at, "provider": provider, "subject": subject})
+
+
 def lease_due_operations(at: datetime, limit: int) -> list[ProviderOperation]:
     """Lease up to `limit` open operations whose time to be asked has come; others skip them until it ends."""
     return _lease(
@@ -138,3 +169,44 @@ def _lease(queryset, at: datetime, limit: int) -> list[ProviderOperation]:
         for row in rows:
             row.lease_until = until
     return rows
+
+
+# The oldest waiting message of a subject stands for all of them: only it is leased. A sibling under a lease
+# (it was the oldest when it was taken) keeps the subject with its taker.
+_FREE_HEAD: Final = """
+    h.state = 'received' AND (h.lease_until IS NULL OR h.lease_until <= %(at)s)
+    AND NOT EXISTS (
+        SELECT 1 FROM payments_providerwebhook s
+        WHERE s.provider = h.provider AND s.subject = h.subject AND s.state = 'received'
+          AND (s.id < h.id OR s.lease_until > %(at)s))"""
+_DUE_HEADS: Final = f"""
+    SELECT h.id FROM payments_providerwebhook h
+    WHERE h.apply_at <= %(at)s AND {_FREE_HEAD}
+    ORDER BY h.apply_at LIMIT %(limit)s
+    FOR NO KEY UPDATE OF h SKIP LOCKED"""  # noqa: S608 - constants of this file
+_HEAD_OF: Final = f"""
+    SELECT h.id FROM payments_providerwebhook h
+    WHERE {_FREE_HEAD} AND h.provider = %(provider)s AND h.subject = %(subject)s
+    FOR NO KEY UPDATE OF h SKIP LOCKED"""  # noqa: S608 - constants of this file
+_TAKE: Final = """
+    UPDATE payments_providerwebhook SET lease_until = %s WHERE id = ANY(%s) RETURNING provider, subject"""
+_TAKEN: Final = """
+    SELECT w.* FROM unnest(%s::text[], %s::text[]) AS taken (provider, subject)
+    CROSS JOIN LATERAL (
+        SELECT * FROM payments_providerwebhook
+        WHERE provider = taken.provider AND subject = taken.subject AND state = 'received'
+        ORDER BY id LIMIT %s) w
+    ORDER BY w.id"""
+
+
+def _claim_webhooks(heads: str, parameters: Mapping[str, Any]) -> list[ProviderWebhook]:
+    until = parameters["at"] + timedelta(seconds=WEBHOOK_LEASE_SECONDS)
+    with transaction.atomic(durable=True), connection.cursor() as cursor:
+        cursor.execute(heads, parameters)
+        found = [row[0] for row in cursor.fetchall()]
+        if not found:
+            return []
+        cursor.execute(_TAKE, [until, found])
+        subjects = cursor.fetchall()
+        providers, names = [row[0] for row in subjects], [row[1] for row in subjects]
+        return list(ProviderWebhook.objects.raw(_TAKEN, [providers, names, SUBJECT_AT_ONCE]))

@@ -6,7 +6,8 @@ from typing import Any
 from django.db.models import QuerySet
 
 from ledger.retention import Disposal, RecordClass, register
-from payments.models import ProviderWebhook
+from payments.models import ProviderWebhook, RefusedCallbacks
+from payments.states import REFUSED
 
 
 def _with_body(before: datetime) -> QuerySet[ProviderWebhook]:
@@ -19,6 +20,43 @@ def _empty(rows: "QuerySet[Any]") -> int:
     # The row stays: it says that the message came, what was made of it, and keeps it from being taken twice.
     return rows.update(body=b"", headers={})
 
+
+def _refused(before: datetime) -> QuerySet[ProviderWebhook]:
+    return ProviderWebhook.objects.filter(state=REFUSED, received_at__lt=before)
+
+
+def _counted(before: datetime) -> QuerySet[RefusedCallbacks]:
+    return RefusedCallbacks.objects.filter(last_at__lt=before)
+
+
+REFUSED_CALLBACKS = register(
+    RecordClass(
+        name="refused_callbacks",
+        title="callbacks that nobody could verify, whole",
+        disposal=Disposal.ERASE,
+        rows=_refused,
+        moment="received_at",
+        subjects=("id",),
+        days=30,
+        days_min=7,
+        legal_basis="evidence of attacks, until they were looked at",
+    )
+)
+
+REFUSED_COUNTS = register(
+    RecordClass(
+        name="refused_callback_counts",
+        title="counts of callbacks that nobody could verify",
+        disposal=Disposal.ERASE,
+        rows=_counted,
+        moment="last_at",
+        merchant="",
+        subjects=("id",),
+        days=400,
+        days_min=30,
+        legal_basis="evidence of attacks over a year",
+    )
+)
 
 PROVIDER_WEBHOOKS = register(
     RecordClass(

@@ -4,6 +4,7 @@ A payment comes with `share_rows` (its shares in the merchant's order) and `is_p
 open), both by one query for any number of rows; nothing that renders needs to ask again.
 """
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Final, TypeVar
 from uuid import UUID
@@ -24,6 +25,7 @@ from payments.models.payments import PaymentNotFound
 from payments.models.refunds import RefundNotFound
 from payments.models.transactions import PaymentTransactionNotFound
 from payments.models.webhooks import ProviderWebhookNotFound
+from payments.providers.base import ProviderNotice
 
 Row = TypeVar("Row", bound=Model)
 
@@ -216,9 +218,19 @@ def operation(merchant_id: Whose, operation_id: UUID) -> ProviderOperation:
     return _one(operations(merchant_id).filter(pk=operation_id), OperationNotFound)
 
 
-def operation_by_key(provider: str, idempotency_key: str) -> ProviderOperation | None:
+def operation_of(provider: str, notice: ProviderNotice) -> ProviderOperation | None:
     """Return the operation that a provider's notice speaks of, when it is ours."""
-    return ProviderOperation.objects.filter(provider=provider, idempotency_key=idempotency_key).first()
+    return operations_of_notices([(provider, notice)]).get((provider, notice.idempotency_key))
+
+
+def operations_of_notices(
+    told: Iterable[tuple[str, ProviderNotice]],
+) -> dict[tuple[str, str], ProviderOperation]:
+    """Return the operations that notices speak of, by provider and key; one query for any number."""
+    wanted = {(provider, notice.idempotency_key) for provider, notice in told}
+    rows = ProviderOperation.objects.filter(idempotency_key__in=[key for _, key in wanted])
+    found = {(row.provider, row.idempotency_key): row for row in rows}
+    return {name: row for name, row in found.items() if name in wanted}
 
 
 def provider_references(payment: Payment) -> set[str]:
@@ -241,7 +253,29 @@ def held_operations(merchant_id: Whose) -> QuerySet[ProviderOperation]:
 
 def webhooks(merchant_id: Whose) -> QuerySet[ProviderWebhook]:
     """Return incoming webhooks with their operation, unordered; a merchant sees those about its own money."""
-    return _of(merchant_id, ProviderWebhook.objects.select_related("operation"))
+    return _of(merchant_id, ProviderWebhook.objects.select_related("operation__payment"))
+
+
+def webhooks_of_payment(merchant_id: Whose, payment_id: UUID) -> QuerySet[ProviderWebhook]:
+    """Return what providers said of a payment's operations, unordered."""
+    return webhooks(merchant_id).filter(operation__payment_id=payment_id)
+
+
+def dead_webhooks(merchant_id: Whose, provider: str = "") -> QuerySet[ProviderWebhook]:
+    """Return the messages that were given up, of one provider or of all, unordered."""
+    rows = _of(merchant_id, ProviderWebhook.objects.filter(state=states.FAILED))
+    return rows.filter(provider=provider) if provider else rows
+
+
+def webhook_of_event(provider: str, event_id: str) -> ProviderWebhook:
+    """Return the genuine message with a provider's event id.
+
+    :raises ProviderWebhookNotFound: none was kept.
+    """
+    return _one(
+        ProviderWebhook.objects.filter(provider=provider, event_id=event_id, is_verified=True),
+        ProviderWebhookNotFound,
+    )
 
 
 def webhook(merchant_id: Whose, webhook_id: UUID) -> ProviderWebhook:

@@ -160,6 +160,7 @@ PROVIDER_WEBHOOK: Final = Machine(
         Edge("apply", {RECEIVED, FAILED}, APPLIED, "provider_webhook.applied"),
         Edge("ignore", {RECEIVED, FAILED}, IGNORED, "provider_webhook.ignored"),
         Edge("fail", {RECEIVED}, FAILED, "provider_webhook.failed"),
+        Edge("retry", {FAILED}, RECEIVED, "provider_webhook.retried"),
     ],
 )
 PROVIDER_WEBHOOK_STATUSES: Final = (RECEIVED, REFUSED, APPLIED, IGNORED, FAILED)

@@ -18,8 +18,10 @@ from payments.services import (
     fetching_rates,
     recovering,
     voiding,
-    webhook_intake,
+    webhook_applying,
 )
+
+APPLYING_SECONDS = 20.0  # the rest waits for the next run
 
 
 @runs(authorizing.CAPTURE_JOB, queue="money")
@@ -46,10 +48,12 @@ def time_out_action(reference: str, at: datetime) -> None:
     voiding.time_out_by_job(UUID(reference), at)
 
 
-@runs(webhook_intake.JOB, queue="webhook_in")
-def provider_webhook(reference: str, at: datetime) -> None:
-    """Apply a message that a provider sent."""
-    webhook_intake.apply(UUID(reference), at)
+@shared_task
+def apply_webhooks(**_: Any) -> None:
+    """Apply what providers told us, as long as there is more of it."""
+    until = clock.monotonic() + APPLYING_SECONDS
+    while webhook_applying.apply_due(clock.now()) and clock.monotonic() < until:
+        continue
 
 
 @shared_task

@@ -14,6 +14,7 @@ from config import grants
 from tests.factories import vendors as factory
 from tests.kit import shards
 from tests.kit.api_client import MerchantClient
+from tests.kit.callbacks import signed as signed
 from tests.kit.network import Network
 from tests.kit.network import network as network
 from tests.kit.network import network_process as network_process

@@ -139,6 +139,11 @@ API_RATE_LIMITS = {
         "burst": integer("API_WRITES_AT_ONCE", 600, minimum=1),
     },
 }
+# Badly signed callbacks that are written down: of one network and of one provider (the rest is only counted).
+REFUSED_CALLBACK_RATES = {
+    "source": {"per_second": integer("REFUSED_CALLBACKS_PER_SECOND", 2, minimum=1), "burst": 30},
+    "provider": {"per_second": 5 * integer("REFUSED_CALLBACKS_PER_SECOND", 2, minimum=1), "burst": 100},
+}
 
 # --- the admin --------------------------------------------------------------------------------------------
 ADMIN_PRIMARY_COLOURS = {

@@ -1,4 +1,4 @@
-"""Calls to providers and their callbacks for staff, and what they tell in a payment's story."""
+"""Calls to providers for staff, and what they and their callbacks tell in a payment's story."""
 
 from collections.abc import Iterable
 
@@ -7,9 +7,8 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
-from ledger.admin import filters, formats
+from ledger.admin import formats
 from ledger.admin.base import (
-    Facts,
     Panel,
     ViewOnlyAdmin,
     badge_column,
@@ -21,7 +20,6 @@ from ledger.admin.story import Context, Item, made_at, tells
 from payments.models import ProviderOperation, ProviderWebhook
 
 TONES = {"approved": "good", "declined": "bad", "rejected": "bad", "": "plain"}
-BODY_SHOWN = 4_000
 TIME_ORDERED = 7  # the version of keys that hold their time
 
 
@@ -101,41 +99,6 @@ class ProviderOperationAdmin(ViewOnlyAdmin):
                 for hook in row.webhooks.order_by("received_at")
             ],
         )
-
-
-@admin.register(ProviderWebhook)
-class ProviderWebhookAdmin(ViewOnlyAdmin):
-    """Callbacks as they came, with what was done about them."""
-
-    list_display = [
-        "event_id",
-        "event_type",
-        "provider",
-        "verified",
-        "state_shown",
-        "operation_shown",
-        "received",
-        "processed",
-    ]
-    list_select_related = ["operation"]
-    list_filter = [filters.state_of(ProviderWebhook), "is_verified"]
-    search_fields = ["=event_id", "=id"]
-    hidden_fields = ["body", "headers"]
-
-    state_shown = badge_column("state")
-    operation_shown = link_column("operation")
-    received = moment_column("received_at")
-    processed = moment_column("processed_at")
-
-    @admin.display(description="signature", ordering="is_verified")
-    def verified(self, row: ProviderWebhook) -> SafeString:
-        return formats.badge(
-            "approved" if row.is_verified else "refused", "good" if row.is_verified else "bad"
-        )
-
-    def facts(self, row: ProviderWebhook) -> list[Facts]:
-        body = bytes(row.body or b"")[:BODY_SHOWN].decode("utf-8", "replace")
-        return [*super().facts(row), Facts("As received", [("body", formats.text_block(body))])]
 
 
 @tells("payment")

@@ -4,6 +4,7 @@ from payments.models.numbers import NumberCounter
 from payments.models.operations import ProviderOperation
 from payments.models.payments import Payment
 from payments.models.refunds import Refund, RefundShare
+from payments.models.refusals import RefusedCallbacks
 from payments.models.transactions import PaymentTransaction
 from payments.models.webhooks import ProviderWebhook
 
@@ -15,4 +16,5 @@ __all__ = [
     "ProviderWebhook",
     "Refund",
     "RefundShare",
+    "RefusedCallbacks",
 ]

@@ -37,6 +37,14 @@ class ProviderRefused(Invalid):
 
 
 class BadSignature(Forbidden):
-    """A callback that is not provably the provider's, or not readable."""
+    """A callback that is not provably the provider's, or not readable.
+
+    `fault` says what was wrong, in one word: header_missing, timestamp_malformed, too_old, too_new,
+    signature_wrong, unreadable.
+    """
 
     code = "bad_signature"
+
+    def __init__(self, message: str, *, fault: str = "signature_wrong") -> None:
+        super().__init__(message, fault=fault)
+        self.fault = fault

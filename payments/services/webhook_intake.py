@@ -1,191 +1,166 @@
-"""What providers tell us: verify the raw bytes, keep them once, answer, and apply them in a job.
+"""What providers tell us: verify the raw bytes, keep them once, answer; `webhook_applying` does the rest.
 
 1. A message is kept once per provider and event id; a repeated one changes nothing. One with a bad signature
-   is kept as evidence and never applied.
-2. The job ends in the same `conclude` as the caller and the recovery, so order does not matter: who comes
-   first concludes, the others find it concluded.
-3. A message about an operation that we do not know may be early (it can overtake our own commit): it is
-   parked and tried again with growing pauses, and after `TRIES_MAX` it is a dead letter for a person.
+   is kept as evidence, up to a limit (`refusing`), and never applied.
+2. A merchant may record a message that reached him instead of us. It is verified like any other: the word of
+   a provider is what the provider signed, whoever carries it. One about another merchant's money, or about
+   none, is answered as not there and not kept.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from ledger import audit, jobs
-from ledger.actors import Actor, provider_actor
+from django.db import transaction
+
+from ledger import jobs
 from ledger.crashpoints import crashpoint, register
-from ledger.errors import Unavailable
-from ledger.ids import uuid7
+from ledger.errors import NotFound
+from ledger.ids import show, uuid7
 from ledger.locks import phased
 from payments import locks, selectors
 from payments.models import ProviderOperation, ProviderWebhook
 from payments.providers import registry
 from payments.providers.base import ProviderNotice
 from payments.providers.errors import BadSignature
-from payments.providers.outcomes import Unknown
-from payments.services import operations
-from payments.states import FAILED, RECEIVED
+from payments.services import refusing
 
-JOB: Final = "payments.provider_webhook"
-TRIES_MAX: Final = 20  # with the jobs' pauses (1 s, doubling, at most 5 min) about an hour
+APPLY_TASK: Final = "payments.tasks.apply_webhooks"
+APPLY_QUEUE: Final = "webhook_in"
 EVENT_ID_MAX: Final = 100
-HEADERS_KEPT: Final = ("webhook-id", "webhook-timestamp", "webhook-signature", "content-type", "user-agent")
+# What is kept of a message's headers: what its signature needs, and who sent it.
+HEADERS_KEPT: Final = (
+    "webhook-id", "webhook-timestamp", "webhook-signature", "stripe-signature", "paypal-auth-algo",
+    "paypal-cert-url", "paypal-transmission-id", "paypal-transmission-sig", "paypal-transmission-time",
+    "content-type", "user-agent",
+)  # fmt: skip
 HEADER_LENGTH_MAX: Final = 2_000
-NOT_OURS: Final = "no operation of ours has this key"
-register("webhook.after_receive", "webhook.after_conclude")
+register("webhook.after_receive")
 
 
-class OperationNotYetKnown(Unavailable):
-    """The message is about an operation that is not there yet, or not ours; it is parked."""
+class WebhookSubjectNotFound(NotFound):
+    """The message is genuine, and about no payment of yours."""
 
-    code = "operation_not_yet_known"
+    code = "webhook_subject_not_found"
+    advice = "Record it again when the payment that it speaks of exists."
 
 
-def receive(provider: str, headers: Mapping[str, str], raw_body: bytes, at: datetime) -> None:
-    """Verify a message over its raw bytes and keep it, once; a job will apply it.
+class WebhookNotKept(NotFound):
+    """Too many messages that could not be verified were recorded today; this one was only counted."""
+
+    code = "webhook_not_kept"
+    advice = "Look at the secret with which your provider signs, and verify a message before you record it."
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What verifying a message found: whether it is genuine, what was wrong, and what it is."""
+
+    is_genuine: bool
+    fault: str = ""
+    detail: str = ""
+    notice: ProviderNotice | None = None
+
+
+def receive(
+    provider: str, headers: Mapping[str, str], raw_body: bytes, at: datetime, *, source: str = ""
+) -> None:
+    """Verify a message over its raw bytes and keep it, once; it will be applied.
 
     :raises ProviderNotKnown: no such provider. :raises BadSignature: it is not provably the provider's.
     """
-    adapter = registry.provider(provider)
-    kept = {name: headers[name][:HEADER_LENGTH_MAX] for name in HEADERS_KEPT if name in headers}
-    try:
-        notice = adapter.notice(headers, raw_body, at)
-    except BadSignature as error:
-        _keep_refused(provider, kept, raw_body, error.message, at)
-        raise
-    _keep(provider, kept, raw_body, notice, at)
+    notice = registry.provider(provider).notice(headers, raw_body, at)
+    _keep(_row(provider, headers, raw_body, notice, source), at)
     crashpoint("webhook.after_receive")
 
 
-def apply(webhook_id: UUID, at: datetime) -> None:
-    """Apply a kept message; the work of its job, safe to repeat.
+def check(provider: str, headers: Mapping[str, str], raw_body: bytes, at: datetime) -> Check:
+    """Say whether a message is genuine, and if not, what is wrong with it; nothing is kept.
 
-    :raises OperationNotYetKnown: it is parked, try again later.
+    :raises ProviderNotKnown: no such provider.
     """
-    webhook = selectors.webhook(selectors.ALL, webhook_id)
-    if webhook.state != RECEIVED:
-        return
-    notice = _read(webhook)
-    operation = selectors.operation_by_key(webhook.provider, notice.idempotency_key)
-    if operation is None:
-        if not _park(webhook_id, at):
-            raise OperationNotYetKnown(f"{webhook.event_type} {webhook.event_id}: {NOT_OURS}")
-        return
-    if isinstance(notice.outcome, Unknown):
-        _ignore(webhook_id, operation, notice.outcome.reason, at)
-        return
-    operations.conclude(operation, notice.outcome, actor=provider_actor(webhook.provider), at=at)
-    crashpoint("webhook.after_conclude")
-    _applied(webhook_id, operation, at)
+    try:
+        notice = registry.provider(provider).notice(headers, raw_body, at)
+    except BadSignature as error:
+        return Check(False, error.fault, error.message)
+    return Check(True, notice=notice)
 
 
-def retry(webhook_id: UUID, *, actor: Actor, reason: str, at: datetime) -> None:
-    """Try a dead letter again, by a member of staff with a reason.
+def record(
+    *, merchant_id: UUID, provider: str, headers: Mapping[str, str], raw_body: bytes, at: datetime,
+    answer: Callable[[ProviderWebhook], None],
+) -> ProviderWebhook:  # fmt: skip
+    """Keep a message that a merchant carries, and return it: received, as it is when it was kept before, or
+    refused when its signature is not right.
 
-    :raises ProviderWebhookNotFound: no such message.
+    :raises ProviderNotKnown: no such provider. :raises WebhookSubjectNotFound: it is about others' money.
+    :raises WebhookNotKept: it is one of too many that could not be verified.
     """
-    webhook = selectors.webhook(selectors.ALL, webhook_id)
-    notice = _read(webhook)
-    operation = selectors.operation_by_key(webhook.provider, notice.idempotency_key)
-    if webhook.state == FAILED and operation is not None:
-        operations.conclude(operation, notice.outcome, actor=actor, at=at)
-        _applied(webhook_id, operation, at)
-    _note_retry(webhook_id, actor, reason, at)
+    source = show("mer", merchant_id)
+    try:
+        notice = registry.provider(provider).notice(headers, raw_body, at)
+    except BadSignature as error:
+        kept = refusing.keep(
+            provider=provider, source=source, headers=headers_kept(headers), raw_body=raw_body, error=error,
+            at=at, merchant_id=merchant_id,
+        )  # fmt: skip
+        if kept is None:
+            raise WebhookNotKept(f"too many messages that could not be verified; {error.message}") from error
+        return _answered(kept.pk, answer)
+    operation = selectors.operation_of(provider, notice)
+    if operation is None or operation.merchant_id != merchant_id:
+        raise WebhookSubjectNotFound("the message is about no payment of yours")
+    row = _row(provider, headers, raw_body, notice, source, operation)
+    _keep(row, at)
+    return _answered(selectors.webhook_of_event(provider, row.event_id).pk, answer)
 
 
-def _read(webhook: ProviderWebhook) -> ProviderNotice:
-    """Read a kept message again, as of the moment at which it was received."""
+def headers_kept(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return what is kept of a message's headers, their names in small letters."""
+    given = {name.lower(): value for name, value in headers.items()}
+    return {name: given[name][:HEADER_LENGTH_MAX] for name in HEADERS_KEPT if name in given}
+
+
+def read(webhook: ProviderWebhook) -> ProviderNotice:
+    """Read a kept message again, as of the moment at which it was received.
+
+    :raises BadSignature: it cannot be read any more (its secret is gone).
+    """
     return registry.provider(webhook.provider).notice(
         webhook.headers, bytes(webhook.body), webhook.received_at
     )
 
 
-@phased
-def _keep(
-    provider: str, headers: Mapping[str, str], raw_body: bytes, notice: ProviderNotice, at: datetime
-) -> None:
-    webhook = ProviderWebhook(
+def _row(
+    provider: str, headers: Mapping[str, str], raw_body: bytes, notice: ProviderNotice, source: str,
+    operation: ProviderOperation | None = None,
+) -> ProviderWebhook:  # fmt: skip
+    return ProviderWebhook(
         id=uuid7(),
+        merchant_id=operation.merchant_id if operation else None,
+        operation=operation,
         provider=provider,
         event_id=notice.event_id[:EVENT_ID_MAX],
         event_type=notice.type[:64],
-        headers=dict(headers),
+        subject=(notice.idempotency_key or notice.reference or notice.event_id)[:128],
+        source=source,
+        headers=headers_kept(headers),
         body=raw_body,
         is_verified=True,
-        received_at=at,
     )
-    webhook.receive()
+
+
+@phased
+def _keep(webhook: ProviderWebhook, at: datetime) -> None:
+    webhook.receive(at)
     ProviderWebhook.objects.bulk_create([webhook], ignore_conflicts=True)
-    if ProviderWebhook.objects.filter(pk=webhook.pk).exists():
-        jobs.schedule(JOB, str(webhook.pk), at)
+    transaction.on_commit(lambda: jobs.hurry(APPLY_TASK, APPLY_QUEUE), robust=True)
 
 
 @phased
-def _keep_refused(
-    provider: str, headers: Mapping[str, str], raw_body: bytes, verdict: str, at: datetime
-) -> None:
-    webhook = ProviderWebhook(
-        provider=provider,
-        event_id="".join(filter(str.isprintable, headers.get("webhook-id", "")))[:EVENT_ID_MAX],
-        headers={name: value.replace("\x00", "") for name, value in headers.items()},
-        body=raw_body,
-        is_verified=False,
-        received_at=at,
-    )
-    webhook.refuse(verdict, at)
-    webhook.save(force_insert=True)
-
-
-@phased
-def _park(webhook_id: UUID, at: datetime) -> bool:
-    """Count a try; True when it was the last one and the message is a dead letter now."""
+def _answered(webhook_id: UUID, answer: Callable[[ProviderWebhook], None]) -> ProviderWebhook:
     webhook = locks.webhook(webhook_id)
-    webhook.tries += 1
-    is_dead = webhook.tries >= TRIES_MAX and webhook.state == RECEIVED
-    if is_dead:
-        webhook.fail(NOT_OURS)
-        webhook.processed_at = at
-    else:
-        webhook.last_error = NOT_OURS
-    webhook.save(update_fields=["tries", "state", "last_error", "processed_at"])
-    return is_dead
-
-
-@phased
-def _applied(webhook_id: UUID, operation: ProviderOperation, at: datetime) -> None:
-    webhook = locks.webhook(webhook_id)
-    if webhook.state in (RECEIVED, FAILED):
-        webhook.apply(at)
-        _save_verdict(webhook, operation)
-
-
-@phased
-def _ignore(webhook_id: UUID, operation: ProviderOperation, verdict: str, at: datetime) -> None:
-    webhook = locks.webhook(webhook_id)
-    if webhook.state == RECEIVED:
-        webhook.ignore(verdict, at)
-        _save_verdict(webhook, operation)
-
-
-@phased
-def _note_retry(webhook_id: UUID, actor: Actor, reason: str, at: datetime) -> None:
-    webhook = locks.webhook(webhook_id)
-    audit.record(actor=actor, action="provider_webhook.retried", subject=webhook, at=at, reason=reason)
-
-
-def _save_verdict(webhook: ProviderWebhook, operation: ProviderOperation) -> None:
-    webhook.tries += 1
-    webhook.operation, webhook.merchant_id = operation, operation.merchant_id
-    webhook.save(
-        update_fields=[
-            "state",
-            "tries",
-            "operation",
-            "merchant",
-            "verdict",
-            "last_error",
-            "processed_at",
-        ]
-    )
+    answer(webhook)
+    return webhook

@@ -30,7 +30,7 @@ from vendors.models import Merchant
 pytestmark = pytest.mark.django_db
 
 NOWHERE: Final = "01kagm3c8qf3p8w0t5y5r4d2ne"
-OURS: Final = re.compile(r"^(payments|refunds|vendors|explain|accounts|transfers|holds|fx)/")
+OURS: Final = re.compile(r"^(payments|payment-webhooks|refunds|vendors|explain|accounts|transfers|holds|fx)/")
 BODIES: Final[dict[str, Any]] = {
     "payments/core/{id}/fail": {"reason": "r"},
     "payments/{id}/complete": {"gateway_reference": "auth_1"},
@@ -58,6 +58,7 @@ class Southwind:
         )
         self.share = self.payment.share_rows[0]
         self.refund = self._refund(self.payment)
+        self.webhook = rows.webhook_about(self.payment)
         self.conversion = self._conversion()
         self._keep_books()
 
@@ -65,6 +66,7 @@ class Southwind:
         """Return what stands for each placeholder: Southwind's, and one that is nowhere."""
         own = {
             "refunds/": self.refund, "payments/core/": self.payment, "vendors/": self.vendor,
+            "payment-webhooks/": self.webhook,
             "accounts/": self.account, "transfers/": self.transfer, "holds/": self.hold,
             "fx/quotes": self.conversion.quote, "fx/conversions": self.conversion,
         }  # fmt: skip
@@ -222,6 +224,7 @@ def _written(southwind: Southwind) -> tuple[Any, ...]:
             southwind.payment,
             southwind.share,
             southwind.refund,
+            southwind.webhook,
             southwind.vendor,
             southwind.account,
             southwind.transfer,

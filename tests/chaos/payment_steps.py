@@ -14,7 +14,6 @@ django.setup()
 from ledger import clock  # noqa: E402  Django must be set up first
 from ledger.actors import Actor  # noqa: E402
 from ledger.money import Money  # noqa: E402
-from payments.models import ProviderWebhook  # noqa: E402
 from payments.services import (  # noqa: E402
     authorizing,
     capturing,
@@ -22,6 +21,7 @@ from payments.services import (  # noqa: E402
     refunding,
     requesting_refunds,
     voiding,
+    webhook_applying,
     webhook_intake,
 )
 from payments.services.creating import NewPayment, WantedShare  # noqa: E402
@@ -64,8 +64,7 @@ def run(step: str, merchant_id: UUID, payment_id: UUID, operation_id: UUID, want
             refunding.process(refund_id=refund_id, operation_id=operation_id, **common)
         case "webhook":
             webhook_intake.receive("velocitypay", wanted["headers"], wanted["body"].encode(), common["at"])
-            kept = ProviderWebhook.objects.get(event_id=wanted["headers"]["webhook-id"])
-            webhook_intake.apply(kept.pk, common["at"])
+            webhook_applying.apply_due(common["at"])
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from ledger.money import Money
 from ledger.recording import record
 from payments import locks, news, numbers, posting_rules
 from payments.capture_division import Part
-from payments.models import Payment, PaymentTransaction, ProviderOperation
+from payments.models import Payment, PaymentTransaction, ProviderOperation, ProviderWebhook
 from payments.posting_rules import ShareCapture
 from vendors.models import Merchant, Vendor
 
@@ -124,3 +124,19 @@ def captured_payment(merchant: Merchant, *, fee: int = 0, at: datetime = AT, **o
     payment = create_payment(merchant, at=at, **options)
     authorize_payment(payment, at)
     return capture_payment(payment, fee=fee, at=at)
+
+
+def webhook_about(payment: Payment, *, state: str = "failed", **fields: Any) -> ProviderWebhook:
+    """Make a genuine message about a payment's last operation: received, or a dead letter."""
+    operation = payment.operations.order_by("created_at", "pk").last()
+    webhook = ProviderWebhook(
+        merchant_id=payment.merchant_id, operation=operation, provider=payment.provider,
+        event_id=f"evt_{uuid7().hex}", event_type="capture.succeeded", body=b"{}", is_verified=True,
+        subject=f"op_{uuid7().hex}", **fields,
+    )  # fmt: skip
+    webhook.receive(AT)
+    webhook.save(force_insert=True)
+    if state == "failed":
+        webhook.fail("no operation of ours has this key", AT)
+        webhook.save()
+    return webhook

@@ -12,7 +12,7 @@ from uuid import UUID
 
 import pytest
 
-from ledger import balances, clock, jobs
+from ledger import balances, clock
 from ledger.actors import SYSTEM
 from ledger.ids import parse, show, uuid7
 from ledger.models import Event
@@ -21,7 +21,7 @@ from payments.services import authorizing, capturing, refunding, requesting_refu
 from payments.services.requesting_refunds import RefundWish
 from tests.kit.books import assert_all_invariants_hold
 from tests.kit.callbacks import Callback, callback_of, send
-from tests.kit.shop import Shop, good, split
+from tests.kit.shop import Shop, good, split, work_until
 from vendors.models import Merchant, Vendor
 
 pytestmark = pytest.mark.django_db
@@ -60,7 +60,7 @@ class Story:
     def apply(self) -> None:
         """Run the callbacks' jobs, also those that were parked, as time goes by."""
         for _ in range(2):
-            jobs.run_due(self.at)
+            work_until(self.at)
             self.at += timedelta(minutes=10)
 
     def state(self) -> dict[str, Any]:
@@ -157,7 +157,7 @@ class TestCallbacks:
             callback = callback_of(shop.network, operations[kinds[step]].idempotency_key)
             for _ in range(2):
                 assert good(send(callback), 200) == {"received": True}
-        jobs.run_due(clock.now())
+        work_until(clock.now())
         assert (shop.payment(paid["id"]), shop.refund(refund["id"]), books(northwind.pk)) == before
         assert Event.objects.filter(merchant_id=northwind.pk).count() == events
 

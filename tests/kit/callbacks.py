@@ -1,14 +1,18 @@
 """The network's callbacks in the test's own hand: made of what the network says, signed, sent at will."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
+import pytest
 from django.http import HttpResponse
 from django.test import Client
 
 from ledger import clock
+from payments.models import ProviderOperation
+from payments.providers import registry
 from payments.simulator.callbacks import sign
 from tests.kit.network import WEBHOOK_SECRET, Network
 
@@ -46,8 +50,48 @@ def callback_of(network: Network, idempotency_key: str, **changes: Any) -> Callb
     return Callback(event_id, json.dumps(event).encode())
 
 
+OBJECTS = {"authorize": ("authorization", "authorized"), "transfer": ("transfer", "paid")}
+
+
+def said_of(operation: ProviderOperation, **changes: Any) -> Callback:
+    """Make the callback that tells that an operation succeeded, or what the changes say; no network is asked."""
+    kind, status = OBJECTS.get(operation.kind, (operation.kind, "succeeded"))
+    told = {
+        "id": operation.provider_reference or f"{kind[:4]}_{uuid4().hex}",
+        "object": kind,
+        "status": status,
+        "amount": operation.amount_minor,
+        "currency": operation.currency,
+        "fee": 0,
+        "reference": operation.request.get("reference", operation.public_id),
+        "idempotency_key": operation.idempotency_key,
+        **changes,
+    }
+    event_id = f"evt_{uuid4().hex}"
+    event = {
+        "id": event_id,
+        "type": f"{told['object']}.{told['status']}",
+        "created": int(clock.now().timestamp()),
+        "data": {"operation": told, "idempotency_key": told["idempotency_key"]},
+    }
+    return Callback(event_id, json.dumps(event).encode())
+
+
+@pytest.fixture
+def signed(settings: Any) -> Iterator[None]:
+    """Let the house verify what is signed with the tests' secret, without a network."""
+    settings.VELOCITYPAY_WEBHOOK_SECRET = WEBHOOK_SECRET
+    registry.reset()
+    yield
+    registry.reset()
+
+
 def send(
-    callback: Callback, headers: dict[str, str] | None = None, body: bytes | None = None
+    callback: Callback,
+    headers: dict[str, str] | None = None,
+    body: bytes | None = None,
+    *,
+    source: str = "127.0.0.1",
 ) -> HttpResponse:
     """Deliver a callback, signed unless other headers are given, with another body if one is given."""
     return Client(raise_request_exception=False).generic(
@@ -56,4 +100,5 @@ def send(
         callback.body if body is None else body,
         content_type="application/json",
         headers=callback.headers() if headers is None else headers,
+        REMOTE_ADDR=source,
     )

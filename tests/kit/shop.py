@@ -3,13 +3,14 @@
 The smallest steps to a state, each a real request; what a step answers is returned as parsed JSON.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
 from django.http import HttpResponse
 
 from ledger import clock, jobs
+from payments.services import webhook_applying
 from tests.kit.api_client import MerchantClient
 from tests.kit.network import Network
 from vendors.models import Vendor
@@ -82,5 +83,13 @@ def good(response: HttpResponse, status: int) -> dict[str, Any]:
 
 
 def run_jobs(later_seconds: int = 0) -> int:
-    """Run every job that is due (in `later_seconds`), as workers would."""
-    return jobs.run_due(clock.now() + timedelta(seconds=later_seconds))
+    """Run every job and apply every callback that is due (in `later_seconds`), as workers would."""
+    return work_until(clock.now() + timedelta(seconds=later_seconds))
+
+
+def work_until(at: datetime) -> int:
+    """Do what workers do until nothing is due at an instant; return how much that was."""
+    total = 0
+    while done := webhook_applying.apply_due(at) + jobs.run_due(at):
+        total += done
+    return total

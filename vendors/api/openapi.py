@@ -143,6 +143,17 @@ def path_text(name: str, text: str, allowed: Iterable[str] | None = None) -> Ope
     )
 
 
+def query_text(name: str, text: str, allowed: Iterable[str] | None = None) -> OpenApiParameter:
+    """Describe a query parameter that is a text, or one word of a list."""
+    return OpenApiParameter(
+        name,
+        OpenApiTypes.STR,
+        OpenApiParameter.QUERY,
+        description=text,
+        enum=list(allowed) if allowed else None,
+    )
+
+
 PAGE_PARAMETERS: Final = (
     OpenApiParameter(
         "limit",

@@ -19,6 +19,7 @@ from payments.providers.velocitypay import mapping
 
 TOLERANCE_SECONDS = 300
 SIGNATURES_MAX = 16
+HEADERS = ("webhook-id", "webhook-timestamp", "webhook-signature")
 
 
 def parse(
@@ -31,10 +32,17 @@ def parse(
     given = {str(name).lower(): str(value) for name, value in headers.items()}
     event_id = given.get("webhook-id", "")
     timestamp = given.get("webhook-timestamp", "")
-    if not event_id or not re.fullmatch(r"[0-9]{1,12}", timestamp):
-        raise BadSignature("the callback's id or timestamp is missing")
-    if abs(now.timestamp() - int(timestamp)) > TOLERANCE_SECONDS:
-        raise BadSignature("the callback is too old or too new")
+    for name in HEADERS:
+        if not given.get(name):
+            raise BadSignature(f"the header {name} is missing", fault="header_missing")
+    if not re.fullmatch(r"[0-9]{1,12}", timestamp):
+        raise BadSignature("webhook-timestamp is not a number of seconds", fault="timestamp_malformed")
+    age = now.timestamp() - int(timestamp)
+    if abs(age) > TOLERANCE_SECONDS:
+        fault = "too_old" if age > 0 else "too_new"
+        raise BadSignature(
+            f"the callback is {fault.replace('_', ' ')}: over {TOLERANCE_SECONDS} s", fault=fault
+        )
     signed = f"{event_id}.{timestamp}.".encode("utf-8", "surrogatepass") + raw_body
     secrets = [secret] if isinstance(secret, str) else secret
     if not _is_signed(signed, given.get("webhook-signature", ""), secrets):
@@ -69,5 +77,5 @@ def _read(event_id: str, raw_body: bytes) -> ProviderNotice:
         event = None
     notice = mapping.notice(event) if isinstance(event, dict) else None
     if notice is None or notice.event_id != event_id:
-        raise BadSignature("the callback is signed but not readable")
+        raise BadSignature("the callback is signed but not readable", fault="unreadable")
     return notice
