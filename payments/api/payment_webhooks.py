@@ -5,6 +5,7 @@ a message that reached him instead of us, but never lend it his own word: it is 
 signed it, and only to his own payments.
 """
 
+from functools import partial
 from typing import Any, Final
 
 from django.db.models import QuerySet
@@ -23,7 +24,7 @@ from payments.models.webhooks import ProviderWebhookNotFound
 from payments.services import webhook_applying, webhook_intake
 from payments.states import FAILED, PROVIDER_WEBHOOK_STATUSES, RECEIVED, REFUSED
 from vendors.api.base import MerchantViewSet
-from vendors.api.idempotency import ACCEPTED, IGNORED, Reply
+from vendors.api.idempotency import ACCEPTED, Reply
 from vendors.api.openapi import (
     PAGE_PARAMETERS,
     Answer,
@@ -59,7 +60,7 @@ class PaymentWebhookViewSet(MerchantViewSet):
         "errors": "webhooks:read",
         "process": "webhooks:write",
         "retry": "webhooks:write",
-        "verify_signature": "webhooks:read",
+        "verify_signature": "webhooks:write",
         "auto_retry": "webhooks:write",
     }
     idempotency = {
@@ -67,7 +68,7 @@ class PaymentWebhookViewSet(MerchantViewSet):
         "process": ACCEPTED,
         "retry": ACCEPTED,
         "auto_retry": ACCEPTED,
-        "verify_signature": IGNORED,
+        "verify_signature": ACCEPTED,
     }
 
     @documented(
@@ -203,13 +204,16 @@ class PaymentWebhookViewSet(MerchantViewSet):
         description="Says whether a message is provably the provider's, and if not, what is wrong with it. "
         "Nothing is kept and nothing is applied.",
         body=Body(shapes.IncomingMessage, shapes.MESSAGE_EXAMPLE),
-        answers={200: Answer(shapes.SignatureShape, shapes.VALID, "What was found; look at `is_valid`.")},
+        answers={200: Answer(shapes.SignatureShape, shapes.VALID, "What was found; look at `valid`.")},
+        key="accepted",
     )
     def verify_signature(self, request: Request) -> HttpResponse:
         """Verify a message."""
         asked = self.read(shapes.IncomingMessage)
-        found = webhook_intake.check(asked["provider"], asked["headers"], asked["payload"], clock.now())
-        return self.reply(shapes.signature(asked["provider"], found))
+        self.answer(partial(shapes.signature, asked["provider"]))
+        return self.finish(
+            webhook_intake.check(asked["provider"], asked["headers"], asked["payload"], clock.now())
+        )
 
     @documented(
         operation_id="payment_webhooks_auto_retry",

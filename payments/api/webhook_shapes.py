@@ -127,7 +127,7 @@ class SignatureShape(serializers.Serializer):
 
     object = serializers.ChoiceField(["webhook_signature"])
     provider = serializers.CharField()
-    is_valid = serializers.BooleanField()
+    valid = serializers.BooleanField()
     fault = serializers.ChoiceField(FAULTS, allow_null=True, help_text="What was wrong, in one word.")
     detail = serializers.CharField(allow_null=True, help_text="What was wrong, in a sentence.")
     event_id = serializers.CharField(allow_null=True)
@@ -174,7 +174,7 @@ def signature(provider: str, found: Check) -> dict[str, Any]:
     return {
         "object": "webhook_signature",
         "provider": provider,
-        "is_valid": found.is_genuine,
+        "valid": found.is_genuine,
         "fault": found.fault or None,
         "detail": found.detail or None,
         "event_id": found.notice.event_id if found.notice else None,
@@ -229,6 +229,6 @@ REFUSED: Final = {
     "verdict": "no signature of the callback is right", "payment_id": None, "operation_id": None,
 }  # fmt: skip
 VALID: Final = {
-    "object": "webhook_signature", "provider": "velocitypay", "is_valid": True, "fault": None, "detail": None,
+    "object": "webhook_signature", "provider": "velocitypay", "valid": True, "fault": None, "detail": None,
     "event_id": "evt_5f1c2a9be04d4f7f8f6a1d2c", "type": "capture.succeeded",
 }  # fmt: skip

@@ -138,6 +138,7 @@ ISOLATORS = (
     "ledger/invariants.py",
     "fraud/engine/pipeline.py",
     "payments/services/recovering.py",
+    "payments/services/webhook_applying.py",
 )
 
 

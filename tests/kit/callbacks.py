@@ -54,7 +54,7 @@ OBJECTS = {"authorize": ("authorization", "authorized"), "transfer": ("transfer"
 
 
 def said_of(operation: ProviderOperation, **changes: Any) -> Callback:
-    """Make the callback that tells that an operation succeeded, or what the changes say; no network is asked."""
+    """Make the callback that tells that an operation succeeded, or what the changes say; asks no network."""
     kind, status = OBJECTS.get(operation.kind, (operation.kind, "succeeded"))
     told = {
         "id": operation.provider_reference or f"{kind[:4]}_{uuid4().hex}",
