@@ -18,7 +18,7 @@ SET CONSTRAINTS ALL IMMEDIATE;
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('payments', '0002_state_guards'),
+        ('payments', '0003_machine'),
         ('ledger', '0002_law'),
         ('vendors', '0002_state_guard'),
     ]
