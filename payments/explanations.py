@@ -41,6 +41,11 @@ def _operation_by_key(key: str) -> Link:
         return Link("operation", f"{key} is no operation's id")
 
 
+@links_cause("refund")
+def _refund(public_id: str) -> Link:
+    return Link("for the refund", "", public_id)
+
+
 @explains(OPERATION)
 def operations(tails: Sequence[str], scope: Scope) -> dict[str, Explanation]:
     """Explain provider operations (`op_…`) and the fees that the provider kept of them (`op_….fee`)."""

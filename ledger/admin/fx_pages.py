@@ -5,10 +5,11 @@ A form is a reasoned act without a row: permission, fields and a reason, one ser
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
 from django import forms
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.admin import AdminSite
 from django.core.exceptions import PermissionDenied
@@ -201,22 +202,24 @@ def _sources(at: datetime) -> Panel:
     for source in (FxSource.ECB, FxSource.FEED):
         spoken = sources.last_spoken(source, at)
         age = (at - spoken) if spoken else None
-        is_fresh = age is not None and age < sources.max_age(source)
+        is_fresh = spoken is not None and at < sources.fresh_until(source, spoken)
         rows.append(
             [
                 source.label,
                 formats.badge("fresh" if is_fresh else "stale" if spoken else "missing"),
                 formats.moment(spoken),
                 formats.duration(age.total_seconds()) if age else formats.NOTHING,
-                _longest(sources.max_age(source)),
+                _longest(source),
             ]
         )
     note = "A stale source is not asked. With too few sources that agree there is no rate, and no quote."
     return Panel("Sources", ["source", "state", "spoke last", "age", "may be"], rows, note=note)
 
 
-def _longest(age: timedelta) -> str:
-    return formats.duration(age.total_seconds())
+def _longest(source: FxSource) -> str:
+    if source is FxSource.ECB:
+        return f"{settings.FX_ECB_MAX_AGE_DAYS} days on which TARGET is open"
+    return formats.duration(settings.FX_FEED_MAX_AGE_SECONDS)
 
 
 def _house_rates(base: str, at: datetime) -> Panel:

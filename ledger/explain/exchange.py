@@ -12,6 +12,7 @@ from ledger.explain.registry import (
     explains,
     first_events,
     keys_of,
+    link_of,
     refers_to,
 )
 from ledger.explain.types import Explanation, Link, Part, one
@@ -124,6 +125,12 @@ def _unwind(row: FxUnwind) -> Explanation:
     sold, currency = Money(row.sell_minor, conversion.sell_currency), conversion.buy_currency
     cost = arithmetic.convert(sold, row.house_rate, currency).money
     problems: tuple[str, ...] = ()
+    causes = [
+        Link("rate of the day", _rates(row), is_outside=True),
+        Link("of the conversion at", "", conversion.quote.public_id),
+    ]
+    if row.cause_type and (named := link_of(row.cause_type, row.cause_id)):
+        causes.append(named)
     if cost.minor != row.cost_minor:
         problems = (f"{sold.display()} at {plain(row.house_rate)} costs {cost.display()}",)
     return Explanation(
@@ -136,10 +143,7 @@ def _unwind(row: FxUnwind) -> Explanation:
             Part("spread given back", Money(row.spread_minor, currency), "", False),
             Part("cost at the rate of the day", Money(-row.cost_minor, currency), "", False),
         ),
-        causes=(
-            Link("rate of the day", _rates(row), is_outside=True),
-            Link("of the conversion at", "", conversion.quote.public_id),
-        ),
+        causes=tuple(causes),
         evidence=(("reckoned", row.explanation),),
         problems=problems,
         at=row.occurred_at,

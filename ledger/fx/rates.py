@@ -2,12 +2,11 @@
 
 A stale source is not asked. One that is farther than `FX_OUTLIER_BPS` from the median is left out and told
 of. With fewer than `FX_SOURCES_MIN` left there is no rate: never a guess. Which sources made a rate is kept
-with it. `shown` remembers a rate for 60 seconds in this process, for showing and quoting; what moves money
-takes the rate from its quote's row, or reckons it anew.
+with it. `shown` remembers a rate for 60 seconds for all processes (`shelf`), for showing and quoting; what
+moves money takes the rate from its quote's row, or reckons it anew.
 """
 
 import logging
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,16 +18,16 @@ from django.conf import settings
 
 from ledger import metrics
 from ledger.errors import Unavailable
-from ledger.fx import arithmetic, sources
+from ledger.fx import arithmetic, shelf, sources
 from ledger.fx.arithmetic import Pair
 from ledger.fx.sources import Said, Silence
 from ledger.models.fx import plain
+from ledger.models.fx_rates import FxSource
 from ledger.money import check_currency
 
 log = logging.getLogger(__name__)
 
-REMEMBERED: Final = timedelta(seconds=60)
-PAIRS_REMEMBERED_MAX: Final = 2_000
+REMEMBERED: Final = timedelta(seconds=shelf.SECONDS)
 
 
 class RateUnavailable(Unavailable):
@@ -127,22 +126,19 @@ def shown(sell: str, buy: str, at: datetime) -> HouseRate:
 
     :raises RateUnavailable: too few sources are fresh and agree.
     """
-    with _lock:
-        kept = _kept.get((sell, buy))
+    memory = shelf.now()
+    packed = memory.find(f"{sell}/{buy}")
+    kept = _unpacked(sell, buy, packed) if packed is not None else None
     if kept is not None and kept.at <= at < min(kept.at + REMEMBERED, kept.good_until):
         return kept
     found = reckon(sell, buy, at)
-    with _lock:
-        if len(_kept) >= PAIRS_REMEMBERED_MAX:
-            _kept.clear()
-        _kept[sell, buy] = found
+    memory.put(f"{sell}/{buy}", _packed(found))
     return found
 
 
 def forget() -> None:
-    """Forget what is remembered: finance has changed the table."""
-    with _lock:
-        _kept.clear()
+    """Forget what all processes remember: finance has changed the table."""
+    shelf.clear()
 
 
 def _tell(pair: Pair, one: Said) -> None:
@@ -178,5 +174,40 @@ def _text(rate: Fraction) -> str:
     return plain(arithmetic.to_rate(rate))
 
 
-_kept: dict[tuple[str, str], HouseRate] = {}
-_lock = threading.Lock()
+def _packed(house: HouseRate) -> dict[str, Any]:
+    return {
+        "rate": str(house.rate),
+        "at": house.at.isoformat(),
+        "good_until": house.good_until.isoformat(),
+        "used": [_pack(one) for one in house.used],
+        "left_out": [_pack(one) for one in house.left_out],
+    }
+
+
+def _unpacked(sell: str, buy: str, packed: dict[str, Any]) -> HouseRate:
+    used = [_unpack(one) for one in packed["used"]]
+    return HouseRate(
+        sell,
+        buy,
+        Decimal(packed["rate"]),
+        datetime.fromisoformat(packed["at"]),
+        datetime.fromisoformat(packed["good_until"]),
+        tuple(one for one in used if isinstance(one, Said)),
+        tuple(_unpack(one) for one in packed["left_out"]),
+    )
+
+
+def _pack(one: Said | Silence) -> list[str | None]:
+    as_of = one.as_of.isoformat() if one.as_of else None
+    if isinstance(one, Silence):
+        return [one.source.value, as_of, one.reason]
+    return [one.source.value, as_of, str(one.rate), one.fresh_until.isoformat(), one.way]
+
+
+def _unpack(packed: list[Any]) -> Said | Silence:
+    source, as_of, what, *more = packed
+    spoken = datetime.fromisoformat(as_of) if as_of else None
+    if not more:
+        return Silence(FxSource(source), what, spoken)
+    assert spoken is not None, "a source that said something said it at some time"
+    return Said(FxSource(source), Fraction(what), spoken, datetime.fromisoformat(more[0]), more[1])

@@ -1,7 +1,8 @@
 """What each source says of a pair at an instant, and whether it is fresh enough to be asked.
 
-A source is stale by its own `as_of`, not by when it was fetched. The central bank speaks once a working day,
-the feed each minute, finance's table as long as a row is valid. A cross rate is as old as its older leg.
+A source is stale by its own `as_of`, not by when it was fetched. The central bank speaks once on each day on
+which TARGET is open, and its age is counted in such days, so that no holiday makes it stale; the feed speaks
+each minute, finance's table as long as a row is valid. A cross rate is as old as its older leg.
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,7 +16,7 @@ from django.conf import settings
 from django.db import connection
 from django.db.models import Q
 
-from ledger.fx import arithmetic
+from ledger.fx import arithmetic, target_days
 from ledger.fx.arithmetic import Pair
 from ledger.models import FxTableRate
 from ledger.models.fx_rates import FxSource
@@ -55,10 +56,12 @@ class Known:
     fresh_until: datetime
 
 
-def max_age(source: FxSource) -> timedelta:
-    """Return how old a source's rate may be."""
-    hours, seconds = settings.FX_ECB_MAX_AGE_HOURS, settings.FX_FEED_MAX_AGE_SECONDS
-    return timedelta(hours=hours) if source is FxSource.ECB else timedelta(seconds=seconds)
+def fresh_until(source: FxSource, as_of: datetime) -> datetime:
+    """Return the instant from which what a stored source said as of another is stale."""
+    if source is FxSource.FEED:
+        return as_of + timedelta(seconds=settings.FX_FEED_MAX_AGE_SECONDS)
+    last_day = target_days.after(as_of.date(), settings.FX_ECB_MAX_AGE_DAYS)
+    return datetime.combine(last_day, as_of.timetz())
 
 
 def ask(pair: Pair, at: datetime) -> list[Said | Silence]:
@@ -91,19 +94,28 @@ def fresh(source: FxSource, at: datetime, currencies: Sequence[str] = ()) -> lis
     """Return a source's fresh rates: all of them, or those that touch one of the currencies."""
     if source is FxSource.TABLE:
         return _of_table(at, currencies)
-    age = max_age(source)
     with connection.cursor() as cursor:
         cursor.execute(
             """SELECT DISTINCT ON (base, quote) base, quote, rate, as_of FROM ledger_fx_rate
                WHERE source = %(source)s AND as_of > %(oldest)s AND as_of <= %(at)s
                  AND (%(any)s OR base = ANY (%(touched)s) OR quote = ANY (%(touched)s))
                ORDER BY base, quote, as_of DESC""",
-            {"source": source.value, "oldest": at - age, "at": at, "any": not currencies,
+            {"source": source.value, "oldest": _oldest(source, at), "at": at, "any": not currencies,
              "touched": list(currencies)},
         )  # fmt: skip
-        return [
-            Known(base, quote, rate, as_of, as_of + age) for base, quote, rate, as_of in cursor.fetchall()
+        newest = [
+            Known(base, quote, rate, as_of, fresh_until(source, as_of))
+            for base, quote, rate, as_of in cursor.fetchall()
         ]
+    return [known for known in newest if at < known.fresh_until]
+
+
+def _oldest(source: FxSource, at: datetime) -> datetime:
+    """Return an instant before which everything is stale, for the index; not much earlier than need be."""
+    if source is FxSource.FEED:
+        return at - timedelta(seconds=settings.FX_FEED_MAX_AGE_SECONDS)
+    # At most four days in a row are closed (Good Friday to Easter Monday, or Christmas beside a weekend).
+    return at - timedelta(days=2 * settings.FX_ECB_MAX_AGE_DAYS + 7)
 
 
 def _ask(source: FxSource, pair: Pair, at: datetime, said: Sequence[Known]) -> Said | Silence:
@@ -126,7 +138,7 @@ def _silence(source: FxSource, speaks_of_others: bool, at: datetime) -> Silence:
     if speaks_of_others or source is FxSource.TABLE:
         return Silence(source, "missing")
     spoken = last_spoken(source, at)
-    is_stale = spoken is not None and spoken <= at - max_age(source)
+    is_stale = spoken is not None and fresh_until(source, spoken) <= at
     return Silence(source, "stale" if is_stale else "missing", spoken)
 
 

@@ -243,7 +243,7 @@ class TestRates(AnonymousIsRefused):
         assert code in (expected[1], "invalid_request")
 
     def test_are_none_when_everything_is_stale(self, merchant_client, settings):
-        settings.FX_ECB_MAX_AGE_HOURS, settings.FX_FEED_MAX_AGE_SECONDS = 0, 1
+        settings.FX_ECB_MAX_AGE_DAYS, settings.FX_FEED_MAX_AGE_SECONDS = 0, 1
         assert ExchangeRate.objects.exists()
         answer = merchant_client.get("/api/v1/fx/rates?sell=EUR&buy=USD")
         assert code_of(answer) == (503, "fx_rate_unavailable")

@@ -6,11 +6,12 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
+from django.conf import settings as django_settings
 from django.db import DatabaseError, connection, transaction
 
 from ledger.actors import Actor
 from ledger.errors import DomainError
-from ledger.fx import ecb, intake, rates, sources, spreads, table
+from ledger.fx import ecb, intake, rates, shelf, sources, spreads, table
 from ledger.fx.intake import NewRate, RatesRefused
 from ledger.fx.rates import RateUnavailable
 from ledger.fx.sources import Said, Silence
@@ -94,8 +95,6 @@ class TestStaleness:
     @pytest.mark.parametrize(
         ("source", "age", "is_fresh"),
         [
-            (ECB, timedelta(days=3, hours=23), True),
-            (ECB, timedelta(days=4), False),
             (FEED, timedelta(seconds=299), True),
             (FEED, timedelta(seconds=300), False),
         ],
@@ -110,17 +109,29 @@ class TestStaleness:
             assert (found.reason, found.as_of) == ("stale", at - age)
 
     def test_a_stale_source_is_not_asked_and_the_refusal_says_so(self, at):
-        fx.say(ECB, at - timedelta(days=5), USD="1.10")
+        fx.say(ECB, at - timedelta(days=7), USD="1.10")  # TARGET is open on two of any six days
         fx.say(FEED, at, USD="1.10")
         with pytest.raises(RateUnavailable, match="European Central Bank: stale since"):
             rates.reckon("EUR", "USD", at)
 
-    def test_a_weekend_is_bridged(self, at):
-        friday = at - timedelta(days=(at.weekday() - 4) % 7)
-        fx.say(ECB, friday.replace(hour=15), USD="1.10")
-        monday = (friday + timedelta(days=3)).replace(hour=14)
-        fx.say(FEED, monday, USD="1.10")
-        assert rates.reckon("EUR", "USD", monday).rate == Decimal("1.1")
+    @pytest.mark.parametrize(
+        ("spoken", "stale"),
+        [
+            ("2201-03-03", "2201-03-05"),  # Tuesday to Thursday
+            ("2201-03-05", "2201-03-09"),  # a weekend: Thursday to Monday
+            ("2201-03-06", "2201-03-10"),  # Friday to Tuesday
+            ("2202-04-08", "2202-04-14"),  # Easter 2202: Thursday to Wednesday, four closed days
+            ("2203-12-23", "2203-12-28"),  # Christmas 2203: Friday, closed until Tuesday
+            ("2204-12-31", "2205-01-03"),  # New Year: Monday to Thursday
+            ("2206-04-30", "2206-05-05"),  # 1 May: Wednesday to Monday
+        ],
+    )
+    def test_of_the_central_bank_counts_the_days_on_which_it_speaks(self, spoken, stale):
+        said, end = (ecb._published(date.fromisoformat(day)) for day in (spoken, stale))
+        fx.say(ECB, said, USD="1.10")
+        pair = fx.arithmetic.pair_of("EUR", "USD")
+        assert sources.ask(pair, end - timedelta(seconds=1))[0].fresh_until == end
+        assert sources.ask(pair, end)[0] == Silence(ECB, "stale", said)
 
     def test_a_missing_pair_is_not_a_stale_source(self, at):
         fx.say(ECB, at, USD="1.10")
@@ -154,6 +165,45 @@ class TestCache:
         with django_capture_on_commit_callbacks(execute=True):
             fx.set_table("EUR", "USD", "1.12", at)
         assert rates.shown("EUR", "USD", at).used[-1].source is TABLE
+
+    def test_is_shared_by_all_processes_and_asks_no_database(self, at, django_assert_num_queries):
+        fx.two_sources(at, USD="1.10", GBP="0.84")
+        reckoned = rates.shown("USD", "GBP", at)
+        with django_assert_num_queries(0):
+            assert rates.shown("USD", "GBP", at + timedelta(seconds=1)) == reckoned
+        assert reckoned.left_out  # what is silent is remembered as well
+
+    def test_of_another_database_is_not_ours(self, at, monkeypatch):
+        fx.two_sources(at, USD="1.10")
+        rates.shown("EUR", "USD", at)
+        monkeypatch.setitem(connection.settings_dict, "NAME", "another")
+        assert shelf.now().find("EUR/USD") is None
+
+    def test_that_somebody_else_wrote_is_not_believed(self, at, caplog):
+        fx.two_sources(at, USD="1.10")
+        rates.shown("EUR", "USD", at)
+        memory = shelf.now()
+        client, key = shelf._memory(django_settings.REDIS_URL).client, memory._key("EUR/USD")
+        client.set(key, client.get(key).replace(b'"rate": "1.1', b'"rate": "9.1'), keepttl=True)
+        assert rates.shown("EUR", "USD", at).rate == Decimal("1.1")
+        assert "not ours" in caplog.text
+        rates.shown("EUR", "USD", at)
+        client.rename(key, memory._key("EUR/JPY"))  # a rate of another pair is none of this one either
+        assert memory.find("EUR/JPY") is None
+
+    def test_reckons_anew_while_valkey_is_away(self, at, settings):
+        fx.two_sources(at, USD="1.10")
+        settings.REDIS_URL = "redis://127.0.0.1:9/0"
+        assert [rates.shown("EUR", "USD", at).rate for _ in range(2)] == [Decimal("1.1")] * 2
+        rates.forget()
+
+    def test_reckoned_before_a_change_of_finance_is_not_found_after_it(self, at):
+        fx.two_sources(at, USD="1.10")
+        slow = shelf.now()
+        found = rates.reckon("EUR", "USD", at)
+        rates.forget()
+        slow.put("EUR/USD", rates._packed(found))
+        assert shelf.now().find("EUR/USD") is None
 
 
 class TestIntake:

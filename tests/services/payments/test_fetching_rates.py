@@ -41,7 +41,7 @@ def test_old_rates_are_taken_in_and_are_stale(network, at):
     network.feed(stale_seconds=86_400)
     assert fetching_rates.fetch(at) > 30
     rows = ExchangeRate.objects.filter(fetched_at=at)
-    assert all(row.as_of < at - sources.max_age(FxSource.FEED) for row in rows)
+    assert all(sources.fresh_until(FxSource.FEED, row.as_of) < at for row in rows)
 
 
 def test_a_missing_currency_is_missing_and_an_odd_one_is_odd(network, at):
