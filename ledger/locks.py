@@ -136,6 +136,22 @@ def lock_one(queryset: "models.QuerySet[Row]", missing: type[NotFound] = NotFoun
     return rows[0]
 
 
+def lock_pair(queryset: "models.QuerySet[Row]", before: str) -> "tuple[Row, Any] | None":
+    """Lock the only row of a queryset together with the row that its relation `before` names; None without.
+
+    One statement; the named row is locked first (PostgreSQL locks in the order of `FOR … OF`), and a row that
+    changed while it was waited for is read again.
+    """
+    unit = require_phase()
+    row = queryset.select_related(before).select_for_update(of=(before, "self"), no_key=True).first()
+    if row is None:
+        return None
+    first = getattr(row, before)
+    stamp(first, unit)
+    stamp(row, unit)
+    return row, first
+
+
 def stamp(row: models.Model, unit: Unit) -> None:
     """Mark a row as locked in this phase and remember its values, so that only changes are written."""
     before = {field.attname: row.__dict__.get(field.attname) for field in row._meta.concrete_fields}

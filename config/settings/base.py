@@ -247,6 +247,7 @@ PAYMENT_AUTHORIZATION_DAYS_OF_BRAND = {
     name: int(days) for name, days in env.dict("PAYMENT_AUTHORIZATION_DAYS_OF_BRAND", default={}).items()
 }
 PAYMENT_EXPIRY_WARNING_HOURS = integer("PAYMENT_EXPIRY_WARNING_HOURS", 24)  # told before it lapses
+PAYMENT_SCHEDULE_DAYS = integer("PAYMENT_SCHEDULE_DAYS", 366)  # how far ahead a payment may be scheduled
 PAYMENT_ACTION_MINUTES = integer("PAYMENT_ACTION_MINUTES", 15)  # the customer's time for a challenge
 PAYMENT_COMPLETION_DAYS = integer("PAYMENT_COMPLETION_DAYS", 30)  # after capture nothing more is expected
 

@@ -11,6 +11,7 @@ from payments.states import PAYMENT_STATUSES, PAYMENT_TRANSACTION_STATUSES
 from vendors.api.fields import (
     AmountField,
     FlagField,
+    InstantField,
     MetadataField,
     MoneyField,
     PublicIdField,
@@ -73,7 +74,18 @@ class CreatePayment(StrictSerializer):
     description = TextField(max_length=500, required=False)
     metadata = MetadataField(required=False)
     customer = CustomerInput(required=False)
-    confirm = FlagField(required=False, help_text="Authorize in the same request.")
+    confirm = FlagField(required=False, help_text="Pay in the same request.")
+    capture_at = InstantField(required=False, help_text="When to capture, with capture_method scheduled.")
+    scheduled_date = InstantField(required=False, help_text="When to pay; the payment waits until then.")
+    return_url = TextField(
+        500,
+        required=False,
+        pattern=r"(https://|http://(localhost|127\.0\.0\.1)[:/])[!-~]+",
+        help_text="Where the customer goes after a challenge.",
+    )
+    exemption = serializers.ChoiceField(
+        Exemption.values, required=False, help_text="Why no challenge should be needed."
+    )
 
 
 class CapturePayment(StrictSerializer):

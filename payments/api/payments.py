@@ -1,7 +1,7 @@
-"""Controller 1: payments. Create, authorize, capture, complete, fail, cancel, and read."""
+"""Controller 1: payments. Create (and pay in one call), authorize, capture, complete, fail, cancel, raise."""
 
 from typing import Any, Final
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from django.http import HttpResponse
 from rest_framework.request import Request
@@ -9,31 +9,19 @@ from rest_framework.request import Request
 from ledger import clock, ids
 from ledger.money import Money
 from ledger.states import StateConflict
-from payments import selectors, states
+from payments import selectors
 from payments.api import outcome_answers as answers
 from payments.api import payment_shapes as shapes
 from payments.api import renderings
-from payments.api.paths import public_status, text
+from payments.api.payment_reads import ID, TAG, PaymentReads
 from payments.models import Payment
 from payments.models.payments import CaptureTooLarge, PaymentNotFound
-from payments.services import authorizing, capturing, completing, creating, voiding
+from payments.services import authorizing, capturing, completing, creating, paying, voiding
 from payments.services.creating import Customer, NewPayment, WantedShare
 from payments.services.operations import OperationOpen
-from vendors.api.base import MerchantViewSet
-from vendors.api.openapi import (
-    PAGE_PARAMETERS,
-    Answer,
-    Body,
-    Refusal,
-    documented,
-    page_example,
-    path_id,
-    path_text,
-)
+from vendors.api.openapi import Answer, Body, Refusal, documented
 from vendors.models.vendors import VendorNotFound
 
-TAG: Final = "payments"
-ID: Final = path_id("id", "pay", "The payment")
 DECLINED: Final = Refusal(
     402,
     answers.PAYMENT_DECLINED,
@@ -43,19 +31,14 @@ DECLINED: Final = Refusal(
         "payment": shapes.payment_example(status="failed", decline=shapes.DECLINE_EXAMPLE),
     },
 )
-BAD_STATUS: Final = Refusal(400, "invalid_parameter", "There is no such status.", param="status")
 UNKNOWN: Final = Answer(
     shapes.PaymentShape, shapes.payment_example(status="processing"), "Not known yet: we find out and tell."
 )
-ONE: Final = {200: Answer(shapes.PaymentShape, shapes.PAYMENT_EXAMPLE, "The payment.")}
-PAGE: Final = {
-    200: Answer(shapes.PaymentPage, page_example(shapes.PAYMENT_EXAMPLE), "One page, newest first.")
-}
 WRITE: Final = "payments:write"
 READ: Final = "payments:read"
 
 
-class PaymentViewSet(MerchantViewSet):
+class PaymentViewSet(PaymentReads):
     """Payments of the calling merchant."""
 
     scopes = {
@@ -78,7 +61,10 @@ class PaymentViewSet(MerchantViewSet):
         tag=TAG,
         summary="Create a payment",
         description="Checks the split over vendors, freezes its commission, and screens the payment for "
-        "fraud. With `confirm` it is authorized in the same request; a decline is then 402.",
+        "fraud. With `confirm` it is paid in the same request: authorized, and with automatic capture taken "
+        "too, in one call to the provider where that can do both; a decline is then 402. When the customer "
+        "must act first, the answer is `requires_action` with the page to send them to. With "
+        "`scheduled_date` it is paid on that date.",
         body=Body(shapes.CreatePayment, shapes.CREATE_EXAMPLE),
         answers={
             201: Answer(
@@ -92,6 +78,7 @@ class PaymentViewSet(MerchantViewSet):
             creating.SplitTooLarge,
             creating.SplitInvalid,
             creating.VendorNotActive,
+            creating.DateInvalid,
             creating.MerchantReferenceTaken,
         ),
         key="required",
@@ -100,113 +87,16 @@ class PaymentViewSet(MerchantViewSet):
         """Create a payment, and authorize it when asked to."""
         asked = self.read(shapes.CreatePayment)
         wanted = _wanted(asked, self.merchant.capture_method)
-        answer = self.answer(answers.created if not wanted.is_confirmed else answers.confirmed, 201)
-
-        def answer_first(payment: Payment) -> None:
-            """A payment that goes on to be authorized is answered then."""
-            if not (wanted.is_confirmed and payment.state == states.CREATED):
-                answer(payment)
-
-        at = clock.now()
-        payment = creating.create(
+        is_paid = wanted.is_confirmed
+        payment = (paying.pay if is_paid else creating.create)(
             merchant_id=self.merchant.pk,
             payment_id=self.effect_id,
             wanted=wanted,
             actor=self.actor,
-            at=at,
-            answer=answer_first,
+            at=clock.now(),
+            answer=self.answer(answers.confirmed if is_paid else answers.created, 201),
         )
-        if wanted.is_confirmed and payment.state == states.CREATED:
-            payment = authorizing.authorize(
-                merchant_id=self.merchant.pk,
-                payment_id=payment.pk,
-                operation_id=uuid5(payment.pk, authorizing.AUTHORIZE_JOB),
-                actor=self.actor,
-                at=at,
-                answer=answer,
-            )
         return self.finish(payment)
-
-    @documented(
-        operation_id="payments_retrieve",
-        tag=TAG,
-        summary="Get a payment",
-        description="One payment by its id.",
-        parameters=[ID],
-        answers=ONE,
-        errors=(PaymentNotFound,),
-    )
-    def retrieve(self, request: Request, id: str) -> HttpResponse:
-        """Show a payment."""
-        return self.reply(renderings.payment(selectors.payment(self.merchant.pk, _payment_id(id))))
-
-    @documented(
-        operation_id="payments_by_number",
-        tag=TAG,
-        summary="Get a payment by its number",
-        description="One payment by the number that people read, such as PAY-2026-000123.",
-        parameters=[path_text("payment_number", "The payment's number.")],
-        answers=ONE,
-        errors=(PaymentNotFound,),
-    )
-    def by_number(self, request: Request, payment_number: str) -> HttpResponse:
-        """Show a payment by its number."""
-        number = text("payment_number", payment_number)
-        return self.reply(renderings.payment(selectors.payment_by_number(self.merchant.pk, number)))
-
-    @documented(
-        operation_id="payments_by_reference",
-        tag=TAG,
-        summary="Get a payment by the provider's reference",
-        description="One payment by the reference that the provider knows it under.",
-        parameters=[path_text("transaction_id", "The provider's reference.")],
-        answers=ONE,
-        errors=(PaymentNotFound,),
-    )
-    def by_reference(self, request: Request, transaction_id: str) -> HttpResponse:
-        """Show a payment by the provider's reference."""
-        reference = text("transaction_id", transaction_id)
-        payment = selectors.payment_by_provider_reference(self.merchant.pk, reference)
-        return self.reply(renderings.payment(payment))
-
-    @documented(
-        operation_id="payments_of_order",
-        tag=TAG,
-        summary="List an order's payments",
-        description="All payments of one order; empty when the order has none.",
-        parameters=[path_text("order_id", "The merchant's own order id."), *PAGE_PARAMETERS],
-        answers=PAGE,
-    )
-    def of_order(self, request: Request, order_id: str) -> HttpResponse:
-        """List the payments of an order."""
-        return self._page(selectors.payments(self.merchant.pk).filter(order_ref=text("order_id", order_id)))
-
-    @documented(
-        operation_id="payments_of_customer",
-        tag=TAG,
-        summary="List a customer's payments",
-        description="All payments of one customer; empty when the customer has none.",
-        parameters=[path_text("customer_id", "The merchant's own customer id."), *PAGE_PARAMETERS],
-        answers=PAGE,
-    )
-    def of_customer(self, request: Request, customer_id: str) -> HttpResponse:
-        """List the payments of a customer."""
-        customer = text("customer_id", customer_id)
-        return self._page(selectors.payments(self.merchant.pk).filter(customer_ref=customer))
-
-    @documented(
-        operation_id="payments_with_status",
-        tag=TAG,
-        summary="List payments by status",
-        description="All payments that have a status now.",
-        parameters=[path_text("status", "The status.", states.PAYMENT_STATUSES), *PAGE_PARAMETERS],
-        answers=PAGE,
-        errors=(BAD_STATUS,),
-    )
-    def with_status(self, request: Request, status: str) -> HttpResponse:
-        """List the payments with a status."""
-        word = public_status(status, states.PAYMENT_STATUSES)
-        return self._page(selectors.payments_with_status(self.merchant.pk, word))
 
     @documented(
         operation_id="payments_authorize",
@@ -368,9 +258,6 @@ class PaymentViewSet(MerchantViewSet):
         """Return the id of a payment that is this merchant's, before a key is claimed for it."""
         return selectors.bare_payment(self.merchant.pk, _payment_id(text_form)).pk
 
-    def _page(self, rows: Any) -> HttpResponse:
-        return self.page(rows, prefix=Payment.PREFIX, render=renderings.payment)
-
 
 def _payment_id(text_form: str) -> UUID:
     return ids.parse(Payment.PREFIX, text_form)
@@ -393,5 +280,9 @@ def _wanted(asked: dict[str, Any], capture_method: str) -> NewPayment:
         description=asked.get("description", ""),
         metadata=asked.get("metadata", {}),
         customer=Customer(**asked.get("customer", {})),
-        is_confirmed=asked.get("confirm", False),
+        is_confirmed=asked.get("confirm", False) or "scheduled_date" in asked,
+        scheduled_at=asked.get("scheduled_date"),
+        capture_at=asked.get("capture_at"),
+        return_url=asked.get("return_url", ""),
+        exemption=asked.get("exemption", ""),
     )

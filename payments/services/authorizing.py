@@ -24,11 +24,11 @@ from payments.providers import outcomes, registry
 from payments.providers.base import Capability
 from payments.providers.outcomes import Approved, Declined, Outcome, Pending, Rejected, RequiresAction
 from payments.services import operations, performing, sales
+from payments.services.creating import AUTHORIZE_JOB
 from payments.services.operations import Answer, Intent
 
 LEG: Final = "authorize"
 CAPTURE_JOB: Final = "payments.capture"
-AUTHORIZE_JOB: Final = "payments.authorize"
 VOID_LATE_JOB: Final = "payments.void_late"
 TIME_OUT_JOB: Final = "payments.time_out_action"
 WAITING: Final = (states.CREATED, states.REQUIRES_ACTION)  # where an authorization may still end
@@ -63,16 +63,39 @@ def authorize(
 def authorize_by_job(payment_id: UUID, at: datetime) -> None:
     """Carry out a payment that was to wait (for a person's judgment, for its date); safe to repeat."""
     payment = selectors.payment(selectors.ALL, payment_id)
-    operation_id = operation_id_of(payment_id)
     if payment.state != states.CREATED and not payment.is_processing:
         return
-    performing.perform(
-        partial(_claim, payment.merchant_id, payment_id, operation_id, SYSTEM, at, at_once=True),
+    go_on(
         merchant_id=payment.merchant_id,
-        operation_id=operation_id,
+        payment_id=payment_id,
+        operation_id=operation_id_of(payment_id),
         actor=SYSTEM,
         at=at,
     )
+
+
+def go_on(
+    *,
+    merchant_id: UUID,
+    payment_id: UUID,
+    operation_id: UUID,
+    actor: Actor,
+    at: datetime,
+    answer: Answer = no_answer,
+) -> Payment:
+    """Carry out a confirmed payment, or find what became of it: authorized, and captured where that is one.
+
+    :raises StateConflict: its state does not allow it. :raises OperationOpen: it is being authorized.
+    """
+    payment: Payment = performing.perform(
+        partial(_claim, merchant_id, payment_id, operation_id, actor, at, at_once=True),
+        merchant_id=merchant_id,
+        operation_id=operation_id,
+        actor=actor,
+        at=at,
+        answer=answer,
+    )
+    return payment
 
 
 def operation_id_of(payment_id: UUID) -> UUID:

@@ -101,7 +101,7 @@ def follow_review(payment_id: UUID, *, is_approved: bool, reason: str, cause: Ca
             entry.announce(news.of_share(share), subject=share)
         entry.announce(news.of_payment(payment, reason=reason))
     if is_approved and payment.is_confirmed:
-        jobs.schedule(AUTHORIZE_JOB, str(payment_id), at)
+        jobs.schedule(AUTHORIZE_JOB, str(payment_id), max(at, payment.scheduled_at or at))
 
 
 def expire_due(at: datetime) -> int:

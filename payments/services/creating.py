@@ -2,10 +2,12 @@
 
 1. Reading, quoting and screening come first, outside the phase; the screening is idempotent per payment id.
 2. One phase writes the payment, its shares and their events. It begins as created, under review or rejected.
+   A payment that is to be paid at once has the authorization claimed in that phase (`paying.py`), one with a
+   date has the job that will carry it out.
 3. A second run with the same id finds the first one's work, whatever has changed since.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -16,7 +18,7 @@ from django.db import IntegrityError
 
 from fraud.engine.types import Decision, ScreeningRequest, Verdict
 from fraud.services import screening
-from ledger import crashpoints, locks
+from ledger import crashpoints, jobs, locks
 from ledger.actors import Actor
 from ledger.crashpoints import crashpoint
 from ledger.errors import Conflict, DomainError, Invalid
@@ -26,7 +28,8 @@ from ledger.money import Money
 from ledger.recording import no_answer, record
 from payments import locks as payment_locks
 from payments import news, numbers, selectors, states
-from payments.models import Payment, PaymentTransaction
+from payments.models import Payment, PaymentTransaction, ProviderOperation
+from payments.models.payment_choices import CaptureMethod
 from payments.services import routing
 from payments.services.operations import Answer
 from vendors import selectors as vendor_selectors
@@ -35,9 +38,18 @@ from vendors.models.vendors import VendorNotFound
 from vendors.services import commissions
 
 SHARES_MAX: Final = 50
+AUTHORIZE_JOB: Final = "payments.authorize"  # once per payment: on its date, or after a review
+Begin = Callable[[Payment], ProviderOperation]
 REJECTED_BY_SCREENING: Final = "declined by the fraud screening"
 
 crashpoints.register("create.after_screening", "create.before_commit", "create.after_commit")
+
+
+class DateInvalid(Invalid):
+    """A date on which a payment cannot be carried out or captured."""
+
+    code = "date_invalid"
+    advice = "Name a date in the future; capture while the authorization stands."
 
 
 class SplitTooLarge(Invalid):
@@ -102,6 +114,10 @@ class NewPayment:
     customer: Customer = Customer()
     method_fingerprint: str = ""
     is_confirmed: bool = False
+    scheduled_at: datetime | None = None
+    capture_at: datetime | None = None
+    return_url: str = ""
+    exemption: str = ""
 
 
 def create(
@@ -112,15 +128,21 @@ def create(
     actor: Actor,
     at: datetime,
     answer: Answer = no_answer,
+    begin: Begin | None = None,
 ) -> Payment:
     """Create a payment, screened, with its split and the commission frozen; return it.
 
+    `begin` claims what is to follow in the same phase, when the payment may go on; it is answered then, not
+    here.
+
+    :raises DateInvalid: its dates cannot be kept.
     :raises SplitTooLarge: :raises SplitInvalid: :raises VendorNotActive: the split cannot be.
     :raises VendorNotFound: a vendor is not this merchant's.
     :raises MerchantReferenceTaken: another payment has the reference.
     :raises CurrencyMismatch: a share is in another currency.
     """
     try:
+        _check_dates(wanted, at)
         quotes = _quotes(merchant_id, wanted, at)
         verdict = screening.screen(_request(merchant_id, payment_id, wanted, at))
         crashpoint("create.after_screening")
@@ -137,11 +159,25 @@ def create(
             actor=actor,
             at=at,
             answer=answer,
+            begin=begin,
         )
     except (DomainError, IntegrityError) as error:
         return _found_again(merchant_id, payment_id, error, answer)
     crashpoint("create.after_commit")
     return payment
+
+
+def _check_dates(wanted: NewPayment, at: datetime) -> None:
+    """Refuse dates that are over, too far away, or not of the capture that is wanted."""
+    latest = at + timedelta(days=settings.PAYMENT_SCHEDULE_DAYS)
+    begins = wanted.scheduled_at or at
+    if wanted.scheduled_at is not None and not at < wanted.scheduled_at <= latest:
+        raise DateInvalid(f"scheduled_date must lie before {latest.isoformat()}", param="scheduled_date")
+    if (wanted.capture_method == CaptureMethod.SCHEDULED) != (wanted.capture_at is not None):
+        raise DateInvalid("capture_at goes with capture_method scheduled", param="capture_at")
+    lapses = begins + timedelta(days=settings.PAYMENT_AUTHORIZATION_DAYS)
+    if wanted.capture_at is not None and not begins < wanted.capture_at <= lapses:
+        raise DateInvalid(f"capture_at must lie before {lapses.isoformat()}", param="capture_at")
 
 
 def _quotes(merchant_id: UUID, wanted: NewPayment, at: datetime) -> list[CommissionQuote]:
@@ -197,6 +233,7 @@ def _write(
     actor: Actor,
     at: datetime,
     answer: Answer,
+    begin: Begin | None,
 ) -> Payment:
     payment = _build(merchant_id, payment_id, number, wanted, verdict, at)
     payment.provider = provider
@@ -217,7 +254,12 @@ def _write(
             entry.announce(news.of_share(share), subject=share)
         entry.announce(news.of_payment(payment, shares=[news.of_share(share) for share in shares]))
     payment.share_rows, payment.is_processing = shares, False
-    answer(payment)
+    if begin is not None and payment.state == states.CREATED:
+        payment.last_operation = begin(payment)
+    else:
+        if payment.scheduled_at is not None and payment.state == states.CREATED:
+            jobs.schedule(AUTHORIZE_JOB, str(payment.pk), payment.scheduled_at)
+        answer(payment)
     locks.before_commit(lambda: crashpoint("create.before_commit"))
     return payment
 
@@ -247,7 +289,11 @@ def _build(
         fraud_score_millis=verdict.score,
         fraud_reasons=verdict.reason_codes,
         created_at=at,
-        expires_at=at + timedelta(hours=settings.PAYMENT_UNUSED_HOURS),
+        scheduled_at=wanted.scheduled_at,
+        capture_at=wanted.capture_at,
+        return_url=wanted.return_url,
+        exemption=wanted.exemption,
+        expires_at=(wanted.scheduled_at or at) + timedelta(hours=settings.PAYMENT_UNUSED_HOURS),
     )
 
 

@@ -51,9 +51,14 @@ def perform(
         found = ProviderOperation.objects.filter(merchant_id=merchant_id, pk=operation_id).first()
         if found is None:
             raise
-        return _resume(found, actor=actor, at=at, answer=answer)
+        return resume(found, actor=actor, at=at, answer=answer)
     if not isinstance(operation, ProviderOperation):
         return operation
+    return carry_out(operation, actor=actor, at=at, answer=answer)
+
+
+def carry_out(operation: ProviderOperation, *, actor: Actor, at: datetime, answer: Answer = no_answer) -> Any:
+    """Make the call of an operation that was just claimed, conclude it, and return its subject."""
     crashpoint(f"{operation.kind}.after_claim")
     outcome = operations.call(operation)
     crashpoint(f"{operation.kind}.after_call")
@@ -73,7 +78,8 @@ def has_done(payment: Payment, operation_id: UUID) -> bool:
     return history.filter(cause_id=show("op", operation_id)).exists()
 
 
-def _resume(operation: ProviderOperation, *, actor: Actor, at: datetime, answer: Answer) -> Any:
+def resume(operation: ProviderOperation, *, actor: Actor, at: datetime, answer: Answer) -> Any:
+    """Learn what became of an operation that an earlier run of the request claimed, and answer from that."""
     leased = locks.lease_operation(operation.pk, at) if operation.is_awaited else None
     outcome = recovering.learn(leased, at) if leased is not None else None
     if outcome is None:

@@ -49,6 +49,7 @@ def main() -> None:
             url=f"http://{arguments.host}:{arguments.port}{STRIPE}",
             sends_events=bool(arguments.stripe_callback_url),
         ),
+        challenge_seconds=arguments.challenge_seconds,
     )
     server = Granian(
         "payments.simulator",

@@ -3,9 +3,7 @@
 What a request meets is decided by faults.py, what it does by network.py, how its answer leaves by answers.py.
 """
 
-import hashlib
 import hmac
-import json
 import re
 import threading
 import time
@@ -13,7 +11,6 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl
 
 from payments.simulator import answers, scenarios
 from payments.simulator.answers import Answer
@@ -21,14 +18,14 @@ from payments.simulator.bank import Bank
 from payments.simulator.callbacks import Deliverer, standard_headers
 from payments.simulator.errors import Refused
 from payments.simulator.faults import Faults, Subject
-from payments.simulator.network import Call, Network
+from payments.simulator.network import Network
 from payments.simulator.rate_feed import RateFeed
+from payments.simulator.requests import Request, call, read, text, whole
 from payments.simulator.storage import Storage
 from payments.simulator.stripe.desk import Rules
 from payments.simulator.stripe.face import Asked, Keys, StripeFace
 from payments.simulator.truth import Truth
 
-BODY_MAX_BYTES = 1_000_000
 WEBHOOK_FIRST_SECONDS = 5.0
 STRIPE = "/stripe"
 
@@ -45,41 +42,7 @@ class Options:
     pending_seconds: float = 1.0
     stripe: Keys = field(default_factory=Keys)
     stripe_rules: Rules = field(default_factory=Rules)
-
-
-@dataclass(slots=True)
-class Request:
-    """One request, read."""
-
-    method: str
-    path: str
-    query: dict[str, str]
-    credential: str
-    idempotency_key: str
-    raw: bytes
-    query_string: str = ""
-    authorization: str = ""
-    arguments: tuple[str, ...] = field(default=())
-
-    def body(self) -> dict[str, Any]:
-        """The JSON object sent, or an empty one.
-
-        :raises Refused: not a JSON object.
-        """
-        if not self.raw:
-            return {}
-        try:
-            value = json.loads(self.raw)
-        except (ValueError, RecursionError):
-            value = None
-        if not isinstance(value, dict):
-            raise Refused(400, "malformed_json", "The body is a JSON object")
-        return value
-
-    def integer(self, name: str, default: int) -> int:
-        """A whole number of the query."""
-        text = self.query.get(name, "")
-        return int(text) if re.fullmatch(r"[0-9]{1,15}", text) else default
+    challenge_seconds: float = 600.0
 
 
 Handler = Callable[[Request], Answer]
@@ -96,6 +59,7 @@ class Application:
             self._storage,
             pending_seconds=options.pending_seconds,
             sends_callbacks=bool(options.callback_url),
+            challenge_seconds=options.challenge_seconds,
         )
         self._bank = Bank(self._storage)
         self._truth = Truth(self._storage)
@@ -113,6 +77,9 @@ class Application:
             ("POST", "/v1/tokens", "public", self._tokens),
             ("OPTIONS", "/v1/tokens", "none", lambda _: Answer(204, {})),
             ("POST", "/v1/authorizations", "key", lambda r: self._operate("authorize", r)),
+            ("POST", r"/v1/authorizations/(\w+)/increments", "key", lambda r: self._operate("increment", r)),
+            ("GET", r"/challenges/(\w+)", "none", self._challenge),
+            ("POST", r"/challenges/(\w+)", "none", self._act),
             ("POST", r"/v1/authorizations/(\w+)/captures", "key", lambda r: self._operate("capture", r)),
             ("POST", r"/v1/authorizations/(\w+)/void", "key", lambda r: self._operate("void", r)),
             ("POST", r"/v1/authorizations/(\w+)/refunds", "key", lambda r: self._operate("refund", r)),
@@ -150,7 +117,7 @@ class Application:
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer one request (WSGI)."""
         try:
-            answer = self._respond(_read(environ))
+            answer = self._respond(read(environ))
         except Refused as refusal:
             answer = Answer(refusal.status, refusal.as_body())
         if answer.delay_seconds:
@@ -204,25 +171,25 @@ class Application:
     def _tokens(self, request: Request) -> Answer:
         body = request.body()
         if "iban" in body:
-            return Answer(200, self._network.make_bank_token(_text(body, "iban")))
+            return Answer(200, self._network.make_bank_token(text(body, "iban")))
         return Answer(
             200,
             self._network.make_card_token(
-                _text(body, "number"), _whole(body, "exp_month"), _whole(body, "exp_year"), _text(body, "cvc")
+                text(body, "number"), whole(body, "exp_month"), whole(body, "exp_year"), text(body, "cvc")
             ),
         )
 
     def _operate(self, kind: str, request: Request) -> Answer:
-        call = _call(kind, request)
-        subject, is_replay = self._network.subject(call)
+        asked = call(kind, request)
+        subject, is_replay = self._network.subject(asked)
         plan = self._faults.plan(subject, is_replay=is_replay)
         if plan.before:
             return answers.before(plan, self._options.late_seconds)
-        answer = self._network.execute(call, plan)
+        answer = self._network.execute(asked, plan)
         if self._deliverer:
             self._deliverer.wake()
             if plan.webhook == "webhook_first":
-                self._deliverer.await_delivery(call.idempotency_key, WEBHOOK_FIRST_SECONDS)
+                self._deliverer.await_delivery(asked.idempotency_key, WEBHOOK_FIRST_SECONDS)
         return answers.after(plan, answer, self._options.late_seconds)
 
     def _find(self, request: Request) -> Answer:
@@ -232,12 +199,24 @@ class Application:
             return answers.before(plan, self._options.late_seconds)
         return answers.after(plan, self._network.find(key), self._options.late_seconds)
 
+    def _challenge(self, request: Request) -> Answer:
+        page = self._network.challenge_page(request.arguments[0])
+        return Answer(200, page, content_type="text/html; charset=utf-8")
+
+    def _act(self, request: Request) -> Answer:
+        target = self._network.act(request.arguments[0], request.query.get("result", ""))
+        if self._deliverer:
+            self._deliverer.wake()
+        if not target:
+            return Answer(200, {"status": "done"})
+        return Answer(303, {"status": "done"}, headers=(("location", target),))
+
     def _settlement_report(self, request: Request) -> Answer:
         after, limit = request.integer("after", 0), request.integer("limit", 1000)
         return Answer(200, self._bank.settlement_report(request.arguments[0], after, limit))
 
     def _close_day(self, request: Request) -> Answer:
-        return Answer(200, {"data": self._bank.close_day(_text(request.body(), "date"))})
+        return Answer(200, {"data": self._bank.close_day(text(request.body(), "date"))})
 
     def _statements(self, request: Request) -> Answer:
         return Answer(200, {"data": self._bank.statements(request.query.get("date"))})
@@ -281,7 +260,7 @@ class Application:
         return Answer(200, {"status": "empty"})
 
     def _set_latency(self, request: Request) -> Answer:
-        self._latency_seconds = _whole(request.body(), "ms") / 1000
+        self._latency_seconds = whole(request.body(), "ms") / 1000
         return Answer(200, {"ms": request.body()["ms"]})
 
     def _set_down(self, request: Request) -> Answer:
@@ -295,83 +274,6 @@ class Application:
                 self._deliverer.wake()
             self._stripe.conclude_due()
             time.sleep(0.05)
-
-
-def _read(environ: dict[str, Any]) -> Request:
-    length = environ.get("CONTENT_LENGTH") or "0"
-    if length.isdigit() and int(length) > BODY_MAX_BYTES:
-        raise Refused(413, "too_large", "A body has at most 1 MB")
-    return Request(
-        method=environ["REQUEST_METHOD"],
-        path=environ["PATH_INFO"],
-        query=dict(parse_qsl(environ.get("QUERY_STRING", ""))),
-        credential=environ.get("HTTP_AUTHORIZATION", "").removeprefix("Bearer "),
-        idempotency_key=environ.get("HTTP_IDEMPOTENCY_KEY", ""),
-        raw=environ["wsgi.input"].read(BODY_MAX_BYTES + 1),
-        query_string=environ.get("QUERY_STRING", ""),
-        authorization=environ.get("HTTP_AUTHORIZATION", ""),
-    )
-
-
-def _call(kind: str, request: Request) -> Call:
-    key = request.idempotency_key
-    if not re.fullmatch(r"[\x21-\x7e]{8,255}", key):
-        raise Refused(400, "idempotency_key_missing", "An Idempotency-Key of 8 to 255 characters is needed")
-    body = request.body()
-    canonical = json.dumps([request.path, body], sort_keys=True, separators=(",", ":"))
-    request_hash = hashlib.sha256(canonical.encode()).hexdigest()
-    parent = request.arguments[0] if request.arguments else None
-    reference = _text(body, "reference") if "reference" in body or not parent else ""
-    call = Call(kind, key, request_hash, reference, parent)
-    if kind == "void":
-        return call
-    amount = _whole(body, "amount")
-    if parent:
-        return Call(kind, key, request_hash, reference, parent, amount=amount)
-    currency = _text(body, "currency")
-    if kind == "authorize":
-        return Call(
-            kind, key, request_hash, reference, token=_text(body, "token"), amount=amount, currency=currency
-        )
-    destination = json.dumps(_destination(body))
-    return Call(kind, key, request_hash, reference, destination=destination, amount=amount, currency=currency)
-
-
-def _destination(body: dict[str, Any]) -> dict[str, str]:
-    destination = body.get("destination")
-    if not isinstance(destination, dict):
-        raise Refused(422, "bad_destination", "A destination is {holder, iban}", param="destination")
-    fields = {
-        name: _text(destination, name)
-        for name in ("holder", "iban", "account", "country")
-        if destination.get(name)
-    }
-    if "iban" in fields:
-        fields["iban"] = scenarios.check_iban(fields["iban"])
-    elif "account" not in fields:
-        raise Refused(
-            422, "bad_destination", "A destination needs an iban or an account", param="destination"
-        )
-    return fields
-
-
-def _text(body: dict[str, Any], name: str) -> str:
-    value = body.get(name)
-    if not isinstance(value, str) or not 1 <= len(value) <= 255 or not _is_storable(value):
-        raise Refused(422, "bad_field", f"{name} is a text of 1 to 255 characters", param=name)
-    return value
-
-
-def _is_storable(text: str) -> bool:
-    # Half of a surrogate pair is JSON, but no character; a NUL would end the text for others.
-    return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
-
-
-def _whole(body: dict[str, Any], name: str) -> int:
-    value = body.get(name)
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise Refused(422, "bad_field", f"{name} is a whole number", param=name)
-    return value
 
 
 def _trickling(body: bytes, pause_seconds: float) -> Iterator[bytes]:

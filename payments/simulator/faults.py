@@ -19,7 +19,9 @@ RESULTS = {
     "pending_then_ok": "answers pending, succeeds after --pending-seconds",
     "pending_then_fail": "answers pending, fails after --pending-seconds; argument: the code",
     "fail_later": "a refund at Stripe succeeds, and fails after --pending-seconds; argument: the reason",
-    "challenge": "the payer must authenticate first (3-D Secure); at Stripe only",
+    "challenge": "the customer must act first (3-D Secure), on a page of the network's",
+    "challenge_unless_exempted": "the same, but for a request that asks for an exemption",
+    "challenge_then_decline": "the same; refused after the customer has acted; argument: the code",
 }
 BEFORE = {
     "500_before": "HTTP 500, nothing done",
@@ -52,7 +54,7 @@ WEBHOOKS = {
     "no_webhook": "its callback is never sent",
     "webhook_first": "its callback is delivered before the request is answered",
 }
-OPERATIONS = ("authorize", "capture", "void", "refund", "transfer", "find", "fx_rates")
+OPERATIONS = ("authorize", "increment", "capture", "void", "refund", "transfer", "find", "fx_rates")
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,64 +8,44 @@ import hashlib
 import json
 import sqlite3
 import time
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from payments.simulator import callbacks, scenarios
-from payments.simulator.currencies import exponent
+from payments.simulator import callbacks, scenarios, wishes
 from payments.simulator.errors import Refused
-from payments.simulator.faults import Plan, Subject
-from payments.simulator.fees import capture_fee
+from payments.simulator.faults import OK, Plan, Subject
+from payments.simulator.laws import LAWS, Call, Effect, apply, release
 from payments.simulator.storage import Storage
 
+CHALLENGE_SECONDS = 600.0
+WAITS = "requires_action"
 OBJECT = {"authorize": "authorization"}
 GOOD = {"authorize": "authorized", "transfer": "paid"}
 BAD = {"refund": "failed", "transfer": "failed"}
-ID_PREFIX = {"authorize": "auth", "capture": "cap", "void": "void", "refund": "rfnd", "transfer": "trf"}
-AMOUNT_MAX = 10**12
-END_TO_END_MAX = 35
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One request for an operation, checked for shape but not for law."""
-
-    kind: str
-    idempotency_key: str
-    request_hash: str
-    reference: str = ""
-    authorization_id: str | None = None
-    token: str | None = None
-    destination: str | None = None
-    amount: int = 0
-    currency: str = ""
-
-
-@dataclass(slots=True)
-class _Effect:
-    """What a law decides about a call: the figures to keep and how it stands."""
-
-    amount: int
-    currency: str
-    token: str | None = None
-    fee: int = 0
-    refused_with: str | None = None
+ID_PREFIX = {
+    "authorize": "auth",
+    "increment": "incr",
+    "capture": "cap",
+    "void": "void",
+    "refund": "rfnd",
+    "transfer": "trf",
+}
 
 
 class Network:
     """The laws over the storage."""
 
-    def __init__(self, storage: Storage, *, pending_seconds: float, sends_callbacks: bool) -> None:
+    def __init__(
+        self,
+        storage: Storage,
+        *,
+        pending_seconds: float,
+        sends_callbacks: bool,
+        challenge_seconds: float = CHALLENGE_SECONDS,
+    ) -> None:
         self._storage = storage
+        self._challenge_seconds = challenge_seconds
         self._pending_seconds = pending_seconds
         self._sends_callbacks = sends_callbacks
-        self._laws = {
-            "authorize": _authorize,
-            "capture": _capture,
-            "void": _void,
-            "refund": _refund,
-            "transfer": _transfer,
-        }
 
     def make_card_token(self, number: str, exp_month: int, exp_year: int, cvc: str) -> dict[str, object]:
         """Keep what we may know of a card and give a token for it; the number itself is not kept.
@@ -124,9 +104,13 @@ class Network:
                 if known["request_hash"] != call.request_hash:
                     raise Refused(409, "idempotency_conflict", "This key was used for another request")
                 return self._answer(connection, known)
-            effect = self._laws[call.kind](connection, call)
+            effect = LAWS[call.kind](connection, call)
             row = self._insert(connection, call, effect, plan)
-            _apply(connection, row)
+            wishes.keep(connection, row, call, plan, row["due_at"] if row["status"] == WAITS else None)
+            apply(connection, row)
+            self._take(connection, row)
+            if call.kind == "void" and row["authorization_id"]:
+                self._end_challenge(connection, row["authorization_id"], "failed")
             self._tell(connection, row)
             return self._answer(connection, row)
 
@@ -142,6 +126,30 @@ class Network:
             if row is None:
                 raise Refused(404, "operation_not_found", "No operation has this idempotency key")
             return self._answer(connection, row)
+
+    def challenge_page(self, operation_id: str) -> str:
+        """The page on which a customer acts.
+
+        :raises Refused: no challenge waits there.
+        """
+        with self._storage.reading() as connection:
+            row = connection.execute(
+                "SELECT * FROM operation WHERE id = ? AND status = ?", (operation_id, WAITS)
+            ).fetchone()
+        if row is None:
+            raise Refused(404, "challenge_not_found", "No challenge waits here")
+        return wishes.page(row)
+
+    def act(self, operation_id: str, result: str) -> str:
+        """End a challenge as its customer does; where the customer goes then.
+
+        :raises Refused: no challenge waits there, or the result is none.
+        """
+        with self._storage.writing() as connection:
+            if not self._end_challenge(connection, operation_id, result):
+                raise Refused(404, "challenge_not_found", "No challenge waits here")
+            wish = wishes.of(connection, operation_id)
+            return str(wish["return_url"]) if wish else ""
 
     def conclude_due(self) -> float | None:
         """End what is pending and due; say when the next one is due (epoch seconds)."""
@@ -160,7 +168,8 @@ class Network:
                     (old["seq"],),
                 ).fetchone()
                 if row["status"] != _good(row["kind"]):
-                    _release(connection, row)
+                    release(connection, row)
+                self._take(connection, row)
                 self._tell(connection, row)
         return now
 
@@ -182,11 +191,38 @@ class Network:
         names = ("token", "type", "brand", "last4", "fingerprint", "country")
         return dict(zip(names, fields, strict=False))
 
-    def _insert(self, connection: sqlite3.Connection, call: Call, effect: _Effect, plan: Plan) -> sqlite3.Row:
+    def _end_challenge(self, connection: sqlite3.Connection, operation_id: str, result: str) -> bool:
+        row = wishes.end_challenge(connection, operation_id, result)
+        if row is not None:
+            self._take(connection, row)
+            self._tell(connection, row)
+        return row is not None
+
+    def _take(self, connection: sqlite3.Connection, row: sqlite3.Row) -> None:
+        """Capture an authorization at once, where it was asked for; what the capture tells, it tells too."""
+        if row["kind"] != "authorize" or row["status"] != "authorized":
+            return
+        wish = wishes.of(connection, row["id"])
+        if wish is None or not wish["wants_capture"] or self._refuses_capture(connection, row["token"]):
+            return
+        key = f"{row['idempotency_key']}:capture"
+        call = Call("capture", key, row["request_hash"], row["reference"], row["id"], amount=row["amount"])
+        made = self._insert(connection, call, LAWS["capture"](connection, call), OK)
+        apply(connection, made)
+
+    def _refuses_capture(self, connection: sqlite3.Connection, token: str) -> bool:
+        row = connection.execute("SELECT scenario FROM token WHERE token = ?", (token,)).fetchone()
+        listed = scenarios.BY_NAME.get(row["scenario"])
+        return listed is not None and listed.faults.get("capture", "").startswith("decline")
+
+    def _insert(self, connection: sqlite3.Connection, call: Call, effect: Effect, plan: Plan) -> sqlite3.Row:
         status, code = _good(call.kind), None
         due: tuple[float | None, str | None, str | None] = (None, None, None)
         if effect.refused_with or plan.result == "decline":
             status, code = BAD.get(call.kind, "declined"), effect.refused_with or plan.code
+        elif wishes.asks_for_challenge(call, plan):
+            until = time.time() + self._challenge_seconds
+            status, due = WAITS, (until, BAD.get(call.kind, "declined"), wishes.NOT_AUTHENTICATED)
         elif plan.result == "pending_then_ok":
             status, due = "pending", (time.time() + self._pending_seconds, _good(call.kind), None)
         elif plan.result == "pending_then_fail":
@@ -204,7 +240,7 @@ class Network:
         ).fetchone()  # fmt: skip
 
     def _tell(self, connection: sqlite3.Connection, row: sqlite3.Row) -> None:
-        if self._sends_callbacks and row["status"] != "pending":
+        if self._sends_callbacks and row["status"] not in ("pending", WAITS):
             callbacks.enqueue(connection, self._answer(connection, row), row["callback_plan"])
 
     def _answer(self, connection: sqlite3.Connection, row: sqlite3.Row) -> dict[str, object]:
@@ -227,7 +263,19 @@ class Network:
         if row["kind"] == "authorize":
             method = connection.execute("SELECT * FROM token WHERE token = ?", (row["token"],)).fetchone()
             answer |= {name: method[name] for name in ("type", "brand", "last4", "fingerprint", "country")}
+            wish = wishes.of(connection, row["id"])
+            until = iso(wish["until"]) if wish is not None and wish["until"] else ""
+            answer |= wishes.described(wish, row["status"], until)
+            if wish is not None and wish["wants_capture"]:
+                answer |= self._taken(connection, row)
         return answer
+
+    def _taken(self, connection: sqlite3.Connection, row: sqlite3.Row) -> dict[str, object]:
+        capture = connection.execute(
+            "SELECT * FROM operation WHERE idempotency_key = ?", (f"{row['idempotency_key']}:capture",)
+        ).fetchone()
+        names = ("id", "status", "amount", "fee", "idempotency_key")
+        return {"capture": {name: capture[name] for name in names}} if capture else {}
 
 
 def iso(epoch_seconds: float) -> str:
@@ -243,96 +291,3 @@ def _good(kind: str) -> str:
 
 def _digest(prefix: str, *parts: str) -> str:
     return f"{prefix}_{hashlib.sha256('|'.join((prefix, *parts)).encode()).hexdigest()[:24]}"
-
-
-def _check_amount(amount: int, currency: str) -> None:
-    exponent(currency)
-    if not 1 <= amount <= AMOUNT_MAX:
-        raise Refused(422, "amount_invalid", f"An amount is 1 to {AMOUNT_MAX} minor units", param="amount")
-
-
-def _authorize(connection: sqlite3.Connection, call: Call) -> _Effect:
-    _check_amount(call.amount, call.currency)
-    if not connection.execute("SELECT 1 FROM token WHERE token = ?", (call.token,)).fetchone():
-        raise Refused(422, "token_unknown", "No such token", param="token")
-    refused_with = "limit_exceeded" if call.amount > scenarios.CARD_LIMIT_MINOR else None
-    return _Effect(call.amount, call.currency, token=call.token, refused_with=refused_with)
-
-
-def _open_authorization(connection: sqlite3.Connection, call: Call) -> sqlite3.Row:
-    row = connection.execute(
-        "SELECT * FROM operation WHERE id = ? AND kind = 'authorize'", (call.authorization_id,)
-    ).fetchone()
-    if row is None:
-        raise Refused(404, "authorization_not_found", "No such authorization")
-    if row["status"] != "authorized":
-        raise Refused(422, "invalid_state", f"The authorization is {row['status']}")
-    return row
-
-
-def _capture(connection: sqlite3.Connection, call: Call) -> _Effect:
-    parent = _open_authorization(connection, call)
-    _check_amount(call.amount, parent["currency"])
-    if parent["voided"]:
-        raise Refused(422, "invalid_state", "The authorization is voided")
-    left = parent["amount"] - parent["captured"]
-    if call.amount > left:
-        raise Refused(422, "capture_too_large", f"Only {left} is left to capture", left=left)
-    method = connection.execute("SELECT type FROM token WHERE token = ?", (parent["token"],)).fetchone()[
-        "type"
-    ]
-    fee = capture_fee(call.amount, parent["currency"], method)
-    return _Effect(call.amount, parent["currency"], token=parent["token"], fee=fee)
-
-
-def _void(connection: sqlite3.Connection, call: Call) -> _Effect:
-    parent = _open_authorization(connection, call)
-    left = parent["amount"] - parent["captured"]
-    if parent["voided"] or not left:
-        raise Refused(422, "invalid_state", "Nothing is left to void")
-    return _Effect(left, parent["currency"], token=parent["token"])
-
-
-def _refund(connection: sqlite3.Connection, call: Call) -> _Effect:
-    parent = _open_authorization(connection, call)
-    _check_amount(call.amount, parent["currency"])
-    left = parent["captured"] - parent["refunded"]
-    if call.amount > left:
-        raise Refused(422, "refund_too_large", f"Only {left} is left to refund", left=left)
-    return _Effect(call.amount, parent["currency"], token=parent["token"])
-
-
-def _transfer(connection: sqlite3.Connection, call: Call) -> _Effect:
-    _check_amount(call.amount, call.currency)
-    if len(call.reference) > END_TO_END_MAX:
-        raise Refused(422, "reference_too_long", "A bank carries at most 35 characters", param="reference")
-    return _Effect(call.amount, call.currency)
-
-
-_COUNTER = {"capture": "captured", "refund": "refunded"}
-
-
-def _apply(connection: sqlite3.Connection, row: sqlite3.Row) -> None:
-    # What is pending is already taken from what is left, so that nobody can promise it twice.
-    if row["status"] not in ("succeeded", "pending"):
-        return
-    if row["kind"] == "void":
-        connection.execute("UPDATE operation SET voided = 1 WHERE id = ?", (row["authorization_id"],))
-    elif row["kind"] in _COUNTER:
-        column = _COUNTER[row["kind"]]
-        connection.execute(
-            f"UPDATE operation SET {column} = {column} + ? WHERE id = ?",  # noqa: S608 - one of two names
-            (row["amount"], row["authorization_id"]),
-        )
-
-
-def _release(connection: sqlite3.Connection, row: sqlite3.Row) -> None:
-    if row["kind"] == "void":
-        connection.execute("UPDATE operation SET voided = 0 WHERE id = ?", (row["authorization_id"],))
-    elif row["kind"] in _COUNTER:
-        column = _COUNTER[row["kind"]]
-        connection.execute(
-            f"UPDATE operation SET {column} = {column} - ? WHERE id = ?",  # noqa: S608 - one of two names
-            (row["amount"], row["authorization_id"]),
-        )
-        connection.execute("UPDATE operation SET fee = 0 WHERE seq = ?", (row["seq"],))

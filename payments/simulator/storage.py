@@ -75,6 +75,16 @@ CREATE INDEX IF NOT EXISTS operation_unsettled ON operation (currency, seq)
     WHERE settled_in IS NULL AND status IN ('succeeded', 'paid')
     AND kind IN ('capture', 'refund', 'transfer');
 CREATE INDEX IF NOT EXISTS operation_settled ON operation (settled_in, seq) WHERE settled_in IS NOT NULL;
+CREATE TABLE IF NOT EXISTS wish (
+    operation_id TEXT PRIMARY KEY,
+    wants_capture INTEGER NOT NULL,
+    base_url TEXT NOT NULL,
+    return_url TEXT NOT NULL,
+    exemption TEXT NOT NULL,
+    until REAL,
+    then_code TEXT,
+    result TEXT NOT NULL
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS account (
     currency TEXT PRIMARY KEY,
     id TEXT NOT NULL UNIQUE,
@@ -109,6 +119,7 @@ COMMON_TABLES = ("callback", "fault_script", "fault_hit")
 TABLES = (
     "token",
     "operation",
+    "wish",
     "account",
     "settlement_report",
     "statement",

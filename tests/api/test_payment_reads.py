@@ -14,7 +14,7 @@ from vendors.models import Merchant, Vendor
 pytestmark = pytest.mark.django_db
 
 # The statements of a request with two vendors' shares, its key's claim and answer among them.
-HOT_COSTS: Final = {"create": 12, "authorize": 11, "capture": 16}
+HOT_COSTS: Final = {"create": 12, "authorize": 10, "capture": 15, "pay": 22}
 
 
 class TestReads:
@@ -101,4 +101,8 @@ class TestQueryBudgets:
             with statements() as sent:
                 good(shop.client.put(f"{CORE}{made['id']}/{step}"), 200)
             costs[step] = len(sent)
+        body = shop.body(vendor_split=split((ada, 60), (bruno, 30)), confirm=True, capture_method="automatic")
+        with statements() as sent:
+            assert good(shop.client.post(CORE, body), 201)["status"] == "captured"
+        costs["pay"] = len(sent)
         assert costs == HOT_COSTS

@@ -18,6 +18,7 @@ from payments.services import (  # noqa: E402
     authorizing,
     capturing,
     creating,
+    paying,
     refunding,
     requesting_refunds,
     voiding,
@@ -37,19 +38,17 @@ def run(step: str, merchant_id: UUID, payment_id: UUID, operation_id: UUID, want
         "at": clock.now(),
     }
     match step:
-        case "create":
-            creating.create(
-                wanted=NewPayment(
-                    amount=Money(10_000, "USD"),
-                    order_ref="order-1",
-                    customer_ref=f"carla-{payment_id}",
-                    method_type="card",
-                    method_token=wanted["token"],
-                    capture_method="manual",
-                    shares=[WantedShare(UUID(wanted["vendor"]), Money(6_000, "USD"))],
-                ),
-                **common,
+        case "create" | "pay":
+            new = NewPayment(
+                amount=Money(10_000, "USD"),
+                order_ref="order-1",
+                customer_ref=f"carla-{payment_id}",
+                method_type="card",
+                method_token=wanted["token"],
+                capture_method="automatic" if step == "pay" else "manual",
+                shares=[WantedShare(UUID(wanted["vendor"]), Money(6_000, "USD"))],
             )
+            (paying.pay if step == "pay" else creating.create)(wanted=new, **common)
         case "authorize":
             authorizing.authorize(operation_id=operation_id, **common)
         case "capture":

@@ -31,22 +31,29 @@ from tests.services.payments.cast import now_plus
 pytestmark = [pytest.mark.chaos, pytest.mark.django_db(transaction=True)]
 
 STEPS = ("create", "authorize", "capture", "void", "refund")
+PAYING = ("create", "authorize")  # the points on the way of one call that creates, authorizes and captures
 ENDS = {
     "create": "created",
     "authorize": "authorized",
     "capture": "captured",
     "void": "cancelled",
     "refund": "captured",
+    "pay": "captured",
 }
-ENTRIES = {"capture": 1, "refund": 2}
+ENTRIES = {"capture": 1, "refund": 2, "pay": 1}
 BEFORE = {
     "create": (),
     "authorize": ("create",),
     "capture": ("create", "authorize"),
     "void": ("create", "authorize"),
     "refund": ("create", "authorize", "capture"),
+    "pay": (),
 }
 POINTS = sorted(point for point in registry if point.partition(".")[0] in STEPS)
+CASES = [
+    *((point.partition(".")[0], point) for point in POINTS),
+    *(("pay", point) for point in POINTS if point.partition(".")[0] in PAYING),
+]
 CALLBACK_POINTS = sorted(point for point in registry if point.startswith("webhook."))
 
 
@@ -77,10 +84,9 @@ def killed(tmp_path, network):
     return run
 
 
-@pytest.mark.parametrize("point", POINTS)
-def test_nothing_is_lost_or_doubled(point, northwind, ada, network, killed):
+@pytest.mark.parametrize(("step", "point"), CASES)
+def test_nothing_is_lost_or_doubled(step, point, northwind, ada, network, killed):
     assert django_settings.CRASHPOINT_DIR is None
-    step = point.partition(".")[0]
     payment_id, operation_id = uuid7(), uuid7()
     wanted = {"token": network.card()["token"], "vendor": str(ada.pk)}
     for earlier in BEFORE[step]:
@@ -109,6 +115,7 @@ def test_nothing_is_lost_or_doubled(point, northwind, ada, network, killed):
 
 def test_the_sweep_knows_every_point():
     assert len(POINTS) == 3 + 4 * 4
+    assert len(CASES) == len(POINTS) + 3 + 4
     assert len(CALLBACK_POINTS) == 2
 
 

@@ -85,6 +85,10 @@ class Network:
         """A token for the test IBAN of a scenario."""
         return self._tokenize({"iban": scenarios.BY_NAME[scenario].number})
 
+    def act(self, page: str, result: str = "authenticated") -> httpx.Response:
+        """What a customer does on the page of a challenge."""
+        return self.client.post(page, params={"result": result})
+
     def script(self, *faults: str, nth: int = 1, **match: str) -> int:
         """Let the matching requests meet these faults, in turn."""
         answer = self._post("/sim/faults", {"match": match, "faults": list(faults), "nth": nth})

@@ -92,6 +92,16 @@ def locks_taken_away(monkeypatch: Any, meeting: Meeting | None = None) -> Iterat
             meeting.wait()
         return rows
 
+    def read_pair(queryset: Any, before: str) -> Any:
+        unit = locks.require_phase()
+        row = queryset.select_related(before).get()
+        locks.stamp(row, unit)
+        locks.stamp(getattr(row, before), unit)
+        if meeting is not None:
+            meeting.wait()
+        return row, getattr(row, before)
+
     with monkeypatch.context() as patch:
         patch.setattr(locks, "lock", read)
+        patch.setattr(locks, "lock_pair", read_pair)
         yield

@@ -9,7 +9,7 @@ from ledger.actors import Actor
 from ledger.ids import uuid7
 from ledger.money import Money
 from payments.models import Payment, ProviderOperation
-from payments.services import authorizing, capturing, creating, voiding
+from payments.services import authorizing, capturing, creating, paying, voiding
 from payments.services.creating import NewPayment, WantedShare
 from tests.kit.network import Network
 from vendors.models import Merchant, Vendor
@@ -44,6 +44,16 @@ def wish(token: str = "vpt_none", amount: int = 10_000, **options: Any) -> NewPa
 def created(merchant: Merchant, wanted: NewPayment, payment_id: UUID | None = None, **more: Any) -> Payment:
     """Create a payment as Northwind's key."""
     return creating.create(
+        merchant_id=merchant.pk,
+        payment_id=payment_id or uuid7(),
+        wanted=wanted,
+        **{"actor": KEY, "at": clock.now(), **more},
+    )
+
+
+def sold(merchant: Merchant, wanted: NewPayment, payment_id: UUID | None = None, **more: Any) -> Payment:
+    """Create a payment and have it paid in one call, as Northwind's key."""
+    return paying.pay(
         merchant_id=merchant.pk,
         payment_id=payment_id or uuid7(),
         wanted=wanted,

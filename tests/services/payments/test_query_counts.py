@@ -8,11 +8,12 @@ import pytest
 
 from ledger.ids import uuid7
 from tests.kit.queries import statement_budget
-from tests.services.payments.cast import authorized, captured, created, wish
+from tests.services.payments.cast import authorized, captured, created, sold, wish
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-CREATE, AUTHORIZE, CAPTURE = 9, 7, 11
+CREATE, AUTHORIZE, CAPTURE = 9, 6, 10
+PAY = 18
 
 
 @pytest.fixture
@@ -33,9 +34,15 @@ def test_a_two_share_payment_takes_this_many_statements(northwind, warm, network
         captured(payment)
 
 
+def test_paying_in_one_call_takes_this_many_statements(northwind, warm, network):
+    wanted = wish(network.card()["token"], shares=warm, capture_method="automatic")
+    with statement_budget(exactly=PAY):
+        sold(northwind, wanted)
+
+
 def test_a_repeated_request_costs_little(northwind, warm, network):
     payment = created(northwind, wish(network.card()["token"], shares=warm))
     operation_id = uuid7()
     authorized(payment, operation_id)
-    with statement_budget(exactly=4):
+    with statement_budget(exactly=3):
         authorized(payment, operation_id)
