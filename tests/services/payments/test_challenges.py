@@ -13,6 +13,7 @@ from payments.services.operations import OperationOpen
 from tests.kit.books import assert_all_invariants_hold
 from tests.kit.callbacks import callback_of
 from tests.kit.race import errors, results, together
+from tests.kit.shop import work_until
 from tests.services.payments.cast import (
     KEY,
     authorized,
@@ -89,7 +90,7 @@ class TestWaiting:
         network.act(payment.action_url, "attempted")
         told = callback_of(network, operation_of(payment, "authorize").idempotency_key)
         webhook_intake.receive("velocitypay", told.headers(), told.body, clock.now())
-        jobs.run_due(now_plus(0))
+        work_until(now_plus(0))
         payment = fresh(payment)
         assert (payment.state, payment.authentication) == ("authorized", "attempted")
         assert captured(payment).state == "captured"

@@ -19,6 +19,7 @@ from payments.services.operations import OperationOpen
 from tests.kit.books import assert_all_invariants_hold
 from tests.kit.callbacks import callback_of
 from tests.kit.network import eventually
+from tests.kit.shop import work_until
 from tests.services.payments.cast import (
     cancelled,
     captured,
@@ -88,7 +89,7 @@ class TestASale:
         payment = till("lost_answer")
         told = callback_of(network, operation_of(payment, "authorize").idempotency_key)
         webhook_intake.receive("velocitypay", told.headers(), told.body, clock.now())
-        jobs.run_due(now_plus(0))
+        work_until(now_plus(0))
         assert (fresh(payment).state, entries(payment)) == ("captured", 1)
         recovering.sweep(now_plus(60))
         assert entries(payment) == 1
