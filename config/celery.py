@@ -61,6 +61,7 @@ TIMETABLE: tuple[Row, ...] = (
     _every(10, "vendors.tasks.complete_requests", MONEY, "complete requests whose caller was lost"),
     _every(5, "ledger.tasks.seal_books", REPORTS, "seal what was written"),
     _every(300, "ledger.tasks.verify_seals", REPORTS, "verify the seals in slices, a round a day"),
+    _every(300, "payments.tasks.warn_of_disputes", REPORTS, "warn of disputes whose answer is due"),
     _every(60, "payments.tasks.fetch_fx_rates", MONEY, "fetch the rate feed"),
     _every(600, "ledger.tasks.import_ecb_rates", REPORTS, "take in new days of the central bank's rates"),
     _every(10, "ledger.tasks.expire_fx_quotes", MONEY, "let quotes of exchange lapse"),

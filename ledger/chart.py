@@ -29,6 +29,9 @@ class Code(StrEnum):
     VENDOR_PENDING = "vendor_pending"
     VENDOR_AVAILABLE = "vendor_available"
     VENDOR_RECEIVABLE = "vendor_receivable"
+    DISPUTED = "disputed"
+    DISPUTE_RESERVE = "dispute_reserve"
+    MERCHANT_RECEIVABLE = "merchant_receivable"
     MERCHANT_BALANCE = "merchant_balance"
     WALLET = "wallet"
     ESCROW = "escrow"
@@ -88,6 +91,8 @@ CHART: Final[dict[Code, Kind]] = {
         _hot(Code.BANK, "Our bank account", "asset", _DEBIT, "bank account"),
         _hot(Code.SUSPENSE, "Not yet explained", "asset", _DEBIT, ""),
         _strict(Code.VENDOR_RECEIVABLE, "Owed to us by a vendor", "asset", _DEBIT, "vendor"),
+        _hot(Code.DISPUTED, "Taken from us by a provider, not decided", "asset", _DEBIT, "provider"),
+        _strict(Code.MERCHANT_RECEIVABLE, "Owed to us by the merchant itself", "asset", _DEBIT, ""),
         _strict(Code.LOAN_RECEIVABLE, "Owed by a borrower", "asset", _DEBIT, "loan", "open, close"),
         # what we owe
         _strict(Code.VENDOR_PENDING, "Owed to a vendor, not yet payable", "liability", _CREDIT, "vendor"),
@@ -98,6 +103,7 @@ CHART: Final[dict[Code, Kind]] = {
         _strict(Code.WALLET, "Owed to an account's holder", "liability", _CREDIT, "holder", "open, close"),
         _strict(Code.LOAN_FUNDING, "Owed to the lender, free to be lent", "liability", _CREDIT, "", "open"),
         _strict(Code.LOAN_CAPITAL, "Owed to the lender as borrowers repay", "liability", _CREDIT, ""),
+        _hot(Code.DISPUTE_RESERVE, "Taken back for disputes not decided", "liability", _CREDIT, ""),
         _hot(Code.PAYOUT_IN_TRANSIT, "Payouts on their way", "liability", _CREDIT, ""),
         # what was earned and spent
         _hot(Code.COMMISSION, "Commission earned", "income", _CREDIT, ""),

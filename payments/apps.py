@@ -12,8 +12,9 @@ class PaymentsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        # They register themselves; refunding concludes refunds.
+        # They register themselves; refunding concludes refunds, answering_disputes answers.
         for module in (
-            "handlers", "invariants", "tasks", "services.refunding", "explanations", "share_explanations",
+            "handlers", "invariants", "dispute_invariants", "tasks", "services.refunding",
+            "services.answering_disputes", "explanations", "share_explanations", "dispute_explanations",
         ):  # fmt: skip
             import_module(f"{self.name}.{module}")

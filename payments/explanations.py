@@ -19,13 +19,15 @@ from ledger.explain.registry import (
 from ledger.explain.types import Explanation, Link, Part, one
 from ledger.models import JournalEntry, Posting
 from ledger.money import Money
-from payments.models import Payment, ProviderOperation, ProviderWebhook, Refund
+from payments.models import Dispute, Payment, ProviderOperation, ProviderWebhook, Refund
 from payments.models.operations import Kind, OutcomeKind
 
 OPERATION = ProviderOperation.PREFIX
 FEE = "fee"
-MOVES_MONEY = (Kind.CAPTURE, Kind.REFUND)
-OURS = (Payment.SUBJECT, Refund.SUBJECT)
+MOVES_MONEY = (Kind.CAPTURE, Kind.REFUND, Kind.WITHDRAWAL, Kind.REINSTATEMENT)
+BOOKED = ("clearing", "fee", "refund", "dispute_funds")
+COMES_IN = (Kind.CAPTURE, Kind.REINSTATEMENT)
+OURS = (Payment.SUBJECT, Refund.SUBJECT, Dispute.SUBJECT)
 
 
 @links_cause("provider_operation")
@@ -135,11 +137,11 @@ def _booked(rows: Sequence[ProviderOperation], scope: Scope) -> dict[UUID, list[
         if (entry.source_id, entry.step) in facts
     }
     parts: dict[UUID, list[Part]] = {row.pk: [] for row in facts.values()}
-    moved = Posting.objects.filter(entry_id__in=list(entries), purpose__in=("clearing", "fee", "refund"))
+    moved = Posting.objects.filter(entry_id__in=list(entries), purpose__in=BOOKED)
     for leg in moved.select_related("account").order_by("entry_id", "line"):
         row = entries[leg.entry_id]
         if leg.account.code in ("provider_clearing", "provider_fees"):
-            sign = 1 if row.kind == Kind.CAPTURE else -1
+            sign = 1 if row.kind in COMES_IN else -1
             label = "booked as its fee" if leg.purpose == "fee" else "booked as owed by the provider"
             amount = Money(sign * leg.amount, leg.currency)
             parts[row.pk].append(Part(label, amount, posting_ref(leg.entry_id, leg.line), False))

@@ -77,16 +77,19 @@ def nothing_is_forgotten() -> Iterable[str]:
     )
 
 
-@invariant("I-25", "A successful capture or refund has one journal entry, and that entry its operation.")
+@invariant(
+    "I-25", "A successful capture, refund or movement of a dispute has one entry, and that its operation."
+)
 def operations_and_entries_agree() -> Iterable[str]:
     return rows(
         """SELECT o.id, e.id FROM
                (SELECT id, subject_type, subject_id, leg FROM payments_provideroperation
-                WHERE outcome = 'approved' AND kind IN ('capture', 'refund')) o
+                WHERE outcome = 'approved'
+                  AND kind IN ('capture', 'refund', 'withdrawal', 'reinstatement')) o
            FULL JOIN
                (SELECT id, source_type, source_id, step FROM ledger_entry
-                WHERE source_type IN ('payment', 'refund') AND reverses_id IS NULL
-                  AND step <> 'refund_returned') e
+                WHERE source_type IN ('payment', 'refund', 'dispute') AND reverses_id IS NULL
+                  AND step <> 'refund_returned' AND step NOT LIKE 'settled:%%') e
              ON (e.source_type, e.source_id, e.step) = (o.subject_type, o.subject_id, o.leg)
            WHERE o.id IS NULL OR e.id IS NULL""",
         "operation {0} and journal entry {1} do not agree",
@@ -106,12 +109,13 @@ def sales_equal_captures() -> Iterable[str]:
     )
 
 
-@invariant("I-27", "The state of payment, share and refund is that of its last event.", narrows=True)
+@invariant("I-27", "The state of payment, share, refund and dispute is that of its last event.", narrows=True)
 def states_are_their_last_event() -> Iterable[str]:
     for subject, table in (
         ("payment", "payments_payment"),
         ("payment_transaction", "payments_paymenttransaction"),
         ("refund", "payments_refund"),
+        ("dispute", "payments_dispute"),
     ):
         yield from rows(
             f"""SELECT s.id, s.state, v.to_state FROM {table} s

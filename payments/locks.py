@@ -1,4 +1,4 @@
-"""The only place of this floor that locks rows: house order, payment, operation, refund, payment transaction.
+"""The only place of this floor that locks rows: house order, payment, operation, refund, dispute, share.
 
 Each function locks all it needs at once, in a phase, and returns rows that are stamped as locked. Leases on
 operations are taken with SKIP LOCKED, so that any number of workers share one sweep.
@@ -14,12 +14,21 @@ from django.db.models import F, QuerySet
 
 from ledger import locks
 from ledger.locks import require_phase
-from payments.models import Payment, PaymentTransaction, ProviderOperation, ProviderWebhook, Refund
+from payments.models import (
+    Dispute,
+    Payment,
+    PaymentTransaction,
+    ProviderOperation,
+    ProviderWebhook,
+    Refund,
+)
+from payments.models.disputes import DisputeNotFound
 from payments.models.operations import OperationNotFound
 from payments.models.payments import PaymentNotFound
 from payments.models.refunds import RefundNotFound
 from payments.models.transactions import PaymentTransactionNotFound
 from payments.models.webhooks import ProviderWebhookNotFound
+from payments.states import APPROVED, REQUESTED
 
 WEBHOOK_LEASE_SECONDS: Final = 60
 SUBJECT_AT_ONCE: Final = 20  # messages of one subject that are taken together
@@ -89,6 +98,34 @@ def refund_of(operation: ProviderOperation) -> Refund:
     :raises RefundNotFound: the operation is not a refund's.
     """
     return locks.lock_one(Refund.objects.filter(pk=operation.subject_id), missing=RefundNotFound)
+
+
+def waiting_refunds(paid: Payment) -> list[Refund]:
+    """Lock and return the refunds of a locked payment that no provider was asked for, the newest first."""
+    rows = locks.lock(Refund.objects.filter(payment=paid, state__in=(REQUESTED, APPROVED)))
+    return rows[::-1]
+
+
+def dispute(merchant_id: UUID, dispute_id: UUID) -> tuple[Payment, Dispute]:
+    """Lock a dispute's payment, then the dispute.
+
+    :raises DisputeNotFound: the merchant has none with this id.
+    """
+    paid = locks.lock_one(
+        Payment.objects.filter(merchant_id=merchant_id, disputes__pk=dispute_id), missing=DisputeNotFound
+    )
+    found = locks.lock_one(Dispute.objects.filter(pk=dispute_id), missing=DisputeNotFound)
+    found.payment = paid
+    return paid, found
+
+
+def dispute_by_reference(paid: Payment, reference: str) -> Dispute | None:
+    """Lock and return the dispute of a locked payment that its provider knows by a reference, if there is
+    one."""
+    rows = locks.lock(Dispute.objects.filter(payment=paid, provider_reference=reference))
+    for row in rows:
+        row.payment = paid
+    return rows[0] if rows else None
 
 
 def shares(payment_id: UUID) -> list[PaymentTransaction]:

@@ -6,7 +6,7 @@ Amounts are minor units beside one `currency`. No token, no card data beyond bra
 from typing import Any
 
 from ledger.ids import show
-from payments.models import Payment, PaymentTransaction, Refund
+from payments.models import Dispute, Payment, PaymentTransaction, Refund
 
 
 def of_payment(payment: Payment, **more: Any) -> dict[str, Any]:
@@ -67,5 +67,29 @@ def of_refund(refund: Refund, payment: Payment, **more: Any) -> dict[str, Any]:
         "failure_code": refund.failure_code,
         "provider": refund.provider,
         "provider_reference": refund.provider_reference,
+        **more,
+    }
+
+
+def of_dispute(dispute: Dispute, payment: Payment, **more: Any) -> dict[str, Any]:
+    """Return what an event says of a dispute."""
+    return {
+        "id": dispute.public_id,
+        "number": dispute.number,
+        "state": dispute.state,
+        "response": dispute.response,
+        "payment_id": payment.public_id,
+        "order_id": payment.order_ref,
+        "customer_id": payment.customer_ref,
+        "scheme": dispute.scheme,
+        "reason_code": dispute.reason_code,
+        "category": dispute.category,
+        "currency": dispute.currency,
+        "amount_minor": dispute.amount_minor,
+        "withheld_minor": dispute.withheld_minor,
+        "fee_minor": dispute.fee_minor,
+        "due_at": None if dispute.due_at is None else dispute.due_at.isoformat(),
+        "provider": dispute.provider,
+        "provider_reference": dispute.provider_reference,
         **more,
     }

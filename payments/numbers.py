@@ -19,6 +19,7 @@ from ledger.locks import is_in_phase
 BLOCK: Final = 20
 PAYMENT: Final = "PAY"
 REFUND: Final = "REF"
+DISPUTE: Final = "DSP"
 
 _TAKE = """
 INSERT INTO payments_numbercounter AS c (merchant_id, kind, year, last) VALUES (%s, %s, %s, %s)

@@ -50,34 +50,110 @@ def captured(payment: Payment, captures: Sequence[ShareCapture], own: Money, fee
     return legs + _signed(_account(payment, Code.MERCHANT_BALANCE), -own, "sale")
 
 
-def refunded(payment: Payment, refunds: Sequence[ShareRefund], own: Money) -> list[Leg]:
+@dataclass(frozen=True, slots=True)
+class Own:
+    """What the merchant itself bears or has back: `in_balance` as far as its balance bears it, the rest is
+    owed."""
+
+    amount: Money
+    in_balance: Money
+
+
+def refunded(payment: Payment, refunds: Sequence[ShareRefund], own: Own) -> list[Leg]:
     """Return the legs of a refund: the provider paid the customer, each vendor gives its part back.
 
-    A vendor first gets the commission on it back; what the pending balance cannot bear is a receivable.
+    A vendor first gets the commission on it back; what the pending balance cannot bear is a receivable, and
+    so it is with the merchant's own part.
     """
-    amount = sum((refund.amount for refund in refunds), own)
-    legs = _signed(_clearing(payment), -amount, "refund")
-    for refund in refunds:
-        pending = vendor_account(Code.VENDOR_PENDING, refund.share)
-        owed = refund.amount - refund.from_pending
-        legs += _signed(pending, -refund.commission_back, "commission_back")
-        legs += _signed(_account(payment, Code.COMMISSION), refund.commission_back, "commission_back")
-        legs += _signed(pending, refund.from_pending, "refund")
-        legs += _signed(vendor_account(Code.VENDOR_RECEIVABLE, refund.share), owed, "refund")
-    return legs + _signed(_account(payment, Code.MERCHANT_BALANCE), own, "refund")
+    amount = sum((refund.amount for refund in refunds), own.amount)
+    return [*_signed(_clearing(payment), -amount, "refund"), *_borne(payment, refunds, own, "refund")]
 
 
-def refund_returned(payment: Payment, refunds: Sequence[ShareRefund], own: Money) -> list[Leg]:
+def refund_returned(payment: Payment, refunds: Sequence[ShareRefund], own: Own) -> list[Leg]:
     """Return the legs of a completed refund that the provider then reported as failed: all goes back.
 
     `from_pending` is here what goes back to the vendor's pending balance; the rest settles what it owes.
     """
-    return [Leg(leg.account, -leg.amount, leg.purpose) for leg in refunded(payment, refunds, own)]
+    return _negated(refunded(payment, refunds, own))
+
+
+def dispute_withdrawn(payment: Payment, parts: Sequence[ShareRefund], own: Own, fee: Money) -> list[Leg]:
+    """Return the legs of money that a provider took over a dispute: it is contested, and set aside.
+
+    Who bears it bears it at once (as for a refund); what they gave stands in reserve until it is decided.
+    """
+    amount = sum((part.amount for part in parts), own.amount)
+    return [
+        *_signed(_clearing(payment), -amount, "dispute_funds"),
+        *_signed(_disputed(payment), amount, "dispute_funds"),
+        *_dispute_fee(payment, fee),
+        *_borne(payment, parts, own, "dispute"),
+        *_signed(_account(payment, Code.DISPUTE_RESERVE), -amount, "dispute_reserve"),
+    ]
+
+
+def dispute_reinstated(
+    payment: Payment, parts: Sequence[ShareRefund], own: Own, fee: Money, given_up: Money
+) -> list[Leg]:
+    """Return the legs of money that a provider gave back: who bore it has it again.
+
+    `given_up` of it had been settled as lost, and stands neither as contested nor in reserve any more.
+    `from_pending` and `in_balance` are here what goes back there; the rest settles what is owed.
+    """
+    amount = sum((part.amount for part in parts), own.amount)
+    contested = amount - given_up
+    return [
+        *_signed(_clearing(payment), amount, "dispute_funds"),
+        *_signed(_disputed(payment), -contested, "dispute_funds"),
+        *_dispute_fee(payment, fee),
+        *_negated(_borne(payment, parts, own, "dispute")),
+        *_signed(_account(payment, Code.DISPUTE_RESERVE), contested, "dispute_reserve"),
+    ]
+
+
+def dispute_settled(payment: Payment, amount: Money) -> list[Leg]:
+    """Return the legs of money that will not come back: those who bore it have paid it."""
+    return [
+        *_signed(_disputed(payment), -amount, "dispute_settled"),
+        *_signed(_account(payment, Code.DISPUTE_RESERVE), amount, "dispute_settled"),
+    ]
 
 
 def vendor_account(code: Code, share: PaymentTransaction) -> AccountRef:
     """Return a vendor's account in the currency of one of its shares."""
     return chart.account(code, share.merchant_id, share.currency, str(share.vendor_id))
+
+
+def own_account(code: Code, payment: Payment) -> AccountRef:
+    """Return an account of the merchant itself in the currency of a payment."""
+    return _account(payment, code)
+
+
+def _borne(payment: Payment, parts: Sequence[ShareRefund], own: Own, purpose: str) -> list[Leg]:
+    legs: list[Leg] = []
+    for part in parts:
+        pending = vendor_account(Code.VENDOR_PENDING, part.share)
+        owed = part.amount - part.from_pending
+        legs += _signed(pending, -part.commission_back, "commission_back")
+        legs += _signed(_account(payment, Code.COMMISSION), part.commission_back, "commission_back")
+        legs += _signed(pending, part.from_pending, purpose)
+        legs += _signed(vendor_account(Code.VENDOR_RECEIVABLE, part.share), owed, purpose)
+    legs += _signed(_account(payment, Code.MERCHANT_BALANCE), own.in_balance, purpose)
+    owed = own.amount - own.in_balance
+    return legs + _signed(_account(payment, Code.MERCHANT_RECEIVABLE), owed, purpose)
+
+
+def _dispute_fee(payment: Payment, fee: Money) -> list[Leg]:
+    fees = _account(payment, Code.PROVIDER_FEES, payment.provider)
+    return [*_signed(_clearing(payment), -fee, "dispute_fee"), *_signed(fees, fee, "dispute_fee")]
+
+
+def _negated(legs: Sequence[Leg]) -> list[Leg]:
+    return [Leg(leg.account, -leg.amount, leg.purpose) for leg in legs]
+
+
+def _disputed(payment: Payment) -> AccountRef:
+    return _account(payment, Code.DISPUTED, payment.provider)
 
 
 def _clearing(payment: Payment) -> AccountRef:

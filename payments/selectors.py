@@ -25,7 +25,7 @@ from payments.models.payments import PaymentNotFound
 from payments.models.refunds import RefundNotFound
 from payments.models.transactions import PaymentTransactionNotFound
 from payments.models.webhooks import ProviderWebhookNotFound
-from payments.providers.base import ProviderNotice
+from payments.providers.base import DisputeNotice, ProviderNotice
 
 Row = TypeVar("Row", bound=Model)
 
@@ -70,6 +70,13 @@ def payment_by_number(merchant_id: Whose, number: str) -> Payment:
     :raises PaymentNotFound: the merchant has none with this number.
     """
     return _one(payments(merchant_id).filter(number=number), PaymentNotFound)
+
+
+def payment_by_authorization(provider: str, reference: str) -> Payment | None:
+    """Return the payment that a provider authorized under a reference, whosever it is, when it is ours."""
+    if not reference:
+        return None
+    return Payment.objects.filter(provider=provider, provider_reference=reference).first()
 
 
 def payment_by_provider_reference(merchant_id: Whose, reference: str) -> Payment:
@@ -218,13 +225,18 @@ def operation(merchant_id: Whose, operation_id: UUID) -> ProviderOperation:
     return _one(operations(merchant_id).filter(pk=operation_id), OperationNotFound)
 
 
-def operation_of(provider: str, notice: ProviderNotice) -> ProviderOperation | None:
+def operation_of(provider: str, notice: ProviderNotice | DisputeNotice) -> ProviderOperation | None:
     """Return the operation that a provider's notice speaks of, when it is ours."""
     return operations_of_notices([(provider, notice)]).get((provider, notice.idempotency_key))
 
 
+def has_operation(provider: str, idempotency_key: str) -> bool:
+    """Say whether an operation of ours has a key."""
+    return ProviderOperation.objects.filter(provider=provider, idempotency_key=idempotency_key).exists()
+
+
 def operations_of_notices(
-    told: Iterable[tuple[str, ProviderNotice]],
+    told: Iterable[tuple[str, ProviderNotice | DisputeNotice]],
 ) -> dict[tuple[str, str], ProviderOperation]:
     """Return the operations that notices speak of, by provider and key; one query for any number."""
     wanted = {(provider, notice.idempotency_key) for provider, notice in told}

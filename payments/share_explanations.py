@@ -12,7 +12,7 @@ from ledger.explain.types import Explanation, Link, Part, one
 from ledger.models import JournalEntry, Posting
 from ledger.money import Money
 from payments.explanations import FEE, OURS
-from payments.models import Payment, PaymentTransaction, ProviderOperation, Refund
+from payments.models import Dispute, Payment, PaymentTransaction, ProviderOperation, Refund
 from vendors import commission
 from vendors.explanations import RULE, terms
 
@@ -45,12 +45,14 @@ def shares(tails: Sequence[str], scope: Scope) -> dict[str, Explanation]:
 
 
 def _share(row: PaymentTransaction, parts: list[Part], made: str | None) -> Explanation:
-    kept = row.commission_captured_minor - row.commission_refunded_minor
+    returned = row.commission_refunded_minor + row.commission_disputed_minor
+    kept = row.commission_captured_minor - returned
+    gone = row.refunded_minor + row.disputed_minor
     return Explanation(
         ref=row.public_id,
         kind="share",
-        title=f"{row.vendor.name}'s part of {row.payment.number}, less commission and refunds",
-        amounts=one(row.money(row.captured_minor - row.refunded_minor - kept)),
+        title=f"{row.vendor.name}'s part of {row.payment.number}, less commission, refunds and disputes",
+        amounts=one(row.money(row.captured_minor - gone - kept)),
         parts=tuple(parts),
         causes=(Link("created", "", made),) if made else (Link("created", "no event tells of it"),),
         at=row.created_at,
@@ -89,6 +91,8 @@ def _postings_of(rows: Sequence[PaymentTransaction], scope: Scope) -> dict[UUID,
     payment_of = dict.fromkeys(payments) | {key: key for key in payments}
     refunds = Refund.objects.filter(payment__in=payments).values_list("pk", "payment_id")
     payment_of |= dict(refunds)
+    disputes = Dispute.objects.filter(payment__in=payments).values_list("pk", "payment_id")
+    payment_of |= dict(disputes)
     entries = scope.of(JournalEntry.objects.filter(source_type__in=OURS, source_id__in=list(payment_of)))
     source = {entry.pk: payment_of[entry.source_id] for entry in entries}
     share_of = {(str(row.payment_id), str(row.vendor_id)): row.pk for row in rows}
@@ -109,7 +113,7 @@ def _postings_of(rows: Sequence[PaymentTransaction], scope: Scope) -> dict[UUID,
 @causes_postings(Payment.SUBJECT)
 def of_captures(pairs: Sequence[tuple[JournalEntry, Posting]], scope: Scope) -> dict[Any, list[Link]]:
     """Lead fees to the operation they were kept of, commissions to the share they were agreed on."""
-    found = _commissions(pairs, {entry.source_id: entry.source_id for entry, _ in pairs}, scope)
+    found = commissions(pairs, {entry.source_id: entry.source_id for entry, _ in pairs}, scope)
     fees = [(entry, posting) for entry, posting in pairs if posting.purpose == "fee"]
     operations = ProviderOperation.objects.filter(
         subject_type=Payment.SUBJECT, subject_id__in={entry.source_id for entry, _ in fees},
@@ -128,12 +132,13 @@ def of_captures(pairs: Sequence[tuple[JournalEntry, Posting]], scope: Scope) -> 
 def of_refunds(pairs: Sequence[tuple[JournalEntry, Posting]], scope: Scope) -> dict[Any, list[Link]]:
     """Lead commissions that were given back to the share they were agreed on."""
     refunds = Refund.objects.filter(pk__in={entry.source_id for entry, _ in pairs})
-    return _commissions(pairs, dict(refunds.values_list("pk", "payment_id")), scope)
+    return commissions(pairs, dict(refunds.values_list("pk", "payment_id")), scope)
 
 
-def _commissions(
+def commissions(
     pairs: Sequence[tuple[JournalEntry, Posting]], payment_of: dict[UUID, UUID], scope: Scope
 ) -> dict[Any, list[Link]]:
+    """Lead commissions that moved to the share they were agreed on; `payment_of` the entry's source."""
     taken = [(entry, posting) for entry, posting in pairs if posting.purpose in COMMISSION]
     if not taken:
         return {}

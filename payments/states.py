@@ -51,6 +51,8 @@ PAYMENT: Final = Machine(
         Edge("free_refund", _TAKEN, STAY, "payment.refund_freed"),
         Edge("refund", _TAKEN, STAY, "payment.refunded"),
         Edge("undo_refund", _TAKEN, STAY, "payment.refund_undone"),
+        Edge("dispute", _TAKEN, STAY, "payment.disputed"),
+        Edge("undo_dispute", _TAKEN, STAY, "payment.dispute_undone"),
         Edge("fail_capture", {AUTHORIZED}, AUTHORIZED, "payment.capture_failed"),
         Edge("fail_part_capture", {PARTLY_CAPTURED}, PARTLY_CAPTURED, "payment.capture_failed"),
         Edge("fail_cancel", {AUTHORIZED, REQUIRES_ACTION}, STAY, "payment.cancel_failed"),
@@ -112,6 +114,8 @@ PAYMENT_TRANSACTION: Final = Machine(
         Edge("free_refund", _TAKEN, STAY, "payment_transaction.refund_freed"),
         Edge("refund", _TAKEN, STAY, "payment_transaction.refunded"),
         Edge("undo_refund", _TAKEN, STAY, "payment_transaction.refund_undone"),
+        Edge("dispute", _TAKEN, STAY, "payment_transaction.disputed"),
+        Edge("undo_dispute", _TAKEN, STAY, "payment_transaction.dispute_undone"),
         Edge("complete", {CAPTURED}, COMPLETED, "payment_transaction.completed"),
         Edge("fail", {PENDING}, FAILED, "payment_transaction.failed"),
         Edge("cancel", {PENDING}, CANCELLED, "payment_transaction.cancelled"),
@@ -131,6 +135,8 @@ REFUND: Final = Machine(
         Edge("request", {NEW}, REQUESTED, "refund.requested"),
         # Below the merchant's approval limit nobody needs to look: it is born approved.
         Edge("request_approved", {NEW}, APPROVED, "refund.approved"),
+        # Made at the provider by somebody else: it is done, and becomes a refund of ours.
+        Edge("adopt", {NEW}, COMPLETED, "refund.adopted", True),
         Edge("approve", {REQUESTED}, APPROVED, "refund.approved"),
         Edge("reject", {REQUESTED}, REJECTED, "refund.rejected"),
         Edge("start", {APPROVED}, PROCESSING, "refund.processing"),
@@ -143,6 +149,48 @@ REFUND: Final = Machine(
 REFUND_STATUSES: Final = (REQUESTED, APPROVED, PROCESSING, COMPLETED, FAILED, REJECTED)
 # Money of a refund in one of these is spoken for: it counts into `refunding_minor`.
 REFUND_STATES_OPEN: Final = frozenset({REQUESTED, APPROVED, PROCESSING})
+
+# --- dispute ------------------------------------------------------------------------------------------------
+INQUIRY: Final = "inquiry"
+CHARGEBACK: Final = "chargeback"
+PRE_ARBITRATION: Final = "pre_arbitration"
+WON: Final = "won"
+LOST: Final = "lost"
+ACCEPTED: Final = "accepted"
+CLOSED: Final = "closed"
+
+DISPUTE_STATES_OPEN: Final = frozenset({INQUIRY, CHARGEBACK, PRE_ARBITRATION})
+_DISPUTE_ANY: Final = DISPUTE_STATES_OPEN | {WON, LOST, ACCEPTED, CLOSED}
+
+DISPUTE: Final = Machine(
+    "dispute",
+    edges=[
+        # Whatever the provider tells first is the beginning.
+        Edge("open_inquiry", {NEW}, INQUIRY, "dispute.opened"),
+        Edge("open_chargeback", {NEW}, CHARGEBACK, "dispute.opened"),
+        Edge("open_pre_arbitration", {NEW}, PRE_ARBITRATION, "dispute.opened"),
+        Edge("escalate", {INQUIRY, CLOSED}, CHARGEBACK, "dispute.escalated"),
+        Edge(
+            "escalate_again", {INQUIRY, CHARGEBACK, WON, LOST, CLOSED}, PRE_ARBITRATION, "dispute.escalated"
+        ),
+        # A scheme may overturn its own word; only a later word of the provider takes these edges.
+        Edge("win", {INQUIRY, CHARGEBACK, PRE_ARBITRATION, LOST}, WON, "dispute.won"),
+        Edge("lose", {INQUIRY, CHARGEBACK, PRE_ARBITRATION, WON}, LOST, "dispute.lost"),
+        Edge("accept", {INQUIRY, CHARGEBACK, PRE_ARBITRATION}, ACCEPTED, "dispute.accepted"),
+        Edge("close", {INQUIRY, CHARGEBACK, PRE_ARBITRATION}, CLOSED, "dispute.closed"),
+        # Money follows the provider's movements, whatever the state: they may be told before or after it.
+        Edge("withdraw", _DISPUTE_ANY, STAY, "dispute.funds_withdrawn", True),
+        Edge("reinstate", _DISPUTE_ANY, STAY, "dispute.funds_reinstated", True),
+        Edge("settle", {LOST, ACCEPTED}, STAY, "dispute.funds_settled", True),
+        Edge("revise", _DISPUTE_ANY, STAY, "dispute.revised"),
+        Edge("add_evidence", DISPUTE_STATES_OPEN, STAY, "dispute.evidence_added"),
+        Edge("ask_answer", DISPUTE_STATES_OPEN, STAY, "dispute.answer_asked"),
+        Edge("answer", _DISPUTE_ANY, STAY, "dispute.answered"),
+        Edge("fail_answer", _DISPUTE_ANY, STAY, "dispute.answer_failed"),
+        Edge("warn", DISPUTE_STATES_OPEN, STAY, "dispute.evidence_due_soon"),
+    ],
+)
+DISPUTE_STATUSES: Final = (INQUIRY, CHARGEBACK, PRE_ARBITRATION, WON, LOST, ACCEPTED, CLOSED)
 
 # --- provider webhook (one incoming message) ----------------------------------------------------------------
 # It belongs to no merchant until it is understood, so its moves are not events of the books: the event is

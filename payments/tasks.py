@@ -18,6 +18,7 @@ from payments.services import (
     fetching_rates,
     recovering,
     voiding,
+    warning_disputes,
     webhook_applying,
 )
 
@@ -72,6 +73,12 @@ def expire_payments(**_: Any) -> None:
 def complete_payments(**_: Any) -> None:
     """Complete payments from which nothing more is expected."""
     completing.complete_due(clock.now())
+
+
+@shared_task
+def warn_of_disputes(**_: Any) -> None:
+    """Warn of disputes whose answer is due soon."""
+    warning_disputes.sweep(clock.now())
 
 
 @shared_task

@@ -1,5 +1,6 @@
 """Names the tables of the payments floor for Django."""
 
+from payments.models.disputes import Dispute, DisputeEvidence, DisputeShare
 from payments.models.numbers import NumberCounter
 from payments.models.operations import ProviderOperation
 from payments.models.payments import Payment
@@ -9,6 +10,9 @@ from payments.models.transactions import PaymentTransaction
 from payments.models.webhooks import ProviderWebhook
 
 __all__ = [
+    "Dispute",
+    "DisputeEvidence",
+    "DisputeShare",
     "NumberCounter",
     "Payment",
     "PaymentTransaction",

@@ -30,6 +30,11 @@ class Kind(models.TextChoices):
     VOID = "void", "Void"
     REFUND = "refund", "Refund"
     TRANSFER = "transfer", "Transfer"
+    CHALLENGE = "challenge", "Challenge a dispute"
+    ACCEPT = "accept", "Accept a dispute"
+    # Never asked for by us: movements of a dispute that the provider told of, kept as it names them.
+    WITHDRAWAL = "withdrawal", "Withdrawal of a dispute"
+    REINSTATEMENT = "reinstatement", "Reinstatement of a dispute"
 
 
 class OutcomeKind(models.TextChoices):

@@ -40,8 +40,8 @@ CONSTRAINTS: Final[list[models.BaseConstraint]] = [
         name="payments_payment_capture_has_its_date",
     ),
     models.CheckConstraint(
-        condition=Q(refunded_minor__gte=0, refunding_minor__gte=0)
-        & Q(captured_minor__gte=F("refunded_minor") + F("refunding_minor")),
+        condition=Q(refunded_minor__gte=0, refunding_minor__gte=0, disputed_minor__gte=0)
+        & Q(captured_minor__gte=F("refunded_minor") + F("refunding_minor") + F("disputed_minor")),
         name="payments_payment_refunded_within_captured",
     ),
 ]

@@ -75,6 +75,7 @@ class Payment(Recorded):
     captured_minor = models.BigIntegerField(default=0)
     refunding_minor = models.BigIntegerField(default=0)  # spoken for by refunds that are not over
     refunded_minor = models.BigIntegerField(default=0)
+    disputed_minor = models.BigIntegerField(default=0)  # withdrawn by disputes and not reinstated
     capture_count = models.PositiveSmallIntegerField(default=0)  # captures asked for; numbers their legs
     is_voiding = models.BooleanField(default=False)  # a void is under way: no capture may begin
     increasing_minor = models.BigIntegerField(default=0)  # asked for beside what is authorized
@@ -158,8 +159,9 @@ class Payment(Recorded):
 
     @property
     def refundable(self) -> Money:
-        """What is captured and neither refunded nor being refunded."""
-        return self.money(self.captured_minor - self.refunded_minor - self.refunding_minor)
+        """What is captured and neither refunded, being refunded, nor withdrawn by a dispute."""
+        spoken_for = self.refunded_minor + self.refunding_minor + self.disputed_minor
+        return self.money(self.captured_minor - spoken_for)
 
     # --- birth --------------------------------------------------------------------------------------------
     @PAYMENT.edge("create")
@@ -308,6 +310,17 @@ class Payment(Recorded):
     def undo_refund(self, amount: Money) -> None:
         """Note that money which went back came to us again."""
         self.refunded_minor -= amount.minor
+
+    # --- disputes -----------------------------------------------------------------------------------------
+    @PAYMENT.edge("dispute")
+    def dispute(self, amount: Money) -> None:
+        """Note that a dispute took captured money from us."""
+        self.disputed_minor += amount.minor
+
+    @PAYMENT.edge("undo_dispute")
+    def undo_dispute(self, amount: Money) -> None:
+        """Note that money which a dispute took is ours again."""
+        self.disputed_minor -= amount.minor
 
     # --- ends ---------------------------------------------------------------------------------------------
     @PAYMENT.edge("complete")

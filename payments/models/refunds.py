@@ -50,6 +50,7 @@ class Refund(Recorded):
     decision_reason = models.CharField(max_length=300, blank=True)
     provider = models.CharField(max_length=32)
     provider_reference = models.CharField(max_length=100, blank=True)
+    is_adopted = models.BooleanField(default=False)  # made at the provider by somebody else
     failure_code = models.CharField(max_length=64, blank=True)
     failure_message = models.CharField(max_length=300, blank=True)
 
@@ -91,6 +92,12 @@ class Refund(Recorded):
     def request_approved(self, at: datetime) -> None:
         """Begin below the limit that needs a second person."""
         self.decided_at = at
+
+    @REFUND.edge("adopt")
+    def adopt(self, reference: str, at: datetime) -> None:
+        """Begin and end: it was made at the provider, not by us."""
+        self.provider_reference, self.is_adopted = reference, True
+        self.decided_at = self.started_at = self.closed_at = at
 
     @REFUND.edge("approve")
     def approve(self, by: dict[str, str], reason: str, at: datetime) -> None:
@@ -134,6 +141,7 @@ class RefundShare(models.Model):
     currency = models.CharField(max_length=3)
     amount_minor = models.BigIntegerField()
     commission_back_minor = models.BigIntegerField(default=0)
+    commission_kept_minor = models.BigIntegerField(default=0)  # the merchant kept it, by its policy
 
     class Meta:
         constraints = [
@@ -143,7 +151,8 @@ class RefundShare(models.Model):
             models.CheckConstraint(
                 condition=Q(amount_minor__gt=0)
                 & Q(commission_back_minor__gte=0)
-                & Q(commission_back_minor__lte=F("amount_minor")),
+                & Q(commission_kept_minor__gte=0)
+                & Q(amount_minor__gte=F("commission_back_minor") + F("commission_kept_minor")),
                 name="payments_refundshare_amounts",
             ),
         ]
@@ -158,3 +167,7 @@ class RefundShare(models.Model):
     @property
     def commission_back(self) -> Money:
         return Money(self.commission_back_minor, self.currency)
+
+    @property
+    def commission_kept(self) -> Money:
+        return Money(self.commission_kept_minor, self.currency)

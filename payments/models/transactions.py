@@ -13,6 +13,7 @@ from ledger.errors import NotFound
 from ledger.money import Money
 from ledger.recording import Recorded
 from ledger.states import StateField
+from payments.capture_division import commission_due
 from payments.states import CANCELLED, FAILED, PAYMENT_TRANSACTION, PAYMENT_TRANSACTION_STATES_OPEN
 
 
@@ -43,12 +44,16 @@ class PaymentTransaction(Recorded):
     captured_minor = models.BigIntegerField(default=0)
     refunding_minor = models.BigIntegerField(default=0)
     refunded_minor = models.BigIntegerField(default=0)
+    disputed_minor = models.BigIntegerField(default=0)
     commission_rate_bps = models.PositiveIntegerField(default=0)
     commission_fixed_minor = models.BigIntegerField(default=0)
     commission_rule_id = models.UUIDField(null=True, blank=True)
     commission_minor = models.BigIntegerField(default=0)
     commission_captured_minor = models.BigIntegerField(default=0)
     commission_refunded_minor = models.BigIntegerField(default=0)
+    commission_disputed_minor = models.BigIntegerField(default=0)
+    # What would have gone back with refunds and disputes, had the merchant not kept it.
+    commission_kept_minor = models.BigIntegerField(default=0)
 
     state = StateField(PAYMENT_TRANSACTION)
     reason = models.CharField(max_length=300, blank=True)
@@ -66,8 +71,8 @@ class PaymentTransaction(Recorded):
             ),
             models.CheckConstraint(
                 condition=Q(captured_minor__gte=0, captured_minor__lte=F("amount_minor"))
-                & Q(refunding_minor__gte=0, refunded_minor__gte=0)
-                & Q(captured_minor__gte=F("refunding_minor") + F("refunded_minor")),
+                & Q(refunding_minor__gte=0, refunded_minor__gte=0, disputed_minor__gte=0)
+                & Q(captured_minor__gte=F("refunding_minor") + F("refunded_minor") + F("disputed_minor")),
                 name="payments_paymenttransaction_amounts_nest",
             ),
             models.CheckConstraint(
@@ -76,7 +81,12 @@ class PaymentTransaction(Recorded):
                 & Q(commission_captured_minor__lte=F("commission_minor"))
                 & Q(commission_captured_minor__lte=F("captured_minor"))
                 & Q(commission_refunded_minor__gte=0)
-                & Q(commission_refunded_minor__lte=F("commission_captured_minor")),
+                & Q(commission_disputed_minor__gte=0, commission_kept_minor__gte=0)
+                & Q(
+                    commission_captured_minor__gte=F("commission_refunded_minor")
+                    + F("commission_disputed_minor")
+                    + F("commission_kept_minor")
+                ),
                 name="payments_paymenttransaction_commission_nests",
             ),
         ]
@@ -117,8 +127,19 @@ class PaymentTransaction(Recorded):
 
     @property
     def refundable_minor(self) -> int:
-        """What is captured and neither refunded nor being refunded."""
-        return self.captured_minor - self.refunded_minor - self.refunding_minor
+        """What is captured and neither refunded, being refunded, nor withdrawn by a dispute."""
+        return self.captured_minor - self.refunded_minor - self.refunding_minor - self.disputed_minor
+
+    def commission_due_back(self, amount: Money) -> Money:
+        """Return the commission on `amount` more of this share going back, by the running total.
+
+        At the frozen ratio of what was captured, so that all parts together return exactly all of it; a part
+        that was turned back may leave the running total one unit off, and stays within its bounds.
+        """
+        gone = self.refunded_minor + self.disputed_minor + amount.minor
+        after = commission_due(self.captured_minor, self.commission_captured_minor, gone)
+        told = self.commission_refunded_minor + self.commission_disputed_minor + self.commission_kept_minor
+        return self.money(max(0, min(after - told, amount.minor)))
 
     @PAYMENT_TRANSACTION.edge("create")
     def create(self) -> None:
@@ -165,17 +186,33 @@ class PaymentTransaction(Recorded):
         self.refunding_minor -= amount.minor
 
     @PAYMENT_TRANSACTION.edge("refund")
-    def refund(self, amount: Money, commission: Money) -> None:
-        """Give back a part of what was captured, and of its commission."""
+    def refund(self, amount: Money, commission: Money, kept: Money) -> None:
+        """Give back a part of what was captured, and of its commission, unless that is `kept`."""
         self.refunding_minor -= amount.minor
         self.refunded_minor += amount.minor
         self.commission_refunded_minor += commission.minor
+        self.commission_kept_minor += kept.minor
 
     @PAYMENT_TRANSACTION.edge("undo_refund")
-    def undo_refund(self, amount: Money, commission: Money) -> None:
+    def undo_refund(self, amount: Money, commission: Money, kept: Money) -> None:
         """Take again what a refund that failed late had given back."""
         self.refunded_minor -= amount.minor
         self.commission_refunded_minor -= commission.minor
+        self.commission_kept_minor -= kept.minor
+
+    @PAYMENT_TRANSACTION.edge("dispute")
+    def dispute(self, amount: Money, commission: Money, kept: Money) -> None:
+        """Bear a part of what a dispute took, less its commission."""
+        self.disputed_minor += amount.minor
+        self.commission_disputed_minor += commission.minor
+        self.commission_kept_minor += kept.minor
+
+    @PAYMENT_TRANSACTION.edge("undo_dispute")
+    def undo_dispute(self, amount: Money, commission: Money, kept: Money) -> None:
+        """Have again a part of what a dispute took."""
+        self.disputed_minor -= amount.minor
+        self.commission_disputed_minor -= commission.minor
+        self.commission_kept_minor -= kept.minor
 
     def _take(self, amount: Money, commission: Money, at: datetime) -> None:
         self.captured_minor += amount.minor

@@ -4,11 +4,14 @@ The reference is ours and the same at every try; for a transfer the claimer choo
 bank statement), else it is the operation's public id.
 """
 
-from payments.models import ProviderOperation
+from payments.models import DisputeEvidence, ProviderOperation
 from payments.models.operations import Kind
 from payments.providers.base import (
+    AcceptRequest,
     AuthorizeRequest,
     CaptureRequest,
+    ChallengeRequest,
+    EvidenceItem,
     IncrementRequest,
     Provider,
     RefundRequest,
@@ -45,3 +48,18 @@ def send(provider: Provider, operation: ProviderOperation) -> Outcome:
             return provider.refund(RefundRequest(key, amount, reference, kept["authorization"]))
         case Kind.TRANSFER:
             return provider.transfer(TransferRequest(key, amount, reference, kept["destination"]))
+        case Kind.CHALLENGE:
+            evidence = _evidence(operation)
+            return provider.challenge(ChallengeRequest(key, amount, reference, kept["dispute"], evidence))
+        case Kind.ACCEPT:
+            return provider.accept_dispute(AcceptRequest(key, amount, reference, kept["dispute"]))
+        case Kind.WITHDRAWAL | Kind.REINSTATEMENT:
+            raise ValueError(f"a {operation.kind} is told by the provider, never asked of it")
+
+
+def _evidence(operation: ProviderOperation) -> tuple[EvidenceItem, ...]:
+    """Return what was claimed to be submitted with it: the same at every try."""
+    rows = DisputeEvidence.objects.filter(operation=operation).order_by("pk")
+    return tuple(
+        EvidenceItem(row.kind, row.text, row.filename, row.media_type, bytes(row.content)) for row in rows
+    )

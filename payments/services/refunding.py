@@ -10,9 +10,8 @@ from functools import partial
 from typing import Final
 from uuid import UUID
 
-from ledger import audit, balances, journal
+from ledger import audit, journal
 from ledger.actors import Actor
-from ledger.chart import Code
 from ledger.crashpoints import crashpoint, register
 from ledger.errors import Conflict
 from ledger.events import Cause
@@ -20,17 +19,17 @@ from ledger.locks import phased
 from ledger.money import Money
 from ledger.recording import Entry, no_answer, record
 from payments import locks, news, posting_rules, selectors
-from payments.capture_division import commission_due
-from payments.models import Payment, PaymentTransaction, ProviderOperation, Refund, RefundShare
+from payments.models import Payment, ProviderOperation, Refund, RefundShare
 from payments.models.operations import Kind, OutcomeKind
-from payments.posting_rules import ShareRefund
 from payments.providers.outcomes import Approved, Declined, Outcome, Rejected
-from payments.services import operations, performing, recovering, requesting_refunds
+from payments.services import bearing, operations, performing, recovering, requesting_refunds
+from payments.services.bearing import Borne
 from payments.services.operations import Answer
 from payments.states import COMPLETED, FAILED, PROCESSING, REQUESTED
 
 LEG: Final = "refund"
 FAILED_BY_MERCHANT: Final = "failed_by_merchant"
+_COMMISSION: Final = ["commission_back_minor", "commission_kept_minor"]
 _REFUSED: Final = (OutcomeKind.DECLINED, OutcomeKind.REJECTED)
 register("refund.before_commit")
 
@@ -223,46 +222,35 @@ def _ask(merchant_id: UUID, refund_id: UUID, actor: Actor, at: datetime) -> Refu
 def _complete(
     payment: Payment, refund: Refund, outcome: Approved, actor: Actor, at: datetime, cause: Cause
 ) -> None:
-    shares = locks.shares(payment.pk)
     parts = selectors.refund_shares_of(refund)
-    backs, own = _shares_back(refund, parts, shares)
-    with record(refund, payment, *(back.share for back in backs), actor=actor, at=at, cause=cause) as entry:
+    borne = _borne(payment, refund, parts)
+    backs, own = bearing.taken(payment, borne, _own(refund, parts))
+    with record(refund, payment, *(one.share for one in borne), actor=actor, at=at, cause=cause) as entry:
         refund.complete(outcome.reference, at)
         entry.post(posting_rules.refunded(payment, backs, own), step=LEG)
         payment.refund(refund.amount)
-        for part, back in zip(parts, backs, strict=True):
-            part.commission_back_minor = back.commission_back.minor
-            back.share.refund(part.amount, back.commission_back)
-        _announce(payment, refund, backs, entry)
-    RefundShare.objects.bulk_update(parts, ["commission_back_minor"])
+        for part, one in zip(parts, borne, strict=True):
+            part.commission_back_minor, part.commission_kept_minor = one.commission_back.minor, one.kept.minor
+            one.share.refund(part.amount, one.commission_back, one.kept)
+        _announce(payment, refund, borne, entry)
+    RefundShare.objects.bulk_update(parts, _COMMISSION)
 
 
-def _shares_back(
-    refund: Refund, parts: list[RefundShare], shares: list[PaymentTransaction]
-) -> tuple[list[ShareRefund], Money]:
-    """Return what each vendor gives back, as far as its pending balance bears it, and the merchant's part."""
-    by_id = {share.pk: share for share in shares}
-    accounts = {
-        part.pk: posting_rules.vendor_account(Code.VENDOR_PENDING, by_id[part.transaction_id])
-        for part in parts
-    }
-    held = balances.locked(accounts.values())
-    backs = []
-    for part in parts:
-        share = by_id[part.transaction_id]
-        commission = _commission_back(share, part.amount_minor)
-        bearable = commission - held[accounts[part.pk]]  # a vendor's balance is a credit: negative
-        backs.append(ShareRefund(share, part.amount, commission, min(part.amount, bearable)))
-    return backs, refund.amount - sum((part.amount for part in parts), Money.zero(refund.currency))
+def _borne(payment: Payment, refund: Refund, parts: list[RefundShare]) -> list[Borne]:
+    by_id = {share.pk: share for share in locks.shares(payment.pk)}
+    return bearing.parts_of(payment, [(by_id[part.transaction_id], part.amount) for part in parts])
 
 
-def _commission_back(share: PaymentTransaction, amount_minor: int) -> Money:
-    """Return the commission that goes back: by the running total, so that a full refund returns it whole."""
-    after = commission_due(
-        share.captured_minor, share.commission_captured_minor, share.refunded_minor + amount_minor
-    )
-    # A refund that failed late may leave the running total one unit off; the part stays within its bounds.
-    return share.money(max(0, min(after - share.commission_refunded_minor, amount_minor)))
+def _own(refund: Refund, parts: list[RefundShare]) -> Money:
+    """Return what the shares do not cover: the merchant's own part."""
+    return refund.amount - sum((part.amount for part in parts), Money.zero(refund.currency))
+
+
+def give_way(
+    payment: Payment, refund: Refund, code: str, message: str, actor: Actor, at: datetime, cause: Cause
+) -> None:
+    """End a locked refund that no provider was asked for, because its money is gone otherwise."""
+    _fail(payment, refund, code, message, actor, at, cause)
 
 
 def _fail(
@@ -278,21 +266,14 @@ def _fail(
 def _fail_late(
     payment: Payment, refund: Refund, outcome: Declined, actor: Actor, at: datetime, cause: Cause
 ) -> None:
-    shares = locks.shares(payment.pk)
-    by_id = {share.pk: share for share in shares}
+    by_id = {share.pk: share for share in locks.shares(payment.pk)}
     parts = selectors.refund_shares_of(refund)
-    owed = balances.locked(
-        posting_rules.vendor_account(Code.VENDOR_RECEIVABLE, by_id[part.transaction_id]) for part in parts
-    )
-    backs = []
-    for part in parts:
-        share = by_id[part.transaction_id]
-        debt = owed[posting_rules.vendor_account(Code.VENDOR_RECEIVABLE, share)]
-        # What comes back first settles what is owed, but never with the commission that is taken again.
-        to_pending = part.amount - min(part.amount - part.commission_back, debt)
-        backs.append(ShareRefund(share, part.amount, part.commission_back, to_pending))
-    own = refund.amount - sum((part.amount for part in parts), Money.zero(refund.currency))
-    with record(refund, payment, *(back.share for back in backs), actor=actor, at=at, cause=cause) as entry:
+    borne = [
+        Borne(by_id[part.transaction_id], part.amount, part.commission_back, part.commission_kept)
+        for part in parts
+    ]
+    backs, own = bearing.returned(payment, borne, _own(refund, parts))
+    with record(refund, payment, *(one.share for one in borne), actor=actor, at=at, cause=cause) as entry:
         refund.fail_late(outcome.code, outcome.message, at)
         entry.post(
             posting_rules.refund_returned(payment, backs, own),
@@ -300,13 +281,13 @@ def _fail_late(
             reverses_id=journal.entry_id_of(Refund.SUBJECT, refund.pk, LEG),
         )
         payment.undo_refund(refund.amount)
-        for part, back in zip(parts, backs, strict=True):
-            back.share.undo_refund(part.amount, part.commission_back)
-            part.commission_back_minor = 0
-        _announce(payment, refund, backs, entry)
-    RefundShare.objects.bulk_update(parts, ["commission_back_minor"])
+        for part, one in zip(parts, borne, strict=True):
+            one.share.undo_refund(part.amount, one.commission_back, one.kept)
+            part.commission_back_minor = part.commission_kept_minor = 0
+        _announce(payment, refund, borne, entry)
+    RefundShare.objects.bulk_update(parts, _COMMISSION)
 
 
-def _announce(payment: Payment, refund: Refund, backs: list[ShareRefund], entry: Entry) -> None:
-    parts = [(back.share, back.amount) for back in backs]
+def _announce(payment: Payment, refund: Refund, borne: list[Borne], entry: Entry) -> None:
+    parts = [(one.share, one.amount) for one in borne]
     requesting_refunds.announce(payment, refund, parts, entry)

@@ -136,6 +136,29 @@ def announce(payment: Payment, refund: Refund, parts: Sequence[Giving], entry: E
         entry.announce(news.of_share(share, refund_id=refund.public_id, step_minor=part.minor), subject=share)
 
 
+def divide(
+    payment: Payment, shares: list[PaymentTransaction], amount: Money, split: Mapping[UUID, int] | None
+) -> Division:
+    """Divide what goes back of a locked payment over its locked shares and the merchant's own part.
+
+    :raises RefundTooLarge: more than is left. :raises BadRefundSplit: the split does not add up.
+    """
+    if not amount.is_positive:
+        raise RefundTooLarge(f"nothing of payment {payment.number} is left to refund", param="amount")
+    if amount > payment.refundable:
+        raise RefundTooLarge(
+            f"{amount.display()} is more than the {payment.refundable.display()} that can still be refunded",
+            param="amount",
+            refundable=payment.refundable.as_json(),
+        )
+    refundable = [Refundable(share.pk, share.money(share.refundable_minor)) for share in shares]
+    of_shares = sum((one.amount for one in refundable), Money.zero(payment.currency))
+    # A dispute that the merchant bears alone leaves more to the shares than there is.
+    own = max(payment.refundable - of_shares, Money.zero(payment.currency))
+    wished = None if split is None else {key: payment.money(minor) for key, minor in split.items()}
+    return divide_refund(amount, refundable, own, wished)
+
+
 @phased
 def _request(
     merchant_id: UUID, wish: RefundWish, number: str, actor: Actor, at: datetime, answer: Answer
@@ -149,7 +172,7 @@ def _request(
         raise PaymentNotRefundable(f"payment {payment.number} has nothing captured", param="payment_id")
     shares = locks.shares(payment.pk)
     amount = _amount(payment, wish)
-    division = _divide(payment, shares, amount, wish.split)
+    division = divide(payment, shares, amount, wish.split)
     by_id = {share.pk: share for share in shares}
     parts = [(by_id[key], part) for key, part in division.parts.items()]
     refund = Refund(
@@ -187,17 +210,6 @@ def _amount(payment: Payment, wish: RefundWish) -> Money:
     if wish.amount_minor is not None:
         return payment.money(wish.amount_minor)
     return payment.refundable if wish.split is None else payment.money(sum(wish.split.values()))
-
-
-def _divide(
-    payment: Payment, shares: list[PaymentTransaction], amount: Money, split: Mapping[UUID, int] | None
-) -> Division:
-    refundable = [Refundable(share.pk, share.money(share.refundable_minor)) for share in shares]
-    own = payment.refundable - sum((one.amount for one in refundable), Money.zero(payment.currency))
-    if not amount.is_positive:
-        raise RefundTooLarge(f"nothing of payment {payment.number} is left to refund", param="amount")
-    wished = None if split is None else {key: payment.money(minor) for key, minor in split.items()}
-    return divide_refund(amount, refundable, own, wished)
 
 
 def _needs_approval(merchant_id: UUID, amount: Money) -> bool:

@@ -23,14 +23,15 @@ from django.db import transaction
 from ledger import audit, jobs
 from ledger.actors import Actor, provider_actor
 from ledger.crashpoints import crashpoint, register
-from ledger.errors import Conflict
+from ledger.errors import Conflict, Invalid, Unavailable
+from ledger.events import Cause
 from ledger.locks import phased
 from ledger.recording import no_answer
 from ledger.states import StateConflict
 from payments import locks, selectors
 from payments.models import ProviderOperation, ProviderWebhook
 from payments.models.operations import OutcomeKind
-from payments.providers.base import ProviderNotice
+from payments.providers.base import DisputeNotice
 from payments.providers.errors import BadSignature
 from payments.providers.outcomes import (
     Approved,
@@ -41,8 +42,9 @@ from payments.providers.outcomes import (
     RequiresAction,
     Unknown,
 )
-from payments.services import operations, webhook_intake
+from payments.services import operations, unasked, webhook_intake
 from payments.services.operations import Answer
+from payments.services.webhook_intake import Notice
 from payments.states import FAILED, RECEIVED, REFUSED
 
 log = logging.getLogger(__name__)
@@ -54,6 +56,8 @@ PAUSE_MAX_SECONDS: Final = 300
 JITTER: Final = 0.2
 RETRIED_AT_ONCE: Final = 500
 NOT_OURS: Final = "no operation of ours has this key"
+NO_PAYMENT: Final = "no payment of ours has this authorization"
+TAKEN: Final = "taken as the provider told it"
 CONCLUDED: Final = "concluded the operation"
 KNOWN: Final = "told what was known"
 HELD: Final = "the operation is held for a person"
@@ -91,6 +95,7 @@ class Verdict:
     fate: Fate
     words: str
     operation: ProviderOperation | None = None
+    merchant_id: UUID | None = None
 
 
 def apply_due(at: datetime) -> int:
@@ -179,7 +184,7 @@ def ignore(*, webhook_id: UUID, actor: Actor, reason: str, at: datetime) -> Prov
 # --- one batch ----------------------------------------------------------------------------------------------
 def _apply(batch: list[ProviderWebhook], at: datetime) -> None:
     """Apply messages that were leased, in order; mark them together."""
-    told: dict[UUID, ProviderNotice] = {}
+    told: dict[UUID, Notice] = {}
     verdicts: dict[UUID, Verdict] = {}
     for webhook in batch:
         try:
@@ -204,11 +209,12 @@ def _apply(batch: list[ProviderWebhook], at: datetime) -> None:
 
 
 def _apply_apart(
-    webhook: ProviderWebhook, notice: ProviderNotice, operation: ProviderOperation | None, at: datetime
+    webhook: ProviderWebhook, notice: Notice, operation: ProviderOperation | None, at: datetime
 ) -> Verdict:
     """Apply one message so that its trouble cannot keep the others waiting."""
-    if operation is None:
-        return Verdict(Fate.PARK, NOT_OURS)
+    if isinstance(notice, DisputeNotice) or operation is None:
+        is_unasked = unasked.is_unasked(notice)
+        return _apply_unasked(webhook, notice, at) if is_unasked else Verdict(Fate.PARK, NOT_OURS)
     if isinstance(notice.outcome, Unknown):
         return Verdict(Fate.IGNORE, notice.outcome.reason, operation)
     if says_nothing_new(operation, notice.outcome):
@@ -221,6 +227,18 @@ def _apply_apart(
         return Verdict(Fate.PARK, f"{type(error).__name__}: {error}", operation)
     words = HELD if operation.is_held else CONCLUDED if operation.is_open else KNOWN
     return Verdict(Fate.APPLY, words, operation)
+
+
+def _apply_unasked(webhook: ProviderWebhook, notice: Notice, at: datetime) -> Verdict:
+    """Apply what no operation of ours asked for: a dispute, or a refund that was made at the provider."""
+    actor, cause = provider_actor(webhook.provider), Cause("provider_webhook", webhook.public_id)
+    try:
+        merchant_id = unasked.take(webhook.provider, notice, actor=actor, cause=cause, at=at)
+    except (Conflict, Invalid, Unavailable) as error:
+        return Verdict(Fate.PARK, f"{error.code}: {error.message}")
+    if merchant_id is None:
+        return Verdict(Fate.PARK, NO_PAYMENT)
+    return Verdict(Fate.APPLY, TAKEN, merchant_id=merchant_id)
 
 
 def says_nothing_new(operation: ProviderOperation, outcome: Outcome) -> bool:
@@ -250,6 +268,8 @@ def _mark(verdicts: dict[UUID, Verdict], at: datetime) -> None:
     parked_until: dict[tuple[str, str], datetime | None] = {}
     for row in rows:  # in the order of their keys, so those that wait come after the one they wait for
         verdict = verdicts[row.pk]
+        if verdict.merchant_id is not None:
+            row.merchant_id = verdict.merchant_id
         if verdict.operation is not None:
             row.operation, row.merchant_id = verdict.operation, verdict.operation.merchant_id
         match verdict.fate:

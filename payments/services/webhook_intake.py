@@ -23,7 +23,7 @@ from ledger.locks import phased
 from payments import locks, selectors
 from payments.models import ProviderOperation, ProviderWebhook
 from payments.providers import registry
-from payments.providers.base import ProviderNotice
+from payments.providers.base import DisputeNotice, ProviderNotice
 from payments.providers.errors import BadSignature
 from payments.services import refusing
 
@@ -37,6 +37,7 @@ HEADERS_KEPT: Final = (
     "content-type", "user-agent",
 )  # fmt: skip
 HEADER_LENGTH_MAX: Final = 2_000
+Notice = ProviderNotice | DisputeNotice
 register("webhook.after_receive")
 
 
@@ -61,7 +62,7 @@ class Check:
     is_genuine: bool
     fault: str = ""
     detail: str = ""
-    notice: ProviderNotice | None = None
+    notice: Notice | None = None
 
 
 def receive(
@@ -123,7 +124,7 @@ def headers_kept(headers: Mapping[str, str]) -> dict[str, str]:
     return {name: given[name][:HEADER_LENGTH_MAX] for name in HEADERS_KEPT if name in given}
 
 
-def read(webhook: ProviderWebhook) -> ProviderNotice:
+def read(webhook: ProviderWebhook) -> Notice:
     """Read a kept message again, as of the moment at which it was received.
 
     :raises BadSignature: it cannot be read any more (its secret is gone).
@@ -134,7 +135,7 @@ def read(webhook: ProviderWebhook) -> ProviderNotice:
 
 
 def _row(
-    provider: str, headers: Mapping[str, str], raw_body: bytes, notice: ProviderNotice, source: str,
+    provider: str, headers: Mapping[str, str], raw_body: bytes, notice: Notice, source: str,
     operation: ProviderOperation | None = None,
 ) -> ProviderWebhook:  # fmt: skip
     return ProviderWebhook(

@@ -16,8 +16,10 @@ from payments.simulator import answers, scenarios
 from payments.simulator.answers import Answer
 from payments.simulator.bank import Bank
 from payments.simulator.callbacks import Deliverer, standard_headers
+from payments.simulator.disputes import Disputes, Opening
 from payments.simulator.errors import Refused
-from payments.simulator.faults import Faults, Subject
+from payments.simulator.faults import OK, Faults, Subject
+from payments.simulator.laws import Call
 from payments.simulator.network import Network
 from payments.simulator.rate_feed import RateFeed
 from payments.simulator.requests import Request, call, read, text, whole
@@ -55,10 +57,13 @@ class Application:
         self._options = options
         self._storage = Storage(folder)
         self._faults = Faults(self._storage)
+        pending, tells = options.pending_seconds, bool(options.callback_url)
+        self._disputes = Disputes(self._storage, pending_seconds=pending, sends_callbacks=tells)
         self._network = Network(
             self._storage,
-            pending_seconds=options.pending_seconds,
-            sends_callbacks=bool(options.callback_url),
+            self._disputes,
+            pending_seconds=pending,
+            sends_callbacks=tells,
             challenge_seconds=options.challenge_seconds,
         )
         self._bank = Bank(self._storage)
@@ -84,6 +89,8 @@ class Application:
             ("POST", r"/v1/authorizations/(\w+)/void", "key", lambda r: self._operate("void", r)),
             ("POST", r"/v1/authorizations/(\w+)/refunds", "key", lambda r: self._operate("refund", r)),
             ("POST", "/v1/transfers", "key", lambda r: self._operate("transfer", r)),
+            ("POST", r"/v1/disputes/(\w+)/challenge", "key", lambda r: self._operate("challenge", r)),
+            ("POST", r"/v1/disputes/(\w+)/accept", "key", lambda r: self._operate("accept", r)),
             ("GET", "/v1/operations", "key", self._find),
             ("GET", "/v1/settlement-reports/([a-z0-9_]+)", "key", self._settlement_report),
             ("GET", "/bank/v1/accounts", "key", lambda _: Answer(200, {"data": self._bank.accounts()})),
@@ -99,6 +106,10 @@ class Application:
             ("GET", "/sim/faults", "key", self._fault_list),
             ("POST", "/sim/faults", "key", self._fault_script),
             ("DELETE", "/sim/faults", "key", self._fault_clear),
+            ("GET", "/sim/disputes", "key", lambda _: Answer(200, {"data": self._disputes.all()})),
+            ("POST", "/sim/disputes", "key", self._open_dispute),
+            ("POST", r"/sim/disputes/(\w+)", "key", self._move_dispute),
+            ("POST", "/sim/refunds", "key", self._refund_by_operator),
             ("POST", "/sim/reset", "key", self._reset),
             ("POST", "/sim/latency", "key", self._set_latency),
             ("POST", "/sim/down", "key", self._set_down),
@@ -238,6 +249,27 @@ class Application:
         script_id = self._faults.script(match, [str(fault) for fault in faults], nth)
         return Answer(200, {"id": script_id})
 
+    def _open_dispute(self, request: Request) -> Answer:
+        body = request.body()
+        authorization = text(body, "authorization")
+        return self._told(self._disputes.open_by_operator(authorization, Opening.of_body(body)))
+
+    def _move_dispute(self, request: Request) -> Answer:
+        return self._told(self._disputes.become(request.arguments[0], text(request.body(), "to")))
+
+    def _refund_by_operator(self, request: Request) -> Answer:
+        """Refund as in the network's own dashboard."""
+        body = request.body()
+        authorization, key = text(body, "authorization"), f"dashboard_{text(body, 'name')}"
+        amount = whole(body, "amount")
+        asked = Call("refund", key, f"{authorization}|{amount}", "", authorization, amount=amount)
+        return self._told(self._network.execute(asked, OK))
+
+    def _told(self, answer: dict[str, object]) -> Answer:
+        if self._deliverer:
+            self._deliverer.wake()
+        return Answer(200, answer)
+
     def _rates(self, request: Request) -> Answer:
         answer = self._feed.rates(request.query.get("base", "EUR"))
         plan = self._faults.plan(Subject("fx_rates", ""), is_replay=False)
@@ -270,7 +302,8 @@ class Application:
     def _conclude_forever(self) -> None:
         while True:
             due = self._network.conclude_due()
-            if self._deliverer and due is not None and due <= time.time():
+            is_decided = self._disputes.decide_due()
+            if self._deliverer and (is_decided or (due is not None and due <= time.time())):
                 self._deliverer.wake()
             self._stripe.conclude_due()
             time.sleep(0.05)

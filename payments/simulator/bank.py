@@ -18,6 +18,7 @@ HOLDER = "Everycent Sandbox Platform"
 NETWORK_NAME = "VelocityPay Network"
 BANK_CODE = "70090100"
 REPORT_PAGE = 1000
+DISPUTED = "sum(CASE kind WHEN 'withdrawal' THEN amount WHEN 'reinstatement' THEN -amount ELSE 0 END)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +28,12 @@ class _Net:
     captured: int
     fees: int
     refunded: int
+    disputed: int
     last_seq: int
 
     @property
     def net(self) -> int:
-        return self.captured - self.fees - self.refunded
+        return self.captured - self.fees - self.refunded - self.disputed
 
 
 class Bank:
@@ -55,7 +57,8 @@ class Bank:
         with self._storage.writing() as connection:
             currencies = connection.execute(
                 "SELECT DISTINCT currency FROM operation WHERE settled_in IS NULL"
-                " AND status IN ('succeeded', 'paid') AND kind IN ('capture', 'refund', 'transfer')"
+                " AND status IN ('succeeded', 'paid')"
+                " AND kind IN ('capture', 'refund', 'transfer', 'withdrawal', 'reinstatement')"
                 " ORDER BY currency"
             ).fetchall()
             made = [_close_currency(connection, row["currency"], day) for row in currencies]
@@ -98,8 +101,12 @@ class Bank:
                 " made_at FROM operation WHERE settled_in = ? AND seq > ? ORDER BY seq LIMIT ?",
                 (report_id, after, size + 1),
             ).fetchall()
+            disputed = connection.execute(
+                f"SELECT {DISPUTED} FROM operation WHERE settled_in = ?",  # noqa: S608 - a constant
+                (report_id,),
+            ).fetchone()[0]
         data = [dict(row) | {"made_at": iso(row["made_at"])} for row in rows[:size]]
-        return dict(report) | {"operations": data, "has_more": len(rows) > size}
+        return dict(report) | {"disputed": disputed or 0, "operations": data, "has_more": len(rows) > size}
 
 
 def _check_date(day: str) -> None:
@@ -157,7 +164,7 @@ def _funding_line(
     )
     connection.execute(
         "UPDATE operation SET settled_in = ? WHERE settled_in IS NULL AND status = 'succeeded'"
-        " AND kind IN ('capture', 'refund') AND currency = ? AND seq <= ?",
+        " AND kind IN ('capture', 'refund', 'withdrawal', 'reinstatement') AND currency = ? AND seq <= ?",
         (report_id, currency, total.last_seq),
     )
     return [Line(total.net, report_id, NETWORK_NAME, "", f"VELOCITYPAY SETTLEMENT {report_id}", report_id)]
@@ -165,16 +172,17 @@ def _funding_line(
 
 def _unsettled(connection: sqlite3.Connection, currency: str) -> _Net | None:
     row = connection.execute(
-        "SELECT sum(CASE kind WHEN 'capture' THEN amount ELSE 0 END) AS captured, sum(fee) AS fees,"
-        " sum(CASE kind WHEN 'refund' THEN amount ELSE 0 END) AS refunded, max(seq) AS last_seq"
-        " FROM operation WHERE settled_in IS NULL AND status = 'succeeded' AND kind IN ('capture', 'refund')"
-        " AND currency = ?",
+        "SELECT sum(CASE kind WHEN 'capture' THEN amount ELSE 0 END) AS captured, sum(fee) AS fees,"  # noqa: S608
+        " sum(CASE kind WHEN 'refund' THEN amount ELSE 0 END) AS refunded,"
+        f" {DISPUTED} AS disputed, max(seq) AS last_seq"
+        " FROM operation WHERE settled_in IS NULL AND status = 'succeeded'"
+        " AND kind IN ('capture', 'refund', 'withdrawal', 'reinstatement') AND currency = ?",
         (currency,),
     ).fetchone()
     return (
         None
         if row["last_seq"] is None
-        else _Net(row["captured"], row["fees"], row["refunded"], row["last_seq"])
+        else _Net(row["captured"], row["fees"], row["refunded"], row["disputed"], row["last_seq"])
     )
 
 

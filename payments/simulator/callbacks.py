@@ -40,6 +40,19 @@ def enqueue(connection: sqlite3.Connection, answer: dict[str, object], plan: str
     keep(connection, event_id, body, plan)
 
 
+def enqueue_event(
+    connection: sqlite3.Connection, event_type: str, identity: str, data: dict[str, object]
+) -> None:
+    """Keep a callback that no request of the merchant's brought about; its id derives from `identity`."""
+    event_id = f"evt_{hashlib.sha256(identity.encode()).hexdigest()[:24]}"
+    keep(
+        connection,
+        event_id,
+        {"id": event_id, "type": event_type, "created": int(time.time()), "data": data},
+        "",
+    )
+
+
 def keep(connection: sqlite3.Connection, event_id: str, body: dict[str, object], plan: str) -> None:
     """Keep a callback as often and as late as its plan says."""
     kind, _, argument = plan.partition(":")

@@ -54,7 +54,10 @@ WEBHOOKS = {
     "no_webhook": "its callback is never sent",
     "webhook_first": "its callback is delivered before the request is answered",
 }
-OPERATIONS = ("authorize", "increment", "capture", "void", "refund", "transfer", "find", "fx_rates")
+OPERATIONS = (
+    "authorize", "increment", "capture", "void", "refund", "transfer", "challenge", "accept", "find",
+    "fx_rates",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from payments.simulator import scenarios
 from payments.simulator.currencies import exponent
+from payments.simulator.disputes import answerable, withheld_of
 from payments.simulator.errors import Refused
 from payments.simulator.fees import capture_fee
 
@@ -34,6 +35,8 @@ class Call:
     return_url: str = ""
     exemption: str = ""
     base_url: str = ""
+    dispute_id: str | None = None
+    evidence: str = ""
 
 
 @dataclass(slots=True)
@@ -108,7 +111,7 @@ def _void(connection: sqlite3.Connection, call: Call) -> Effect:
 def _refund(connection: sqlite3.Connection, call: Call) -> Effect:
     parent = _open_authorization(connection, call)
     _check_amount(call.amount, parent["currency"])
-    left = parent["captured"] - parent["refunded"]
+    left = parent["captured"] - parent["refunded"] - withheld_of(connection, parent["id"])
     if call.amount > left:
         raise Refused(422, "refund_too_large", f"Only {left} is left to refund", left=left)
     return Effect(call.amount, parent["currency"], token=parent["token"])
@@ -119,6 +122,11 @@ def _transfer(connection: sqlite3.Connection, call: Call) -> Effect:
     if len(call.reference) > END_TO_END_MAX:
         raise Refused(422, "reference_too_long", "A bank carries at most 35 characters", param="reference")
     return Effect(call.amount, call.currency)
+
+
+def _answer_dispute(connection: sqlite3.Connection, call: Call) -> Effect:
+    row = answerable(connection, call.dispute_id or "")
+    return Effect(row["amount"], row["currency"])
 
 
 _COUNTER = {"capture": "captured", "refund": "refunded"}
@@ -163,4 +171,6 @@ LAWS: dict[str, Callable[[sqlite3.Connection, Call], Effect]] = {
     "void": _void,
     "refund": _refund,
     "transfer": _transfer,
+    "challenge": _answer_dispute,
+    "accept": _answer_dispute,
 }

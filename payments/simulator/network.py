@@ -8,9 +8,11 @@ import hashlib
 import json
 import sqlite3
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from payments.simulator import callbacks, scenarios, wishes
+from payments.simulator.disputes import Disputes, Opening
 from payments.simulator.errors import Refused
 from payments.simulator.faults import OK, Plan, Subject
 from payments.simulator.laws import LAWS, Call, Effect, apply, release
@@ -28,6 +30,8 @@ ID_PREFIX = {
     "void": "void",
     "refund": "rfnd",
     "transfer": "trf",
+    "challenge": "chl",
+    "accept": "acp",
 }
 
 
@@ -37,12 +41,14 @@ class Network:
     def __init__(
         self,
         storage: Storage,
+        disputes: Disputes,
         *,
         pending_seconds: float,
         sends_callbacks: bool,
         challenge_seconds: float = CHALLENGE_SECONDS,
     ) -> None:
         self._storage = storage
+        self._disputes = disputes
         self._challenge_seconds = challenge_seconds
         self._pending_seconds = pending_seconds
         self._sends_callbacks = sends_callbacks
@@ -83,6 +89,8 @@ class Network:
                 if parent:
                     token, reference = parent["token"], reference or parent["reference"]
             scenario = ""
+            if call.dispute_id:
+                return Subject(call.kind, call.idempotency_key, reference), known is not None
             if call.destination:
                 listed = scenarios.find(json.loads(call.destination).get("iban", "").replace(" ", ""))
                 scenario = listed.name if listed else ""
@@ -112,6 +120,9 @@ class Network:
             if call.kind == "void" and row["authorization_id"]:
                 self._end_challenge(connection, row["authorization_id"], "failed")
             self._tell(connection, row)
+            if call.dispute_id and row["status"] == "succeeded":
+                self._disputes.answer(connection, call.dispute_id, call.kind, call.evidence)
+            self._dispute_capture(connection, row)
             return self._answer(connection, row)
 
     def find(self, idempotency_key: str) -> dict[str, object]:
@@ -171,6 +182,7 @@ class Network:
                     release(connection, row)
                 self._take(connection, row)
                 self._tell(connection, row)
+                self._dispute_capture(connection, row)
         return now
 
     def _keep_token(
@@ -209,6 +221,17 @@ class Network:
         call = Call("capture", key, row["request_hash"], row["reference"], row["id"], amount=row["amount"])
         made = self._insert(connection, call, LAWS["capture"](connection, call), OK)
         apply(connection, made)
+        self._dispute_capture(connection, made)
+
+    def _dispute_capture(self, connection: sqlite3.Connection, row: sqlite3.Row) -> None:
+        """Open the dispute that a card brings with every capture."""
+        if row["kind"] != "capture" or row["status"] != "succeeded":
+            return
+        name = connection.execute("SELECT scenario FROM token WHERE token = ?", (row["token"],)).fetchone()
+        listed = scenarios.BY_NAME.get(name["scenario"]) if name else None
+        if listed and listed.dispute:
+            opening = replace(Opening.of(listed.dispute), amount=row["amount"])
+            self._disputes.open(connection, row["authorization_id"], opening)
 
     def _refuses_capture(self, connection: sqlite3.Connection, token: str) -> bool:
         row = connection.execute("SELECT scenario FROM token WHERE token = ?", (token,)).fetchone()

@@ -8,10 +8,11 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from payments.simulator import scenarios
+from payments.simulator.disputes import read_evidence
 from payments.simulator.errors import Refused
 from payments.simulator.laws import Call
 
-BODY_MAX_BYTES = 1_000_000
+BODY_MAX_BYTES = 8_000_000  # the files of a dispute, in base64
 
 
 @dataclass(slots=True)
@@ -57,7 +58,7 @@ def read(environ: dict[str, Any]) -> Request:
     """
     length = environ.get("CONTENT_LENGTH") or "0"
     if length.isdigit() and int(length) > BODY_MAX_BYTES:
-        raise Refused(413, "too_large", "A body has at most 1 MB")
+        raise Refused(413, "too_large", "A body has at most 8 MB")
     return Request(
         method=environ["REQUEST_METHOD"],
         path=environ["PATH_INFO"],
@@ -86,6 +87,9 @@ def call(kind: str, request: Request) -> Call:
     reference = text(body, "reference") if "reference" in body or not parent else ""
     if kind == "void":
         return Call(kind, key, request_hash, reference, parent)
+    if kind in ("challenge", "accept"):
+        evidence = json.dumps(read_evidence(body)) if kind == "challenge" else ""
+        return Call(kind, key, request_hash, reference, dispute_id=parent, evidence=evidence)
     amount = whole(body, "amount")
     if parent:
         return Call(kind, key, request_hash, reference, parent, amount=amount)

@@ -20,6 +20,7 @@ class Scenario:
     number: str
     does: str
     faults: dict[str, str] = field(default_factory=dict)
+    dispute: str = ""
 
 
 def _declines(name: str, number: str, code: str) -> Scenario:
@@ -95,6 +96,12 @@ CARDS = (
              {"refund": "timeout_after"}),
     Scenario("void_late", "4000000000004012", "void happens, but is answered late",
              {"void": "timeout_after"}),
+    Scenario("dispute_fraudulent", "4000000000000259", "approves; every capture is charged back as fraud",
+             dispute="chargeback:10.4"),
+    Scenario("dispute_not_received", "4000000000002685", "approves; charged back: goods not received",
+             dispute="chargeback:13.1"),
+    Scenario("dispute_inquiry", "4000000000001976", "approves; every capture is asked about (an inquiry)",
+             dispute="inquiry:13.3"),
 )  # fmt: skip
 
 

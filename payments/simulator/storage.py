@@ -51,6 +51,7 @@ CREATE TABLE IF NOT EXISTS operation (
     idempotency_key TEXT NOT NULL UNIQUE,
     request_hash TEXT NOT NULL,
     authorization_id TEXT,
+    dispute_id TEXT,
     reference TEXT NOT NULL,
     token TEXT,
     destination TEXT,
@@ -73,7 +74,25 @@ CREATE INDEX IF NOT EXISTS operation_due ON operation (due_at) WHERE due_at IS N
 CREATE INDEX IF NOT EXISTS operation_parts ON operation (authorization_id) WHERE authorization_id IS NOT NULL;
 CREATE INDEX IF NOT EXISTS operation_unsettled ON operation (currency, seq)
     WHERE settled_in IS NULL AND status IN ('succeeded', 'paid')
-    AND kind IN ('capture', 'refund', 'transfer');
+    AND kind IN ('capture', 'refund', 'transfer', 'withdrawal', 'reinstatement');
+CREATE TABLE IF NOT EXISTS dispute (
+    id TEXT PRIMARY KEY,
+    authorization_id TEXT NOT NULL,
+    network TEXT NOT NULL,
+    reason_code TEXT NOT NULL,
+    stage TEXT NOT NULL,
+    status TEXT NOT NULL,
+    amount INTEGER NOT NULL CHECK (amount > 0),
+    currency TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    opened_at REAL NOT NULL,
+    due_at REAL,
+    evidence TEXT,
+    decided_at REAL,
+    decision TEXT
+);
+CREATE INDEX IF NOT EXISTS dispute_due ON dispute (decided_at) WHERE decided_at IS NOT NULL;
+CREATE INDEX IF NOT EXISTS operation_of_dispute ON operation (dispute_id) WHERE dispute_id IS NOT NULL;
 CREATE INDEX IF NOT EXISTS operation_settled ON operation (settled_in, seq) WHERE settled_in IS NOT NULL;
 CREATE TABLE IF NOT EXISTS wish (
     operation_id TEXT PRIMARY KEY,
@@ -119,6 +138,7 @@ COMMON_TABLES = ("callback", "fault_script", "fault_hit")
 TABLES = (
     "token",
     "operation",
+    "dispute",
     "wish",
     "account",
     "settlement_report",

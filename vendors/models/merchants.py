@@ -29,11 +29,26 @@ class CaptureMethod(models.TextChoices):
     MANUAL = "manual", "Manual"
 
 
+class CommissionOnReturn(models.TextChoices):
+    """What becomes of the commission on money that goes back by a refund or a dispute."""
+
+    GIVEN_BACK = "given_back", "Given back to the vendor"
+    KEPT = "kept", "Kept"
+
+
+class DisputeBearer(models.TextChoices):
+    """Who bears what a dispute takes."""
+
+    VENDORS = "vendors", "The vendors, each by its share"
+    MERCHANT = "merchant", "The merchant alone"
+
+
 class Merchant(models.Model):
     """A tenant: its mode, whether it may act, and its defaults.
 
     `refund_approval_above` maps a currency to the amount in minor units above which a refund needs a second
-    person; a currency that is not in it needs none.
+    person; a currency that is not in it needs none. `refund_senior_above` is the amount above which that
+    person must be a senior one.
     """
 
     PREFIX = "mer"
@@ -43,6 +58,11 @@ class Merchant(models.Model):
     mode = models.CharField(max_length=8, choices=Mode, default=Mode.SANDBOX)
     is_active = models.BooleanField(default=True)
     refund_approval_above = models.JSONField(default=dict, blank=True)
+    refund_senior_above = models.JSONField(default=dict, blank=True)
+    commission_on_return = models.CharField(
+        max_length=12, choices=CommissionOnReturn, default=CommissionOnReturn.GIVEN_BACK
+    )
+    dispute_bearer = models.CharField(max_length=12, choices=DisputeBearer, default=DisputeBearer.VENDORS)
     capture_method = models.CharField(
         max_length=10, choices=CaptureMethod, default=CaptureMethod.AUTOMATIC, verbose_name="default capture"
     )

@@ -5,9 +5,12 @@ from datetime import datetime
 
 from ledger.money import Money
 from payments.providers.base import (
+    AcceptRequest,
     AuthorizeRequest,
     Capability,
     CaptureRequest,
+    ChallengeRequest,
+    DisputeNotice,
     IncrementRequest,
     ProviderNotice,
     ProviderReport,
@@ -18,12 +21,21 @@ from payments.providers.base import (
 from payments.providers.errors import NotDelivered, ProviderUnavailable, Unanswered
 from payments.providers.outcomes import Found, NotSent, Outcome, Rejected, Unknown
 from payments.providers.transport import Transport
-from payments.providers.velocitypay import mapping, reports, webhooks
+from payments.providers.velocitypay import disputes, mapping, reports, webhooks
 from payments.providers.velocitypay.bank import SandboxBank
 
 REPORT_PAGES_MAX = 10_000
 
-Request = AuthorizeRequest | IncrementRequest | CaptureRequest | VoidRequest | RefundRequest | TransferRequest
+Request = (
+    AuthorizeRequest
+    | IncrementRequest
+    | CaptureRequest
+    | VoidRequest
+    | RefundRequest
+    | TransferRequest
+    | ChallengeRequest
+    | AcceptRequest
+)
 
 
 class VelocityPay:
@@ -67,6 +79,14 @@ class VelocityPay:
         """Send money to a bank account."""
         return self._operate("transfer", "/v1/transfers", mapping.transfer_body(request), request)
 
+    def challenge(self, request: ChallengeRequest) -> Outcome:
+        """Answer a dispute; files go along in the request."""
+        return self._operate_on_dispute("challenge", disputes.challenge_body(request), request)
+
+    def accept_dispute(self, request: AcceptRequest) -> Outcome:
+        """Give in to a dispute."""
+        return self._operate_on_dispute("accept", {"reference": request.reference}, request)
+
     def find(self, idempotency_key: str, expected: Money) -> Found:
         """Ask what stands under a key now. NotSent and Unknown mean: not answered, ask again."""
         wanted = mapping.Expected(idempotency_key, expected)
@@ -80,7 +100,9 @@ class VelocityPay:
             return Unknown(error.reason)
         return mapping.found(reply.status, reply.body, wanted, retry_after_seconds=reply.retry_after_seconds)
 
-    def notice(self, headers: Mapping[str, str], raw_body: bytes, now: datetime) -> ProviderNotice:
+    def notice(
+        self, headers: Mapping[str, str], raw_body: bytes, now: datetime
+    ) -> ProviderNotice | DisputeNotice:
         """Verify and read a callback.
 
         :raises BadSignature: not provably from VelocityPay.
@@ -117,6 +139,13 @@ class VelocityPay:
         if not mapping.is_reference(authorization):
             return Rejected("bad_reference", "The authorization's reference is not one of VelocityPay's")
         return self._operate(kind, f"/v1/authorizations/{authorization}/{part}", body, request)
+
+    def _operate_on_dispute(
+        self, kind: str, body: Mapping[str, object], request: ChallengeRequest | AcceptRequest
+    ) -> Outcome:
+        if not mapping.is_reference(request.dispute):
+            return Rejected("bad_reference", "The dispute's reference is not one of VelocityPay's")
+        return self._operate(kind, f"/v1/disputes/{request.dispute}/{kind}", body, request)
 
     def _operate(self, kind: str, path: str, body: Mapping[str, object], request: Request) -> Outcome:
         expected = mapping.Expected(request.idempotency_key, request.amount, kind, request.reference)

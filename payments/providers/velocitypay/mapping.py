@@ -46,6 +46,8 @@ OBJECTS: Final = {
     "void": "void",
     "refund": "refund",
     "transfer": "transfer",
+    "challenge": "challenge",
+    "accept": "accept",
 }
 
 STATUSES: Final = {
@@ -68,6 +70,12 @@ STATUSES: Final = {
     ("transfer", "paid"): Approved,
     ("transfer", "failed"): Declined,
     ("transfer", "pending"): Pending,
+    ("challenge", "succeeded"): Approved,
+    ("challenge", "declined"): Declined,
+    ("challenge", "pending"): Pending,
+    ("accept", "succeeded"): Approved,
+    ("accept", "declined"): Declined,
+    ("accept", "pending"): Pending,
 }
 
 DECLINE_CODES: Final = {
@@ -226,7 +234,9 @@ def notice(event: Mapping[str, Any]) -> ProviderNotice | None:
     described = operation_outcome(operation, Expected(key, None))
     if event["type"] != f"{operation.get('object')}.{operation.get('status')}":
         described = Unknown(f"unlisted_event:{event['type']}"[:100])
-    return ProviderNotice(event["id"], event["type"], key, operation["id"], described)
+    parent = operation.get("authorization") if operation.get("object") == "refund" else ""
+    refund_of = parent if isinstance(parent, str) else ""
+    return ProviderNotice(event["id"], event["type"], key, operation["id"], described, refund_of)
 
 
 def _money(amount: Money) -> dict[str, object]:

@@ -35,16 +35,23 @@ def report(pages: list[Mapping[str, Any]]) -> ProviderReport:
         lines = tuple(_report_line(row) for page in pages for row in page["operations"])
         currency = head["currency"]
         sums = {name: Money(head[name], currency) for name in ("captured", "fees", "refunded", "net")}
-        made = ProviderReport(head["id"], date.fromisoformat(head["date"]), lines=lines, **sums)
+        told = Money(head["disputed"], currency)
+        made = ProviderReport(
+            head["id"], date.fromisoformat(head["date"]), lines=lines, disputed=told, **sums
+        )
     except (KeyError, IndexError, TypeError, ValueError, Invalid) as error:
         raise Unanswered("bad_body") from error
     zero = Money.zero(currency)
     captured = sum((line.amount for line in lines if line.kind == "capture"), zero)
     refunded = sum((line.amount for line in lines if line.kind == "refund"), zero)
     fees = sum((line.fee for line in lines), zero)
-    if (captured, refunded, fees, captured - fees - refunded) != (
+    withdrawn = sum((line.amount for line in lines if line.kind == "withdrawal"), zero)
+    reinstated = sum((line.amount for line in lines if line.kind == "reinstatement"), zero)
+    disputed = withdrawn - reinstated
+    if (captured, refunded, disputed, fees, captured - fees - refunded - disputed) != (
         made.captured,
         made.refunded,
+        made.disputed,
         made.fees,
         made.net,
     ):
@@ -100,7 +107,7 @@ def readable(status: int, body: Mapping[str, Any] | None) -> Mapping[str, Any]:
 
 def _report_line(row: Mapping[str, Any]) -> ReportLine:
     currency = row["currency"]
-    if row["kind"] not in ("capture", "refund"):
+    if row["kind"] not in ("capture", "refund", "withdrawal", "reinstatement"):
         raise ValueError(row["kind"])
     return ReportLine(
         row["kind"],
@@ -108,4 +115,5 @@ def _report_line(row: Mapping[str, Any]) -> ReportLine:
         row["id"],
         Money(row["amount"], currency),
         Money(row["fee"], currency),
+        row["authorization_id"] or "",
     )

@@ -13,9 +13,9 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from payments.providers.base import ProviderNotice
+from payments.providers.base import DisputeNotice, ProviderNotice
 from payments.providers.errors import BadSignature
-from payments.providers.velocitypay import mapping
+from payments.providers.velocitypay import disputes, mapping
 
 TOLERANCE_SECONDS = 300
 SIGNATURES_MAX = 16
@@ -24,7 +24,7 @@ HEADERS = ("webhook-id", "webhook-timestamp", "webhook-signature")
 
 def parse(
     headers: Mapping[str, str], raw_body: bytes, secret: str | Sequence[str], now: datetime
-) -> ProviderNotice:
+) -> ProviderNotice | DisputeNotice:
     """Verify and read a callback.
 
     :raises BadSignature: unsigned, wrongly signed, too old, too new, or not readable.
@@ -70,12 +70,16 @@ def _key(secret: str) -> bytes:
     return base64.b64decode(secret.removeprefix("whsec_"))
 
 
-def _read(event_id: str, raw_body: bytes) -> ProviderNotice:
+def _read(event_id: str, raw_body: bytes) -> ProviderNotice | DisputeNotice:
     try:
         event = json.loads(raw_body)
     except (ValueError, RecursionError):
         event = None
-    notice = mapping.notice(event) if isinstance(event, dict) else None
+    notice = _understood(event) if isinstance(event, dict) else None
     if notice is None or notice.event_id != event_id:
         raise BadSignature("the callback is signed but not readable", fault="unreadable")
     return notice
+
+
+def _understood(event: Mapping[str, object]) -> ProviderNotice | DisputeNotice | None:
+    return disputes.notice(event) if disputes.is_about_one(event) else mapping.notice(event)
