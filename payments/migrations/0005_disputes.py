@@ -125,7 +125,7 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='provideroperation',
             name='kind',
-            field=models.CharField(choices=[('authorize', 'Authorize'), ('capture', 'Capture'), ('void', 'Void'), ('refund', 'Refund'), ('transfer', 'Transfer'), ('challenge', 'Challenge a dispute'), ('accept', 'Accept a dispute'), ('withdrawal', 'Withdrawal of a dispute'), ('reinstatement', 'Reinstatement of a dispute')], max_length=16),
+            field=models.CharField(choices=[('authorize', 'Authorize'), ('increment', 'Increment'), ('capture', 'Capture'), ('void', 'Void'), ('refund', 'Refund'), ('transfer', 'Transfer'), ('challenge', 'Challenge a dispute'), ('accept', 'Accept a dispute'), ('withdrawal', 'Withdrawal of a dispute'), ('reinstatement', 'Reinstatement of a dispute')], max_length=16),
         ),
         migrations.AddConstraint(
             model_name='payment',

@@ -35,7 +35,7 @@ def report(pages: list[Mapping[str, Any]]) -> ProviderReport:
         lines = tuple(_report_line(row) for page in pages for row in page["operations"])
         currency = head["currency"]
         sums = {name: Money(head[name], currency) for name in ("captured", "fees", "refunded", "net")}
-        told = Money(head["disputed"], currency)
+        told = Money(head.get("disputed", 0), currency)
         made = ProviderReport(
             head["id"], date.fromisoformat(head["date"]), lines=lines, disputed=told, **sums
         )
@@ -115,5 +115,5 @@ def _report_line(row: Mapping[str, Any]) -> ReportLine:
         row["id"],
         Money(row["amount"], currency),
         Money(row["fee"], currency),
-        row["authorization_id"] or "",
+        row.get("authorization_id") or "",
     )
