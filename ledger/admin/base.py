@@ -105,10 +105,10 @@ class Panel:
         ]
 
     @property
-    def cells(self) -> list[list[tuple[Any, bool]]]:
-        """Each row's cells, and whether they stand in a column of figures."""
-        figures = [is_figure for _, is_figure in self.columns]
-        return [list(zip(row, figures, strict=True)) for row in self.rows]
+    def cells(self) -> list[list[tuple[Any, str, bool]]]:
+        """Each row's cells with the heading, and whether they stand in a column of figures."""
+        columns = self.columns
+        return [[(cell, *column) for cell, column in zip(row, columns, strict=True)] for row in self.rows]
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +200,7 @@ class ViewOnlyAdmin(ModelAdmin):
     def facts(self, row: Any) -> list[Facts]:
         """Return the groups of facts; by default every column that is not hidden, in the model's order."""
         shown = [f for f in row._meta.concrete_fields if f.name not in self.hidden_fields]
-        items = [(f.verbose_name, self._fact(row, f)) for f in shown]
+        items = [(f.verbose_name.removesuffix(" minor"), self._fact(row, f)) for f in shown]
         if hasattr(row, "public_id"):
             items.insert(0, ("public id", formats.code(row.public_id)))
         return [Facts("", items)]

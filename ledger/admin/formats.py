@@ -6,6 +6,7 @@ the locale's list is not used, because it rounds dinars to whole ones.
 
 import json
 from datetime import datetime
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Final
 
@@ -16,12 +17,15 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 from moneyed.l10n import format_money
 
+from ledger.ids import show
 from ledger.masking import mask
+from ledger.models.fx import plain
 from ledger.money import Money, exponent
 
 LOCALE: Final = "en"
 NOTHING: Final = mark_safe('<span class="house-none">&mdash;</span>')
 TEXT_MAX: Final = 4_000
+ACTOR: Final = {"kind", "id", "label"}
 
 # Which words are good news, which are to be watched, which are bad; any other is shown plainly.
 TONES: Final = {
@@ -80,6 +84,16 @@ def moment(at: datetime | None) -> SafeString:
 def code(text: Any) -> SafeString:
     """Return an identifier in a fixed-width face."""
     return format_html('<code class="house-code">{}</code>', text) if text else NOTHING
+
+
+def rate(value: Decimal | None) -> SafeString:
+    """Return an exact decimal without the zeros at its end."""
+    return NOTHING if value is None else format_html('<span class="house-rate">{}</span>', plain(value))
+
+
+def actor(value: dict[str, Any]) -> SafeString:
+    """Return who acted, as rows keep it."""
+    return format_html("{} ({})", value["label"] or value["id"], value["kind"].replace("_", " "))
 
 
 def link(row: models.Model | None, text: str = "") -> SafeString:
@@ -155,7 +169,7 @@ def field_value(row: models.Model, field: "models.Field[Any, Any]") -> SafeStrin
     if isinstance(field, models.ForeignKey):
         return link(getattr(row, field.name)) if value is not None else NOTHING
     if isinstance(field, models.JSONField):
-        return block(value)
+        return actor(value) if isinstance(value, dict) and value.keys() == ACTOR else block(value)
     if isinstance(field, models.DateTimeField):
         return moment(value)
     if isinstance(field, models.BinaryField):
@@ -163,7 +177,9 @@ def field_value(row: models.Model, field: "models.Field[Any, Any]") -> SafeStrin
     if isinstance(field, models.BooleanField):
         return badge("yes" if value else "no") if value is not None else NOTHING
     if isinstance(field, models.UUIDField):
-        return code(value)
+        return code(show("mer", value) if value and field.name == "merchant_id" else value)
+    if isinstance(field, models.DecimalField):
+        return rate(value)
     if field.name in {"state", "outcome", "decision", "level"}:
         return badge(value)
     if field.attname.endswith("_minor") and hasattr(row, "currency"):

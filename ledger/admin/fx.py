@@ -1,6 +1,7 @@
 """Exchange for staff: what sources said, finance's table and spreads, quotes, conversions, what they left."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
@@ -31,7 +32,6 @@ from ledger.models import (
     FxTableRate,
     FxUnwind,
 )
-from ledger.models.fx import plain
 from ledger.models.fx_rates import FxKind, FxSource
 from ledger.money import Money
 
@@ -51,7 +51,7 @@ def rate_column(name: str, title: str) -> Column:
 
 def rate_shown(rate: Any) -> SafeString:
     """Return a rate for a column of figures."""
-    return formats.NOTHING if rate is None else formats.code(plain(rate))
+    return formats.rate(rate)
 
 
 @admin.display(description="merchant")
@@ -152,7 +152,7 @@ class FxQuoteAdmin(ViewOnlyAdmin):
 class FxConversionAdmin(ViewOnlyAdmin):
     """Money turned from one currency into another, explained, and what of it was turned back."""
 
-    list_display = ["__str__", "state_is", "merchant", "house", "customer", "spread_is", "gain", "done"]
+    list_display = ["__str__", "state_is", "merchant", "customer", "spread_is", "gain", "done"]
     list_filter = [filters.state_of(FxConversion)]
     search_fields = ["=id", "=merchant_id", "=entry_id"]
     hidden_fields = [
@@ -161,7 +161,6 @@ class FxConversionAdmin(ViewOnlyAdmin):
     ]  # fmt: skip
     state_is = badge_column("state")
     merchant = merchant_column
-    house = rate_column("house_rate", "house rate")
     customer = rate_column("customer_rate", "customer's rate")
     spread_is = money_column("spread_minor", "Spread", "buy_currency")
     gain = money_column("gain_minor", "Gain or loss", "buy_currency")
@@ -258,7 +257,7 @@ def sources_panel(sources: dict[str, Any]) -> Panel:
             [
                 FxSource(one["source"]).label,
                 formats.code(one.get("rate")),
-                formats.code(one["as_of"]),
+                formats.moment(datetime.fromisoformat(one["as_of"]) if one["as_of"] else None),
                 formats.code(one.get("by")),
                 formats.badge(verdict),
             ]

@@ -45,14 +45,20 @@ def _text() -> forms.TextInput:
     return forms.TextInput(attrs=_INPUT)
 
 
+def _instant() -> forms.DateTimeInput:
+    return forms.DateTimeInput(attrs={**_INPUT, "type": "datetime-local", "step": "1"})
+
+
 class RateForm(ReasonForm):
     """A rate of finance's own."""
 
     base = forms.CharField(label="One unit of (EUR, USD, …)", min_length=3, max_length=3, widget=_text())
     quote = forms.CharField(label="is, in", min_length=3, max_length=3, widget=_text())
     rate = forms.CharField(label="so much, as a decimal", max_length=25, widget=_text())
-    valid_from = forms.DateTimeField(label="From (UTC; empty: now)", required=False, widget=_text())
-    valid_to = forms.DateTimeField(label="Until (UTC; empty: until changed)", required=False, widget=_text())
+    valid_from = forms.DateTimeField(label="From (UTC; empty: now)", required=False, widget=_instant())
+    valid_to = forms.DateTimeField(
+        label="Until (UTC; empty: until changed)", required=False, widget=_instant()
+    )
     field_order = ["base", "quote", "rate", "valid_from", "valid_to", "reason"]
 
 
@@ -64,7 +70,7 @@ class SpreadForm(ReasonForm):
     merchant = forms.CharField(
         label="Merchant (empty: everybody)", max_length=40, required=False, widget=_text()
     )
-    valid_from = forms.DateTimeField(label="From (UTC; empty: now)", required=False, widget=_text())
+    valid_from = forms.DateTimeField(label="From (UTC; empty: now)", required=False, widget=_instant())
     field_order = ["kind", "bps", "merchant", "valid_from", "reason"]
 
 
@@ -139,7 +145,7 @@ def exposure_report(request: HttpRequest, site: AdminSite) -> HttpResponse:
     at = clock.now()
     positions = Panel(
         "Open positions of the house",
-        ["pair", "base", "counter", "opened at", "rate now", "gain or loss if closed now", ""],
+        ["pair", "base", "counter", "opened at", "rate now", "gain or loss if closed now", "why not"],
         [
             [
                 formats.code(one.pair),

@@ -82,9 +82,10 @@ def shown(site: AdminSite, kind: str, name: str, told: Any) -> SafeString:
     masked = {*getattr(page, "masked_fields", ()), *getattr(page, "hidden_fields", ())}
     if name in masked or changes.is_fingerprint(told) or told == {"hidden": True}:
         return formats.code(MASK)
-    value = mask({name: changes.decode(told)})[name]
+    value = changes.decode(told)
     if isinstance(value, datetime):
         return formats.moment(value)
+    value = mask({name: value})[name]
     if isinstance(value, dict | list):
         return formats.block(value)
     if isinstance(value, bytes):

@@ -82,7 +82,7 @@ class Account(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.code} {self.owner} {self.currency}".replace("  ", " ")
+        return " ".join(filter(None, (self.code.replace("_", " "), self.owner, self.currency)))
 
     @property
     def public_id(self) -> str:

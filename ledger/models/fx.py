@@ -119,6 +119,7 @@ class FxQuote(_Exchanged):
 
     class Meta:
         db_table = "ledger_fx_quote"
+        verbose_name = "FX quote"
         constraints = [
             models.CheckConstraint(condition=Q(sell_minor__gt=0), name="ledger_fx_quote_sells"),
             models.CheckConstraint(condition=Q(buy_minor__gt=0), name="ledger_fx_quote_buys"),
@@ -201,6 +202,7 @@ class FxConversion(_Exchanged):
 
     class Meta:
         db_table = "ledger_fx_conversion"
+        verbose_name = "FX conversion"
         constraints = [
             models.CheckConstraint(
                 condition=Q(house_minor=F("buy_minor") + F("spread_minor")),
@@ -278,6 +280,7 @@ class FxUnwind(models.Model):
 
     class Meta:
         db_table = "ledger_fx_unwind"
+        verbose_name = "FX unwind"
         constraints = [
             models.UniqueConstraint(fields=["conversion", "number"], name="ledger_fx_unwind_numbered"),
             models.CheckConstraint(
@@ -317,6 +320,7 @@ class FxExposure(models.Model):
 
     class Meta:
         db_table = "ledger_fx_exposure"
+        verbose_name = "FX exposure"
         constraints = [
             models.UniqueConstraint(
                 fields=["conversion"], condition=Q(unwind=None), name="ledger_fx_exposure_once"

@@ -73,6 +73,8 @@ class FxTableRate(models.Model):
 
     class Meta:
         db_table = "ledger_fx_table"
+        verbose_name = "rate of finance"
+        verbose_name_plural = "rates of finance"
         constraints = [
             models.CheckConstraint(condition=Q(rate__gt=0), name="ledger_fx_table_above_zero"),
             models.CheckConstraint(condition=~Q(base=F("quote")), name="ledger_fx_table_of_two"),
@@ -102,6 +104,7 @@ class FxSpread(models.Model):
 
     class Meta:
         db_table = "ledger_fx_spread"
+        verbose_name = "FX spread"
         constraints = [
             models.CheckConstraint(condition=Q(bps__lte=SPREAD_BPS_MAX), name="ledger_fx_spread_bounded"),
             models.CheckConstraint(

@@ -230,7 +230,7 @@ class Hold(Recorded):
         ]
 
     def __str__(self) -> str:
-        return self.public_id
+        return f"hold {self.public_id}"
 
     @property
     def is_open(self) -> bool:
