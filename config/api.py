@@ -57,6 +57,7 @@ ROUTES: tuple[Route, ...] = (
     Route("payments/core/{id}", PaymentViewSet, {"get": "retrieve"}),
     Route("payments/core/{id}/authorize", PaymentViewSet, {"put": "authorize"}),
     Route("payments/core/{id}/capture", PaymentViewSet, {"put": "capture"}),
+    Route("payments/core/{id}/increase", PaymentViewSet, {"put": "increase"}),  # ours, beside the contract
     Route("payments/core/{id}/complete", PaymentViewSet, {"put": "complete"}),
     Route("payments/core/{id}/fail", PaymentViewSet, {"put": "fail"}),
     Route("payments/core/{id}/cancel", PaymentViewSet, {"put": "cancel"}),

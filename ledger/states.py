@@ -84,6 +84,7 @@ class Machine:
                 row.__dict__.setdefault("_edges_taken", []).append((edge, was))
                 return result
 
+            take.__dict__["edge"] = edge  # so that a walk over the model finds which method takes which edge
             return take
 
         return bind

@@ -12,9 +12,10 @@ class PaymentsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        # They register themselves; refunding concludes refunds, answering_disputes answers.
+        # They register themselves; refunding, increasing and answering_disputes conclude their kinds of operation.
         for module in (
-            "handlers", "invariants", "dispute_invariants", "tasks", "services.refunding",
-            "services.answering_disputes", "explanations", "share_explanations", "dispute_explanations",
+            "handlers", "invariants", "machine_invariants", "dispute_invariants", "tasks",
+            "services.refunding", "services.increasing", "services.answering_disputes",
+            "explanations", "share_explanations", "dispute_explanations",
         ):  # fmt: skip
             import_module(f"{self.name}.{module}")

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
-from django.db.models import Exists, Model, OuterRef, Prefetch, Q, QuerySet
+from django.db.models import Exists, F, Model, OuterRef, Prefetch, Q, QuerySet
 
 from payments import states
 from payments.models import (
@@ -25,6 +25,7 @@ from payments.models.payments import PaymentNotFound
 from payments.models.refunds import RefundNotFound
 from payments.models.transactions import PaymentTransactionNotFound
 from payments.models.webhooks import ProviderWebhookNotFound
+from payments.providers import registry
 from payments.providers.base import DisputeNotice, ProviderNotice
 
 Row = TypeVar("Row", bound=Model)
@@ -80,11 +81,18 @@ def payment_by_authorization(provider: str, reference: str) -> Payment | None:
 
 
 def payment_by_provider_reference(merchant_id: Whose, reference: str) -> Payment:
-    """Return the payment that a provider knows under a reference.
+    """Return the payment that a provider knows under a reference: its own, or that of one of its captures.
 
     :raises PaymentNotFound: the merchant has none.
     """
-    return _one(payments(merchant_id).filter(provider_reference=reference), PaymentNotFound)
+    found = next(iter(payments(merchant_id).filter(provider_reference=reference)[:1]), None)
+    if found is not None:
+        return found
+    of_captures = ProviderOperation.objects.filter(
+        kind="capture", outcome=OutcomeKind.APPROVED, provider_reference=reference
+    )
+    captured = of_captures.filter(provider__in=registry.names()).values("payment_id")
+    return _one(payments(merchant_id).filter(pk__in=captured), PaymentNotFound)
 
 
 def payments_with_status(merchant_id: Whose, status: str) -> QuerySet[Payment]:
@@ -120,6 +128,16 @@ def payments_to_expire(at: datetime) -> "QuerySet[Payment, tuple[UUID, UUID]]":
     """Return merchant and id of payments whose time was over at `at`, the longest over first."""
     rows = Payment.objects.filter(expires_at__lte=at, state__in=states.PAYMENT_STATES_IN_MOTION)
     return rows.filter(~_has_open()).order_by("expires_at").values_list("merchant_id", "pk")
+
+
+def payments_to_warn_of(at: datetime, until: datetime) -> "QuerySet[Payment, tuple[UUID, UUID]]":
+    """Return merchant and id of authorizations that lapse before `until`, of which nobody was warned and that
+    are not captured by us before."""
+    rows = Payment.objects.filter(
+        expires_at__gt=at, expires_at__lte=until, state__in=states.RESERVED, expiry_warned_at=None
+    )
+    rows = rows.filter(Q(capture_at=None) | Q(capture_at__gte=F("expires_at")))
+    return rows.order_by("expires_at").values_list("merchant_id", "pk")
 
 
 def payments_to_complete(before: datetime) -> "QuerySet[Payment, tuple[UUID, UUID]]":

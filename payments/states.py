@@ -58,6 +58,8 @@ PAYMENT: Final = Machine(
         Edge("fail_cancel", {AUTHORIZED, REQUIRES_ACTION}, STAY, "payment.cancel_failed"),
         # What was not captured of a partly captured payment is given up: no money moves.
         Edge("close_capture", {PARTLY_CAPTURED}, CAPTURED, "payment.capture_closed"),
+        # The customer's bank was told that the rest will not be taken.
+        Edge("release_rest", {CAPTURED, COMPLETED}, STAY, "payment.rest_released"),
         Edge("complete", {CAPTURED}, COMPLETED, "payment.completed"),
         Edge("cancel", {CREATED, UNDER_REVIEW, REQUIRES_ACTION, AUTHORIZED}, CANCELLED, "payment.cancelled"),
         Edge("expire", {CREATED, AUTHORIZED}, EXPIRED, "payment.expired"),
@@ -66,6 +68,8 @@ PAYMENT: Final = Machine(
         Edge("void_late", {CANCELLED}, CANCELLED, "payment.late_authorization_voided"),
     ],
 )
+
+RESERVED: Final = frozenset({AUTHORIZED, PARTLY_CAPTURED})  # where the customer's bank holds money for us
 
 PROCESSING: Final = "processing"
 PENDING: Final = "pending"

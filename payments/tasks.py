@@ -17,6 +17,7 @@ from payments.services import (
     completing,
     fetching_rates,
     recovering,
+    releasing,
     voiding,
     warning_disputes,
     webhook_applying,
@@ -43,6 +44,12 @@ def void_late(reference: str, at: datetime) -> None:
     voiding.void_late_by_job(UUID(reference), at)
 
 
+@runs(releasing.JOB, queue="money")
+def release_rest(reference: str, at: datetime) -> None:
+    """Give back what a closed payment did not take."""
+    releasing.release_by_job(UUID(reference), at)
+
+
 @runs(authorizing.TIME_OUT_JOB, queue="money")
 def time_out_action(reference: str, at: datetime) -> None:
     """Give up a payment whose customer did not act in time."""
@@ -65,8 +72,9 @@ def recover_operations(**_: Any) -> None:
 
 @shared_task
 def expire_payments(**_: Any) -> None:
-    """Let authorizations and unused payments lapse."""
+    """Let authorizations and unused payments lapse, and warn of those that will soon."""
     completing.expire_due(clock.now())
+    completing.warn_due(clock.now())
 
 
 @shared_task

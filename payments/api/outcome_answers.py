@@ -35,7 +35,7 @@ def asked(payment: Payment) -> Reply:
 
 
 def captured(payment: Payment) -> Reply:
-    """Return the answer to a capture, by what became of its own operation.
+    """Return the answer to a capture or an increase, by what became of its own operation.
 
     The payment alone does not tell: its figures move with other captures, and did already when a request is
     run again. A capture that was refused leaves it as it was, but for the decline: that is a 402.

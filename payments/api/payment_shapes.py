@@ -95,6 +95,12 @@ class CapturePayment(StrictSerializer):
     final = FlagField(required=False, help_text="Give the rest up; nothing more is captured.")
 
 
+class IncreasePayment(StrictSerializer):
+    """How much more to reserve."""
+
+    amount = AmountField()
+
+
 class Reason(StrictSerializer):
     """Why."""
 

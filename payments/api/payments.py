@@ -16,7 +16,7 @@ from payments.api import renderings
 from payments.api.payment_reads import ID, TAG, PaymentReads
 from payments.models import Payment
 from payments.models.payments import CaptureTooLarge, PaymentNotFound
-from payments.services import authorizing, capturing, completing, creating, paying, voiding
+from payments.services import authorizing, capturing, completing, creating, increasing, paying, voiding
 from payments.services.creating import Customer, NewPayment, WantedShare
 from payments.services.operations import OperationOpen
 from vendors.api.openapi import Answer, Body, Refusal, documented
@@ -45,6 +45,7 @@ class PaymentViewSet(PaymentReads):
         "create": WRITE,
         "authorize": WRITE,
         "capture": WRITE,
+        "increase": WRITE,
         "complete": WRITE,
         "fail": WRITE,
         "cancel": WRITE,
@@ -160,6 +161,48 @@ class PaymentViewSet(PaymentReads):
             operation_id=self.effect_id,
             amount=Money(asked["amount"], known.currency) if "amount" in asked else None,
             final=asked.get("final", False),
+            actor=self.actor,
+            at=clock.now(),
+            answer=self.answer(answers.captured),
+        )
+        return self.finish(payment)
+
+    @documented(
+        operation_id="payments_increase",
+        tag=TAG,
+        summary="Increase an authorization",
+        description="Reserves an amount beside what is authorized, while nothing is captured, where the "
+        "provider can. The payment is of more then; what is added is the merchant's own, no vendor's.",
+        parameters=[ID],
+        body=Body(shapes.IncreasePayment, {"amount": 1500}),
+        answers={
+            200: Answer(
+                shapes.PaymentShape,
+                shapes.payment_example(amount=shapes.usd(6499), authorized=shapes.usd(6499)),
+                "Increased.",
+            ),
+            202: UNKNOWN,
+        },
+        errors=(
+            DECLINED,
+            PaymentNotFound,
+            StateConflict,
+            OperationOpen,
+            capturing.AuthorizationExpired,
+            increasing.IncreaseNotPossible,
+            increasing.IncreaseTooLarge,
+        ),
+        key="accepted",
+    )
+    def increase(self, request: Request, id: str) -> HttpResponse:
+        """Reserve more."""
+        asked = self.read(shapes.IncreasePayment)
+        known = selectors.bare_payment(self.merchant.pk, _payment_id(id))
+        payment = increasing.increase(
+            merchant_id=self.merchant.pk,
+            payment_id=known.pk,
+            operation_id=self.effect_id,
+            amount=Money(asked["amount"], known.currency),
             actor=self.actor,
             at=clock.now(),
             answer=self.answer(answers.captured),

@@ -289,6 +289,10 @@ class Payment(Recorded):
     def close_capture(self) -> None:
         """Give up what was not captured."""
 
+    @PAYMENT.edge("release_rest")
+    def release_rest(self) -> None:
+        """Note that the customer's bank reserves the rest no longer."""
+
     # --- refunds ------------------------------------------------------------------------------------------
     @PAYMENT.edge("set_refund_aside")
     def set_refund_aside(self, amount: Money) -> None:

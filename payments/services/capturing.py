@@ -21,7 +21,7 @@ from payments.models import Payment, ProviderOperation
 from payments.models.operations import Kind
 from payments.models.payments import CaptureTooLarge
 from payments.providers.outcomes import Approved, Declined, Outcome, Rejected
-from payments.services import capture_steps, operations, performing
+from payments.services import capture_steps, operations, performing, releasing
 from payments.services.authorizing import CAPTURE_JOB
 from payments.services.operations import Answer, Intent, OperationOpen
 
@@ -190,6 +190,8 @@ def _approved(
                 operation_id=operation.public_id,
             )
         )
+    if is_last:
+        releasing.release_later(payment, at)
     payment.share_rows = shares
 
 

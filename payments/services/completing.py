@@ -19,7 +19,7 @@ from ledger.states import StateConflict
 from payments import locks, news, selectors, states
 from payments.capture_division import Part
 from payments.models import Payment, PaymentTransaction
-from payments.services import capture_steps, performing
+from payments.services import capture_steps, performing, releasing
 from payments.services.authorizing import AUTHORIZE_JOB
 from payments.services.operations import Answer, OperationOpen
 
@@ -39,10 +39,15 @@ def complete(
 ) -> Payment:
     """Close a captured payment from which nothing more is expected, with its shares; return it.
 
-    :raises PaymentNotFound: :raises StateConflict: it is not captured.
+    What a partly captured one did not take is given up first.
+
+    :raises PaymentNotFound: :raises StateConflict: nothing of it is captured.
+    :raises OperationOpen: a capture is under way.
     """
     payment = locks.payment(merchant_id, payment_id)
     if not (payment.state == states.COMPLETED and performing.has_done(payment, operation_id)):
+        if payment.state == states.PARTLY_CAPTURED:
+            _give_rest_up(payment, performing.asked(operation_id), actor, at)
         _complete(payment, performing.asked(operation_id), actor, at)
     payment.is_processing = False
     answer(payment)
@@ -124,6 +129,40 @@ def _complete_by_age(merchant_id: UUID, payment_id: UUID, before: datetime, at: 
     if payment.state != states.CAPTURED or not is_due or payment.refunding_minor:
         return False
     _complete(payment, Cause("sweep", "completion"), SYSTEM, at)
+    return True
+
+
+def _give_rest_up(payment: Payment, cause: Cause, actor: Actor, at: datetime) -> None:
+    if payment.capturing_minor:
+        raise OperationOpen("a capture of this payment is under way")
+    shares = [share for share in locks.shares(payment.pk) if share.is_open]
+    with record(payment, *shares, actor=actor, cause=cause, at=at) as entry:
+        _end_shares(payment, shares, at)
+        payment.close_capture()
+        for share in shares:
+            entry.announce(news.of_share(share), subject=share)
+        entry.announce(news.of_payment(payment))
+    releasing.release_later(payment, at)
+
+
+def warn_due(at: datetime) -> int:
+    """Tell merchants of authorizations that lapse soon and that nobody will capture; return how many."""
+    until = at + timedelta(hours=settings.PAYMENT_EXPIRY_WARNING_HOURS)
+    due = selectors.payments_to_warn_of(at, until)[:SWEEP_AT_ONCE]
+    return sum(_warn(merchant_id, payment_id, until, at) for merchant_id, payment_id in due)
+
+
+@phased
+def _warn(merchant_id: UUID, payment_id: UUID, until: datetime, at: datetime) -> bool:
+    payment = locks.payment(merchant_id, payment_id)
+    is_soon = payment.expires_at is not None and payment.expires_at <= until
+    if not is_soon or payment.expiry_warned_at is not None or payment.state not in states.RESERVED:
+        return False
+    with record(payment, actor=SYSTEM, cause=Cause("sweep", "expiry"), at=at) as entry:
+        payment.warn_of_expiry(at)
+        entry.announce(
+            news.of_payment(payment, expires_at=payment.expires_at.isoformat() if payment.expires_at else "")
+        )
     return True
 
 

@@ -23,7 +23,7 @@ from payments import locks, news, selectors, states
 from payments.models import Payment, ProviderOperation
 from payments.models.operations import Kind
 from payments.providers.outcomes import Approved, Declined, Outcome, Rejected
-from payments.services import operations, performing
+from payments.services import operations, performing, releasing
 from payments.services.authorizing import VOID_LATE_JOB
 from payments.services.operations import Answer, Intent, OperationOpen
 
@@ -198,11 +198,29 @@ def conclude(
 ) -> Payment:
     """End a void with an outcome, from whoever learns it first; return the payment."""
     payment, operation = locks.payment_with_operation(operation_id)
-    if operation.is_awaited:
+    if operation.is_awaited and operation.leg == releasing.LEG:
+        _apply_release(payment, operation, outcome, actor, at)
+    elif operation.is_awaited:
         _apply(payment, operation, outcome, actor, at)
     payment.is_processing = operation.is_open
     answer(payment)
     return payment
+
+
+def _apply_release(
+    payment: Payment, operation: ProviderOperation, outcome: Outcome, actor: Actor, at: datetime
+) -> None:
+    match outcome:
+        case Approved():
+            with record(payment, actor=actor, cause=operations.cause(operation), at=at) as entry:
+                payment.release_rest()
+                entry.announce(news.of_payment(payment, step_minor=outcome.amount.minor))
+        case Declined() | Rejected():
+            pass  # the rest lapses by itself
+        case _:
+            operations.note(operation, outcome, at)
+            return
+    operations.close(operation, outcome, at)
 
 
 def _apply(
