@@ -106,3 +106,50 @@ class TestQueryBudgets:
             assert good(shop.client.post(CORE, body), 201)["status"] == "captured"
         costs["pay"] = len(sent)
         assert costs == HOT_COSTS
+
+
+class TestNarrowing:
+    def test_by_creation_currency_and_method(self, shop: Shop, northwind: Merchant) -> None:
+        euro = rows.create_payment(northwind, order_ref="order-8", currency="EUR").public_id
+        bank = rows.create_payment(northwind, order_ref="order-8", method_type="bank_transfer").public_id
+        card = rows.create_payment(northwind, order_ref="order-8", capture_method="automatic").public_id
+
+        def found(query: str) -> list[str]:
+            page = good(shop.client.get(f"{CORE}order/order-8?{query}"), 200)
+            return [row["id"] for row in page["data"]]
+
+        assert found("currency=EUR") == [euro]
+        assert found("method=bank_transfer") == [bank]
+        assert found("capture_method=automatic") == [card]
+        assert found("currency=USD&method=card") == [card]
+        assert found("currency=EUR&method=bank_transfer") == []
+
+    def test_by_the_moment_of_creation_from_inclusive_to_exclusive(self, shop: Shop) -> None:
+        made = [shop.created(order_id="order-9") for _ in range(3)]
+        moments = [row["created_at"].replace("Z", "000Z") for row in made]
+
+        def found(query: str) -> int:
+            return len(good(shop.client.get(f"{CORE}order/order-9?{query}"), 200)["data"])
+
+        assert found("created_from=2020-01-01T00:00:00Z") == 3
+        assert found("created_to=2020-01-01T00:00:00Z") == 0
+        assert found("created_from=2100-01-01T00:00:00Z") == 0
+        assert found(f"created_from={moments[0]}") == 3
+        assert found(f"created_to={moments[0]}") == 0
+        assert found(f"created_from={moments[0]}&created_to=2100-01-01T00:00:00Z&limit=2") == 2
+
+    @pytest.mark.parametrize(
+        "query",
+        [
+            "created_from=yesterday", "created_to=2026-01-01", "currency=usd", "currency=XXY", "method=cash",
+            "capture_method=later",
+        ],
+    )  # fmt: skip
+    def test_refuses_what_is_not_of_its_form(self, shop: Shop, query: str) -> None:
+        refused = problem(shop.client.get(f"{CORE}status/pending?{query}"), 400, "invalid_request")
+        assert refused["param"] == query.partition("=")[0]
+
+    def test_finds_a_payment_by_its_captures_reference_too(self, shop: Shop) -> None:
+        paid = good(shop.client.post(CORE, shop.body(confirm=True, capture_method="automatic")), 201)
+        (capture,) = shop.network.truth(reference=paid["id"], kind="capture")
+        assert good(shop.client.get(f"{CORE}transaction/{capture['id']}"), 200)["id"] == paid["id"]

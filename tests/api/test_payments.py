@@ -67,10 +67,55 @@ class TestCreate:
         assert made["status"] == "authorized"
         assert made["payment_method"] == {"type": "card", "brand": "visa", "last4": "4242"}
 
-    def test_captures_by_itself_when_asked_to(self, shop: Shop) -> None:
+    def test_captures_in_the_same_request_when_asked_to(self, shop: Shop) -> None:
         made = good(shop.client.post(CORE, shop.body(confirm=True, capture_method="automatic")), 201)
-        run_jobs()
+        assert (made["status"], made["captured"]["amount"]) == ("captured", 10_000)
+        assert shop.payment(made["id"]) == made
+
+    def test_sends_the_customer_to_act_and_is_paid_after_that(self, shop: Shop) -> None:
+        body = shop.body(
+            "challenge", confirm=True, capture_method="automatic", return_url="https://shop.example/back"
+        )
+        made = good(shop.client.post(CORE, body), 201)
+        assert made["status"] == "requires_action"
+        action = made["next_action"]
+        assert (action["type"], action["return_url"]) == ("redirect_to_url", "https://shop.example/back")
+        listed = good(shop.client.get(f"{CORE}status/requires_action"), 200)["data"]
+        assert [row["id"] for row in listed] == [made["id"]]
+        assert shop.network.act(action["url"]).headers["location"] == "https://shop.example/back"
+        recovering.sweep(clock.now() + timedelta(seconds=60))
+        paid = shop.payment(made["id"])
+        assert (paid["status"], paid["next_action"]) == ("captured", None)
+        assert paid["authentication"] == {
+            "result": "authenticated", "liability_shift": "issuer", "exemption": None,
+        }  # fmt: skip
+
+    def test_pays_and_captures_on_a_date(self, shop: Shop) -> None:
+        at = clock.now()
+        later, then = ((at + timedelta(days=days)).isoformat() for days in (2, 3))
+        body = shop.body(scheduled_date=later, capture_method="scheduled", capture_at=then)
+        made = good(shop.client.post(CORE, body), 201)
+        assert (made["status"], made["capture_method"]) == ("pending", "scheduled")
+        assert made["scheduled_date"][:19] == later[:19]
+        run_jobs(2 * 86_400 + 1)
+        assert shop.payment(made["id"])["status"] == "authorized"
+        run_jobs(3 * 86_400 + 1)
         assert shop.payment(made["id"])["status"] == "captured"
+
+    def test_names_the_date_that_cannot_be_kept(self, shop: Shop, northwind: Merchant) -> None:
+        body = shop.body(scheduled_date="2026-01-01T00:00:00Z")
+        assert problem(shop.client.post(CORE, body), 422, "date_invalid")["param"] == "scheduled_date"
+        body = shop.body(capture_at=(clock.now() + timedelta(days=1)).isoformat())
+        assert problem(shop.client.post(CORE, body), 422, "date_invalid")["param"] == "capture_at"
+        assert not Payment.objects.filter(merchant=northwind).exists()
+
+    def test_raises_an_authorization(self, shop: Shop) -> None:
+        made = shop.authorized()
+        more = good(shop.client.put(f"{CORE}{made['id']}/increase", {"amount": 500}), 200)
+        assert (more["amount"]["amount"], more["authorized"]["amount"]) == (10_500, 10_500)
+        no = shop.authorized("increment_declined")
+        response = shop.client.put(f"{CORE}{no['id']}/increase", {"amount": 500})
+        assert problem(response, 402, "payment_declined")["payment"]["authorized"]["amount"] == 10_000
 
     def test_answers_a_decline_with_402_and_the_payment(self, shop: Shop) -> None:
         response = shop.client.post(CORE, shop.body("insufficient_funds", confirm=True))
@@ -161,7 +206,10 @@ class TestCreateRefusals:
             {"metadata": {"k": 1}}, {"metadata": {f"k{n}": "v" for n in range(51)}}, {"confirm": "yes"},
             {"vendor_split": {}}, {"vendor_split": [{"vendor_id": "ven_1", "amount": 1}]},
             {"payment_method": {"type": "cash", "token": "t"}}, {"payment_method": {"type": "card"}},
-            {"capture_method": "later"}, {"customer": {"ip": "nowhere"}}, {"customer": {"country": "us"}},
+            {"capture_method": "later"},
+            {"return_url": "javascript:alert(1)"}, {"return_url": "http://shop.example"},
+            {"exemption": "mine"}, {"scheduled_date": "tomorrow"}, {"capture_at": 7},
+            {"customer": {"ip": "nowhere"}}, {"customer": {"country": "us"}},
         ],
         ids=str,
     )  # fmt: skip

@@ -33,6 +33,7 @@ NOWHERE: Final = "01kagm3c8qf3p8w0t5y5r4d2ne"
 OURS: Final = re.compile(r"^(payments|payment-webhooks|refunds|vendors|explain|accounts|transfers|holds|fx)/")
 BODIES: Final[dict[str, Any]] = {
     "payments/core/{id}/fail": {"reason": "r"},
+    "payments/core/{id}/increase": {"amount": 1},
     "payments/{id}/complete": {"gateway_reference": "auth_1"},
     "payments/{id}/fail": {"reason": "r"},
     "refunds/{id}/fail": {"reason": "r"},
