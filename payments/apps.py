@@ -12,7 +12,7 @@ class PaymentsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        # They register themselves; refunding, increasing and answering_disputes conclude their kinds of operation.
+        # They register themselves; the services among them conclude their kinds of operation.
         for module in (
             "handlers", "invariants", "machine_invariants", "dispute_invariants", "tasks",
             "services.refunding", "services.increasing", "services.answering_disputes",
