@@ -14,6 +14,7 @@ from typing import Any
 from django.urls import URLPattern, path
 from rest_framework.viewsets import ViewSetMixin
 
+from payments.api.disputes import DisputeEvidenceViewSet, DisputeViewSet
 from payments.api.payment_webhooks import PaymentWebhookViewSet
 from payments.api.payments import PaymentViewSet
 from payments.api.refunds import RefundViewSet
@@ -81,6 +82,14 @@ ROUTES: tuple[Route, ...] = (
     Route("refunds/{id}/process", RefundViewSet, {"post": "process"}),
     Route("refunds/{id}/complete", RefundViewSet, {"post": "complete"}),
     Route("refunds/{id}/fail", RefundViewSet, {"post": "fail"}),
+    # ours: disputes
+    Route("disputes/", DisputeViewSet, {"get": "list"}),
+    Route("disputes/payment/{payment_id}", DisputeViewSet, {"get": "of_payment"}),
+    Route("disputes/status/{status}", DisputeViewSet, {"get": "with_status"}),
+    Route("disputes/{id}", DisputeViewSet, {"get": "retrieve"}),
+    Route("disputes/{id}/evidence", DisputeEvidenceViewSet, {"post": "create"}),
+    Route("disputes/{id}/challenge", DisputeViewSet, {"post": "challenge"}),
+    Route("disputes/{id}/accept", DisputeViewSet, {"post": "accept"}),
     # no. 11
     Route("payment-webhooks/", PaymentWebhookViewSet, {"post": "create"}),
     Route("payment-webhooks/payment/{payment_id}", PaymentWebhookViewSet, {"get": "of_payment"}),

@@ -16,6 +16,8 @@ ACTS: Final = {
     "fraud.decide_review": ("fraudreview", "May approve and decline fraud reviews"),
     "fraud.keep_lists": ("listentry", "May end entries of block and allow lists"),
     "payments.decide_refund": ("refund", "May approve and reject refunds"),
+    "payments.decide_large_refund": ("refund", "May approve and reject refunds that need a senior person"),
+    "payments.answer_dispute": ("dispute", "May add evidence to disputes, challenge and accept them"),
     "payments.keep_webhooks": ("providerwebhook", "May retry and ignore providers' messages"),
     "settlements.resolve_break": ("break", "May resolve breaks of the reconciliation"),
     "vendors.suspend_vendor": ("vendor", "May suspend and reinstate vendors"),
@@ -89,6 +91,18 @@ ROLES: Final = (
             "ledger.keep_fx",
             "ledger.decide_restoration",
         ),
+    ),
+    Role(
+        "finance_lead",
+        "approves the refunds that are too large for finance alone",
+        (*_PAYMENTS, *_PARTIES, "ledger.event"),
+        ("payments.decide_refund", "payments.decide_large_refund"),
+    ),
+    Role(
+        "disputes",
+        "answers disputes: evidence, challenge, acceptance",
+        (*_PAYMENTS, *_PARTIES, "ledger.event"),
+        ("payments.answer_dispute",),
     ),
     Role(
         "risk",

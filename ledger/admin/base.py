@@ -232,7 +232,7 @@ class ViewOnlyAdmin(ModelAdmin):
         row = self._row(request, object_id)
         page = formats.page_of(row)
         if request.method == "POST":
-            form = act.form(request.POST)
+            form = act.form(request.POST, request.FILES)
             if form.is_valid() and self._perform(request, row, act, form):
                 messages.success(request, act.done)
                 return HttpResponseRedirect(page)

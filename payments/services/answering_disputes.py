@@ -96,7 +96,7 @@ class NewEvidence:
 
 def add_evidence(
     *, merchant_id: UUID, dispute_id: UUID, evidence_id: UUID, wanted: NewEvidence, actor: Actor,
-    at: datetime, answer: Answer = no_answer,
+    at: datetime, reason: str = "", answer: Answer = no_answer,
 ) -> Dispute:  # fmt: skip
     """Keep a piece of evidence. Run again with the same `evidence_id` it finds what it kept.
 
@@ -104,7 +104,7 @@ def add_evidence(
     :raises EvidenceTooLarge: a file beyond the bounds. :raises EvidenceTypeRefused: a file of another type.
     """
     media_type = _media_type(wanted)
-    return _add(merchant_id, dispute_id, evidence_id, wanted, media_type, actor, at, answer)
+    return _add(merchant_id, dispute_id, evidence_id, wanted, media_type, actor, at, reason, answer)
 
 
 def missing(dispute: Dispute) -> list[Need]:
@@ -183,7 +183,7 @@ def _perform(
 @phased
 def _add(
     merchant_id: UUID, dispute_id: UUID, evidence_id: UUID, wanted: NewEvidence, media_type: str,
-    actor: Actor, at: datetime, answer: Answer,
+    actor: Actor, at: datetime, reason: str, answer: Answer,
 ) -> Dispute:  # fmt: skip
     payment, dispute = locks.dispute(merchant_id, dispute_id)
     if DisputeEvidence.objects.filter(pk=evidence_id, dispute=dispute).exists():
@@ -212,6 +212,8 @@ def _add(
         told = {"evidence_id": row.public_id, "evidence_kind": row.kind, "evidence_sha256": row.sha256}
         entry.announce(news.of_dispute(dispute, payment, **told))
     row.save(force_insert=True)
+    if reason:
+        audit.record(actor=actor, action="dispute.add_evidence", subject=dispute, at=at, reason=reason)
     answer(dispute)
     return dispute
 

@@ -19,6 +19,7 @@ from ledger.transfers.kinds import TransferType
 from payments.models import Payment, Refund
 from payments.services import requesting_refunds
 from payments.services.requesting_refunds import RefundWish
+from tests.factories import disputes
 from tests.factories import payments as rows
 from tests.factories import vendors as factory
 from tests.kit import fx
@@ -30,13 +31,16 @@ from vendors.models import Merchant
 pytestmark = pytest.mark.django_db
 
 NOWHERE: Final = "01kagm3c8qf3p8w0t5y5r4d2ne"
-OURS: Final = re.compile(r"^(payments|payment-webhooks|refunds|vendors|explain|accounts|transfers|holds|fx)/")
+OURS: Final = re.compile(
+    r"^(disputes|payments|payment-webhooks|refunds|vendors|explain|accounts|transfers|holds|fx)/"
+)
 BODIES: Final[dict[str, Any]] = {
     "payments/core/{id}/fail": {"reason": "r"},
     "payments/core/{id}/increase": {"amount": 1},
     "payments/{id}/complete": {"gateway_reference": "auth_1"},
     "payments/{id}/fail": {"reason": "r"},
     "refunds/{id}/fail": {"reason": "r"},
+    "disputes/{id}/evidence": {"kind": "explanation", "text": "t"},
     "accounts/{id}/close": {"reason": "r"},
     "accounts/{id}/reopen": {"reason": "r"},
 }
@@ -60,6 +64,7 @@ class Southwind:
         self.share = self.payment.share_rows[0]
         self.refund = self._refund(self.payment)
         self.webhook = rows.webhook_about(self.payment)
+        self.dispute = disputes.follow(disputes.notice(self.payment, stage="inquiry"))
         self.conversion = self._conversion()
         self._keep_books()
 
@@ -67,7 +72,7 @@ class Southwind:
         """Return what stands for each placeholder: Southwind's, and one that is nowhere."""
         own = {
             "refunds/": self.refund, "payments/core/": self.payment, "vendors/": self.vendor,
-            "payment-webhooks/": self.webhook,
+            "payment-webhooks/": self.webhook, "disputes/": self.dispute,
             "accounts/": self.account, "transfers/": self.transfer, "holds/": self.hold,
             "fx/quotes": self.conversion.quote, "fx/conversions": self.conversion,
         }  # fmt: skip
@@ -81,7 +86,7 @@ class Southwind:
             "transaction_id": (self.payment.provider_reference, "auth_nowhere"),
             "order_id": ("order-s", "order-nowhere"),
             "customer_id": ("sara", "nobody"),
-            "status": ("captured" if "core" in route.path else "approved", "failed"),
+            "status": _statuses(route),
         }
 
     def _keep_books(self) -> None:
@@ -174,6 +179,12 @@ def _ask(client: MerchantClient, method: str, route: api.Route, names: dict[str,
     return client.send(method.upper(), path, BODIES.get(route.path, {}))
 
 
+def _statuses(route: api.Route) -> tuple[str, str]:
+    if route.path.startswith("disputes/"):
+        return "inquiry", "won"
+    return "captured" if "core" in route.path else "approved", "failed"
+
+
 def _pair(row: Any) -> tuple[str, str]:
     return row.public_id, f"{row.PREFIX}_{NOWHERE}"
 
@@ -225,6 +236,7 @@ def _written(southwind: Southwind) -> tuple[Any, ...]:
             southwind.payment,
             southwind.share,
             southwind.refund,
+            southwind.dispute,
             southwind.webhook,
             southwind.vendor,
             southwind.account,

@@ -44,6 +44,7 @@ class StrictJsonParser(BaseParser):
     """The only parser of the API."""
 
     media_type = "application/json"
+    bytes_max = BODY_BYTES_MAX
 
     def parse(
         self, stream: IO[bytes], media_type: str | None = None, parser_context: Any = None
@@ -53,21 +54,21 @@ class StrictJsonParser(BaseParser):
         :raises ParseError: 400 with a code that says what is wrong. :raises BodyTooLarge: 413.
         """
         try:
-            raw = stream.read(BODY_BYTES_MAX + 1)
+            raw = stream.read(self.bytes_max + 1)
         except RequestDataTooBig as error:
             raise BodyTooLarge from error
         except UnreadablePostError as error:
             raise ParseError("the body could not be read to its end", code="body_unreadable") from error
-        return parse(raw)
+        return parse(raw, self.bytes_max)
 
 
-def parse(raw: bytes) -> dict[str, Any]:
+def parse(raw: bytes, bytes_max: int = BODY_BYTES_MAX) -> dict[str, Any]:
     """Return the object that the bytes of a body state.
 
     :raises ParseError: 400 with a code that says what is wrong. :raises BodyTooLarge: 413.
     """
-    if len(raw) > BODY_BYTES_MAX:
-        raise BodyTooLarge
+    if len(raw) > bytes_max:
+        raise BodyTooLarge(f"the body is larger than {bytes_max} bytes")
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
