@@ -209,6 +209,9 @@ VELOCITYPAY_API_KEY = secret("VELOCITYPAY_API_KEY", development_default="vp_test
 VELOCITYPAY_WEBHOOK_SECRET = secret(
     "VELOCITYPAY_WEBHOOK_SECRET", development_default="whsec_ZGV2ZWxvcG1lbnQtb25seS13ZWJob29rLXNlY3JldA=="
 )
+STRIPE_URL = env.str("STRIPE_URL", default="https://api.stripe.com")
+STRIPE_API_KEY = env.str("STRIPE_API_KEY", default="")  # without it nothing is routed to Stripe
+STRIPE_WEBHOOK_SECRET = env.str("STRIPE_WEBHOOK_SECRET", default="")  # two with a blank between, to change it
 PROVIDER_CONNECT_TIMEOUT_SECONDS = seconds("PROVIDER_CONNECT_TIMEOUT_SECONDS", 1.0)
 PROVIDER_WRITE_TIMEOUT_SECONDS = seconds("PROVIDER_WRITE_TIMEOUT_SECONDS", 1.0)
 PROVIDER_READ_TIMEOUT_SECONDS = seconds("PROVIDER_READ_TIMEOUT_SECONDS", 10.0)

@@ -71,12 +71,16 @@ class IncrementRequest:
 
 @dataclass(frozen=True, slots=True)
 class CaptureRequest:
-    """Take all or part of an authorization, named by the provider's reference."""
+    """Take all or part of an authorization, named by the provider's reference.
+
+    `is_last`: nothing more is to be captured, so a provider that must be told may release the rest.
+    """
 
     idempotency_key: str
     amount: Money
     reference: str
     authorization: str
+    is_last: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,11 +223,26 @@ class DisputeNotice:
 
 
 @dataclass(frozen=True, slots=True)
+class Sought:
+    """What else is known of an operation that is looked for, for providers that keep no index of keys.
+
+    `authorization` is the provider's reference, empty for an authorization; it was sent between the moments.
+    """
+
+    kind: str
+    reference: str
+    authorization: str
+    since: datetime
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class ProviderNotice:
     """A verified callback: what the provider says now stands under one of our keys.
 
     `refund_of` is the reference of the payment's authorization when it is about a refund, so that a refund
     which was made at the provider, under a key that is not ours, finds its payment.
+    An empty key: the message is genuine and about no operation of ours.
     """
 
     event_id: str
@@ -288,6 +307,7 @@ class Provider(Protocol):
 
     name: str
     capabilities: frozenset[Capability]
+    token_prefixes: tuple[str, ...]
 
     def authorize(self, request: AuthorizeRequest) -> Outcome:
         """Reserve money."""
@@ -313,7 +333,7 @@ class Provider(Protocol):
     def accept_dispute(self, request: AcceptRequest) -> Outcome:
         """Give in to a dispute."""
 
-    def find(self, idempotency_key: str, expected: Money) -> Found:
+    def find(self, idempotency_key: str, expected: Money, sought: Sought | None = None) -> Found:
         """Ask what stands under a key now. NotSent and Unknown mean: not answered, ask again."""
 
     def notice(

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from django.conf import settings
 
 from ledger.errors import NotFound
-from payments.providers.base import Capability
+from payments.providers.base import BankConnection, Capability, Provider
 from payments.providers.breaker import Guard
 from payments.providers.ratefeed.client import RateFeed
+from payments.providers.stripe.client import Stripe
 from payments.providers.transport import Timeouts, Transport
 from payments.providers.velocitypay.client import VelocityPay
 
@@ -21,14 +22,14 @@ class ProviderNotKnown(NotFound):
     code = "provider_not_known"
 
 
-def provider(name: str = DEFAULT) -> VelocityPay:
+def provider(name: str = DEFAULT) -> Provider:
     """The adapter of a name; one per process, its breaker and pool with it.
 
     :raises ProviderNotKnown: no such adapter.
     """
     with _lock:
         if name not in _built:
-            if name not in _BUILDERS:
+            if name not in names():
                 raise ProviderNotKnown(f"no provider is named {name!r}")
             _built[name] = _BUILDERS[name]()
         return _built[name]
@@ -43,8 +44,24 @@ def rate_feed() -> RateFeed:
 
 
 def names() -> list[str]:
-    """The names of all adapters."""
-    return sorted(_BUILDERS)
+    """The names of all adapters that are set up."""
+    return sorted(name for name in _BUILDERS if name != Stripe.name or settings.STRIPE_API_KEY)
+
+
+def bank(name: str) -> BankConnection:
+    """The bank that a provider offers.
+
+    :raises ProviderNotKnown: no such adapter, or it offers none.
+    """
+    found = provider(name)
+    if not isinstance(found, VelocityPay):
+        raise ProviderNotKnown(f"{name!r} offers no bank")
+    return found.bank
+
+
+def owner_of(token: str) -> str | None:
+    """The name of the adapter whose token this is; None when its look does not say."""
+    return next((name for name in names() if token.startswith(provider(name).token_prefixes)), None)
 
 
 def able(*capabilities: Capability) -> list[str]:
@@ -62,6 +79,13 @@ def reset() -> None:
 def _velocitypay() -> VelocityPay:
     transport = _transport(VelocityPay.name, settings.VELOCITYPAY_URL, settings.VELOCITYPAY_API_KEY)
     return VelocityPay(transport, settings.VELOCITYPAY_WEBHOOK_SECRET.split())
+
+
+def _stripe() -> Stripe:
+    transport = _transport(Stripe.name, settings.STRIPE_URL, settings.STRIPE_API_KEY)
+    return Stripe(
+        transport, settings.STRIPE_URL, settings.STRIPE_API_KEY, settings.STRIPE_WEBHOOK_SECRET.split()
+    )
 
 
 def _rate_feed() -> RateFeed:
@@ -88,7 +112,7 @@ def _transport(name: str, base_url: str, credential: str) -> Transport:
     )
 
 
-_BUILDERS: dict[str, Callable[[], VelocityPay]] = {VelocityPay.name: _velocitypay}
-_built: dict[str, VelocityPay] = {}
+_BUILDERS: dict[str, Callable[[], Provider]] = {VelocityPay.name: _velocitypay, Stripe.name: _stripe}
+_built: dict[str, Provider] = {}
 _feed: list[RateFeed] = []
 _lock = threading.Lock()

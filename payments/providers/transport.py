@@ -61,6 +61,15 @@ class Reply:
     retry_after_seconds: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Request:
+    method: str
+    path: str
+    content: bytes | None
+    headers: Mapping[str, str]
+    query: Mapping[str, str] | None
+
+
 class Transport:
     """The connection pool to one provider."""
 
@@ -91,11 +100,15 @@ class Transport:
         path: str,
         *,
         body: Mapping[str, object] | None = None,
+        content: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
         query: Mapping[str, str] | None = None,
         idempotency_key: str = "",
         body_max_bytes: int = BODY_MAX_BYTES,
     ) -> Reply:
-        """Send one request and read its answer.
+        """Send one request, with a JSON `body` or ready `content`, and read its answer.
+
+        `path` may be a whole address; `headers` (lower case) go before our own.
 
         :raises NotDelivered: it certainly was not carried out. :raises Unanswered: it may have been.
         """
@@ -103,9 +116,8 @@ class Transport:
         result = "defect"
         try:
             with self._guard.admit(operation) as permit:
-                reply = self._exchange(
-                    permit, method, path, body, query, idempotency_key, body_max_bytes, started
-                )
+                request = self._request(method, path, body, content, headers, query, idempotency_key)
+                reply = self._exchange(permit, request, body_max_bytes, started)
             result = f"http_{reply.status}"
             return reply
         except (NotDelivered, Unanswered) as error:
@@ -132,25 +144,32 @@ class Transport:
                 self._client.close()
             self._client = None
 
-    def _exchange(
+    def _request(
         self,
-        permit: Permit,
         method: str,
         path: str,
         body: Mapping[str, object] | None,
+        content: bytes | None,
+        headers: Mapping[str, str] | None,
         query: Mapping[str, str] | None,
         idempotency_key: str,
-        body_max_bytes: int,
-        started: float,
-    ) -> Reply:
-        headers = {"idempotency-key": idempotency_key} if idempotency_key else {}
-        content = None
+    ) -> "_Request":
+        sent = dict(headers or {})
+        if idempotency_key:
+            sent["idempotency-key"] = idempotency_key
         if body is not None:
             content = json.dumps(body, separators=(",", ":")).encode()
-            headers["content-type"] = "application/json"
+            sent["content-type"] = "application/json"
+        return _Request(method, path, content, sent, query)
+
+    def _exchange(self, permit: Permit, request: "_Request", body_max_bytes: int, started: float) -> Reply:
         try:
             with self._pool().stream(
-                method, path, content=content, params=query, headers=headers
+                request.method,
+                request.path,
+                content=request.content,
+                params=request.query,
+                headers=request.headers,
             ) as response:
                 raw = _read(response, body_max_bytes, deadline=started + self._timeouts.total)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:

@@ -111,6 +111,7 @@ def _claim(
     wanted = payment.capturable if amount is None else amount
     if not wanted.is_positive:
         raise CaptureAmountInvalid("there is nothing to capture", param="amount")
+    is_last = final or (wanted == payment.capturable and payment.capturing_minor == 0)
     with record(payment, actor=actor, cause=operations.cause_of(operation_id), at=at) as entry:
         reserved = payment.reserve_capture(wanted, is_final=final)
         entry.announce(news.of_payment(payment, step_minor=reserved.minor))
@@ -129,6 +130,7 @@ def _claim(
                 "authorization": payment.provider_reference,
                 "reserved_minor": reserved.minor,
                 "is_final": final,
+                "is_last": is_last,
             },
         ),
         actor=actor,

@@ -146,7 +146,7 @@ def create(
         quotes = _quotes(merchant_id, wanted, at)
         verdict = screening.screen(_request(merchant_id, payment_id, wanted, at))
         crashpoint("create.after_screening")
-        provider = routing.choose(wanted.method_type)
+        provider = routing.choose(wanted.method_type, wanted.method_token)
         number = numbers.take(merchant_id, numbers.PAYMENT, at)
         payment = _write(
             merchant_id,

@@ -166,7 +166,7 @@ def find(operation: ProviderOperation) -> Found:
     :raises CallInTransaction: a database transaction is open.
     """
     _refuse_transaction()
-    return registry.provider(operation.provider).find(operation.idempotency_key, operation.amount)
+    return provider_requests.find(registry.provider(operation.provider), operation)
 
 
 def send_again(operation: ProviderOperation, at: datetime) -> Outcome:

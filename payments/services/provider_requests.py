@@ -15,10 +15,11 @@ from payments.providers.base import (
     IncrementRequest,
     Provider,
     RefundRequest,
+    Sought,
     TransferRequest,
     VoidRequest,
 )
-from payments.providers.outcomes import Outcome
+from payments.providers.outcomes import Found, Outcome
 
 
 def send(provider: Provider, operation: ProviderOperation) -> Outcome:
@@ -41,7 +42,8 @@ def send(provider: Provider, operation: ProviderOperation) -> Outcome:
         case Kind.INCREMENT:
             return provider.increment(IncrementRequest(key, amount, reference, kept["authorization"]))
         case Kind.CAPTURE:
-            return provider.capture(CaptureRequest(key, amount, reference, kept["authorization"]))
+            is_last = kept.get("is_last", False)
+            return provider.capture(CaptureRequest(key, amount, reference, kept["authorization"], is_last))
         case Kind.VOID:
             return provider.void(VoidRequest(key, amount, reference, kept["authorization"]))
         case Kind.REFUND:
@@ -63,3 +65,16 @@ def _evidence(operation: ProviderOperation) -> tuple[EvidenceItem, ...]:
     return tuple(
         EvidenceItem(row.kind, row.text, row.filename, row.media_type, bytes(row.content)) for row in rows
     )
+
+
+def find(provider: Provider, operation: ProviderOperation) -> Found:
+    """Ask what became of an operation, with all that is known of it."""
+    kept = operation.request
+    sought = Sought(
+        kind=operation.kind,
+        reference=kept.get("reference", operation.public_id),
+        authorization=kept.get("authorization", ""),
+        since=operation.created_at,
+        until=operation.sent_at or operation.created_at,
+    )
+    return provider.find(operation.idempotency_key, operation.amount, sought)

@@ -13,6 +13,6 @@ def statements_of(day: date) -> Iterator[bytes]:
 
     :raises ProviderUnavailable: the bank does not answer. :raises ProviderRefused: it refuses.
     """
-    bank = registry.provider(settings.PAYOUT_PROVIDER).bank
+    bank = registry.bank(settings.PAYOUT_PROVIDER)
     for summary in bank.statements(day):
         yield bank.statement(summary.id)

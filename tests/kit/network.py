@@ -217,8 +217,10 @@ def network(network_process: Network, settings: Any) -> Iterator[Network]:
 
 
 def point_adapter_at(network: Network, settings: Any) -> None:
-    """Let `registry.provider()` speak to this network."""
+    """Let all adapters of the registry speak to this network."""
     settings.VELOCITYPAY_URL = network.url
+    settings.STRIPE_URL, settings.STRIPE_API_KEY = f"{network.url}/stripe", STRIPE_API_KEY
+    settings.STRIPE_WEBHOOK_SECRET = STRIPE_WEBHOOK_SECRET
     settings.VELOCITYPAY_API_KEY = API_KEY
     settings.FX_FEED_URL, settings.FX_FEED_API_KEY = network.url, API_KEY
     settings.VELOCITYPAY_WEBHOOK_SECRET = WEBHOOK_SECRET

@@ -134,7 +134,7 @@ def take_in(merchant: Merchant, content: bytes, at: datetime) -> Imported:
 def statement_file(network: Network, at: datetime, currency: str = "EUR") -> bytes:
     """Close the bank's day and return the statement of a currency as the bank wrote it."""
     network.close_day(at.date().isoformat())
-    bank = registry.provider().bank
+    bank = registry.bank(registry.DEFAULT)
     (summary,) = [found for found in bank.statements(at.date()) if found.currency == currency]
     return bank.statement(summary.id)
 

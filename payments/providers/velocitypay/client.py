@@ -15,6 +15,7 @@ from payments.providers.base import (
     ProviderNotice,
     ProviderReport,
     RefundRequest,
+    Sought,
     TransferRequest,
     VoidRequest,
 )
@@ -42,6 +43,7 @@ class VelocityPay:
     """VelocityPay over HTTP. It keeps keys for ever: asking again with the same one is always safe."""
 
     name = "velocitypay"
+    token_prefixes: tuple[str, ...] = ("vpt_",)
     capabilities = frozenset(Capability)
 
     def __init__(self, transport: Transport, webhook_secrets: Sequence[str]) -> None:
@@ -87,7 +89,7 @@ class VelocityPay:
         """Give in to a dispute."""
         return self._operate_on_dispute("accept", {"reference": request.reference}, request)
 
-    def find(self, idempotency_key: str, expected: Money) -> Found:
+    def find(self, idempotency_key: str, expected: Money, sought: Sought | None = None) -> Found:
         """Ask what stands under a key now. NotSent and Unknown mean: not answered, ask again."""
         wanted = mapping.Expected(idempotency_key, expected)
         try:

@@ -7,6 +7,7 @@ from payments.simulator.stripe.desk import Desk, Done
 from payments.simulator.stripe.errors import StripeRefused, error
 
 AVAILABLE_SECONDS = 2 * 86_400
+HOLD_SECONDS = 7 * 86_400
 MESSAGES = {
     "insufficient_funds": "Your card has insufficient funds.",
     "expired_card": "Your card has expired.",
@@ -146,6 +147,7 @@ def _make(desk: Desk, intent: Record, method: Record, card: Card | None, secure:
             "card": {
                 **shown,
                 "checks": {**facts["checks"], **(card.checks if card else {})},
+                "capture_before": int(desk.now + HOLD_SECONDS) if status == "succeeded" else None,
                 "funding": facts["funding"],
                 "last4": facts["last4"],
                 "multicapture": {"status": "available" if has_it else "unavailable"},

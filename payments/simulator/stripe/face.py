@@ -94,6 +94,7 @@ KINDS = {
     "balance_transactions": "balance_transaction",
     "events": "event",
 }
+BALANCE = {"object": "balance", "available": [], "pending": [], "livemode": False}
 PUBLIC = ("/v1/tokens", "/v1/payment_methods")
 
 
@@ -172,6 +173,8 @@ class StripeFace:
 
     def _read(self, asked: Asked, request_id: str) -> Answer:
         params = forms.decode(asked.query)
+        if asked.path == "/v1/balance":
+            return answering.of(Done(200, dict(BALANCE)), request_id)
         found = re.fullmatch(r"/v1/(\w+)(?:/(\w+))?", asked.path)
         kind = KINDS.get(found[1]) if found else None
         if found is None or kind is None or asked.method not in ("GET", "DELETE"):

@@ -182,7 +182,8 @@ def _confirm(desk: Desk, intent: Record, method: Record | None, params: Params) 
     if plan.result == "decline":
         return charges.decline(desk, intent, method, card, plan.code)
     if plan.result == "challenge":
-        if forms.boolean(params, "off_session", False):
+        cannot_act = forms.boolean(params, "off_session", False)
+        if cannot_act or forms.boolean(params, "error_on_requires_action", False):
             return charges.decline(desk, intent, method, card, "authentication_required")
         return _challenge(desk, intent, method, forms.text(params, "return_url", ""))
     if plan.result.startswith("pending_then"):
