@@ -58,6 +58,7 @@ RETRIED_AT_ONCE: Final = 500
 NOT_OURS: Final = "no operation of ours has this key"
 NO_PAYMENT: Final = "no payment of ours has this authorization"
 TAKEN: Final = "taken as the provider told it"
+ALIEN: Final = "about no operation"  # a provider also tells what nobody asked
 CONCLUDED: Final = "concluded the operation"
 KNOWN: Final = "told what was known"
 HELD: Final = "the operation is held for a person"
@@ -213,8 +214,10 @@ def _apply_apart(
 ) -> Verdict:
     """Apply one message so that its trouble cannot keep the others waiting."""
     if isinstance(notice, DisputeNotice) or operation is None:
-        is_unasked = unasked.is_unasked(notice)
-        return _apply_unasked(webhook, notice, at) if is_unasked else Verdict(Fate.PARK, NOT_OURS)
+        if unasked.is_unasked(notice):
+            return _apply_unasked(webhook, notice, at)
+        fate = Fate.PARK if notice.idempotency_key else Fate.IGNORE
+        return Verdict(fate, NOT_OURS if notice.idempotency_key else ALIEN)
     if isinstance(notice.outcome, Unknown):
         return Verdict(Fate.IGNORE, notice.outcome.reason, operation)
     if says_nothing_new(operation, notice.outcome):

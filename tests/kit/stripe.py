@@ -20,6 +20,7 @@ class StripeSandbox:
             headers={"authorization": f"Bearer {STRIPE_API_KEY}"},
             timeout=15,
             trust_env=False,
+            verify=False,  # loopback without TLS: no need to load the world's certificates
         )
 
     def library(self) -> stripe.StripeClient:
@@ -49,6 +50,12 @@ class StripeSandbox:
         """A counter of how often a fault has fired from now on."""
         before = self.faults()
         return lambda name: self.faults().get(name, 0) - before.get(name, 0)
+
+    def truth_of(self, key: str) -> list[dict[str, Any]]:
+        """The intents and refunds that carry a key of ours as `operation`."""
+        answer = self.client.get("/sim/truth", params={"operation": key})
+        found: list[dict[str, Any]] = answer.raise_for_status().json()["data"]
+        return found
 
     def truth(self, kind: str, **wanted: Any) -> list[dict[str, Any]]:
         """The face's objects of a kind whose fields are as wanted."""

@@ -44,11 +44,15 @@ def parse(
     :raises BadSignature: unsigned, wrongly signed, too old, too new, or not readable.
     """
     given = {str(name).lower(): str(value) for name, value in headers.items()}.get(HEADER, "")
+    if not given:
+        raise BadSignature(f"the header {HEADER} is missing", fault="header_missing")
     found = _TIMESTAMP.search(given)
     if found is None or not given.isascii():
-        raise BadSignature("the event's signature is missing")
-    if abs(now.timestamp() - int(found[1])) > TOLERANCE_SECONDS:
-        raise BadSignature("the event is too old or too new")
+        raise BadSignature(f"{HEADER} has no number of seconds in it", fault="timestamp_malformed")
+    age = now.timestamp() - int(found[1])
+    if abs(age) > TOLERANCE_SECONDS:
+        fault = "too_old" if age > 0 else "too_new"
+        raise BadSignature(f"the event is {fault.replace('_', ' ')}: over {TOLERANCE_SECONDS} s", fault=fault)
     for secret in secrets:
         if _is_signed(given, raw_body, secret):
             return _read(raw_body)
@@ -104,5 +108,5 @@ def _read(raw_body: bytes) -> ProviderNotice:
     event = json.loads(raw_body)
     read = notice(event) if isinstance(event, dict) else None
     if read is None:
-        raise BadSignature("the event is signed but not readable")
+        raise BadSignature("the event is signed but not readable", fault="unreadable")
     return read

@@ -260,7 +260,8 @@ class StripeFace:
         with self._storage.writing() as connection:
             desk = Desk(connection, self._rules, key, request_id, plan)
             done = work(desk)
-            done = Done(done.status, lists.expanded(connection, done.body, params))
+            if done.status == 200:
+                done = Done(200, lists.expanded(connection, done.body, params))
             kept = answering.kept(plan, done)
             books.keep_answer(connection, key, request_hash, kept.status, kept.body, request_id)
         self._wake()

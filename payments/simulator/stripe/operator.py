@@ -77,6 +77,8 @@ class Operator:
         after = int(asked["after"]) if re.fullmatch("[0-9]{1,15}", asked.get("after", "")) else 0
         kinds = asked.get("kind", "payment_intent,charge,refund,dispute,balance_transaction").split(",")
         marks = ", ".join("?" * len(kinds))
+        if "operation" in asked:
+            return self._truth_of_operation(asked["operation"])
         with self._storage.reading() as connection:
             rows = connection.execute(
                 f"SELECT seq, body FROM object WHERE seq > ? AND kind IN ({marks}) ORDER BY seq LIMIT ?",  # noqa: S608 - marks only
@@ -91,6 +93,16 @@ class Operator:
                 "after": page[-1]["seq"] if page else after,
             },
         )
+
+    def _truth_of_operation(self, key: str) -> Answer:
+        """What stands under one of the merchant's keys, by the metadata of its objects."""
+        with self._storage.reading() as connection:
+            rows = connection.execute(
+                "SELECT seq, body FROM label JOIN object USING (id) WHERE name = 'operation' AND value = ?"
+                " AND kind IN ('payment_intent', 'refund') ORDER BY seq LIMIT ?",
+                (key, PAGE_MAX),
+            ).fetchall()
+        return Answer(200, {"data": [json.loads(row["body"]) for row in rows], "has_more": False})
 
 
 def _body(raw: bytes) -> dict[str, object]:

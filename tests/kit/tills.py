@@ -1,0 +1,155 @@
+"""One till for every provider: the same requests with fresh keys, over real HTTP, and the operator's hand.
+
+A provider joins the tests that are the same for all (`test_provider_matrix.py`) by a `Desk`: how its tokens
+are had, how its sandbox is scripted, and how often an operation had its effect there.
+"""
+
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from ledger.money import Money
+from payments.providers import registry
+from payments.providers.base import (
+    AuthorizeRequest,
+    CaptureRequest,
+    Provider,
+    RefundRequest,
+    Sought,
+    VoidRequest,
+)
+from payments.providers.outcomes import Approved, Found, Outcome
+from tests.kit.network import Network
+from tests.kit.stripe import StripeSandbox
+
+PRICE = Money(1999, "USD")
+
+
+class Desk(Protocol):
+    """A provider's sandbox in the tests' hand."""
+
+    name: str
+    decline: str
+
+    def token(self, scenario: str = "visa") -> str:
+        """A token of a test card."""
+
+    def script(self, *faults: str, **match: str) -> int:
+        """Let the matching requests meet these faults, in turn."""
+
+    def fires(self) -> Callable[[str], int]:
+        """A counter of how often a fault has fired from now on."""
+
+    def effects(self, kind: str, key: str, authorization: str) -> int:
+        """How often an operation was carried out there."""
+
+
+class VelocityPayDesk:
+    """VelocityPay's face."""
+
+    name = "velocitypay"
+    decline = "do_not_honor"
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+
+    def token(self, scenario: str = "visa") -> str:
+        return str(self._network.card(scenario)["token"])
+
+    def script(self, *faults: str, **match: str) -> int:
+        return self._network.script(*faults, **match)
+
+    def fires(self) -> Callable[[str], int]:
+        before = self._network.faults()
+        return lambda name: self._network.faults().get(name, 0) - before.get(name, 0)
+
+    def effects(self, kind: str, key: str, authorization: str) -> int:
+        return len(self._network.truth(idempotency_key=key))
+
+
+class StripeDesk:
+    """Stripe's face."""
+
+    name = "stripe"
+    decline = "generic_decline"
+
+    def __init__(self, network: Network) -> None:
+        self.sandbox = StripeSandbox(network)
+        self.sandbox.clear()
+
+    def token(self, scenario: str = "visa") -> str:
+        return f"pm_card_{scenario}"
+
+    def script(self, *faults: str, **match: str) -> int:
+        return self.sandbox.script(*faults, **match)
+
+    def fires(self) -> Callable[[str], int]:
+        return self.sandbox.fires()
+
+    def effects(self, kind: str, key: str, authorization: str) -> int:
+        if kind in ("authorize", "refund"):
+            return len(self.sandbox.truth_of(key))
+        intent = self.sandbox.client.get(f"/v1/payment_intents/{authorization}").raise_for_status().json()
+        return int(intent["status"] == "canceled" if kind == "void" else key in intent["metadata"])
+
+
+class Till:
+    """A merchant's till at one provider: one reference for a whole payment, the last key kept."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+        self.reference = f"pay_{uuid.uuid4().hex[:20]}"
+        self.key = ""
+        self.kind = ""
+        self.authorization = ""
+
+    @property
+    def provider(self) -> Provider:
+        return registry.provider(self.desk.name)
+
+    def authorize(
+        self, amount: Money = PRICE, *, scenario: str = "visa", key: str = "", **more: Any
+    ) -> Outcome:
+        token = self.desk.token(scenario)
+        request = AuthorizeRequest(self._key("authorize", key), amount, self.reference, token, **more)
+        return self.provider.authorize(request)
+
+    def capture(self, amount: Money = PRICE, *, key: str = "", is_last: bool = True) -> Outcome:
+        key = self._key("capture", key)
+        return self.provider.capture(CaptureRequest(key, amount, self.reference, self.authorization, is_last))
+
+    def void(self, *, key: str = "") -> Outcome:
+        return self.provider.void(
+            VoidRequest(self._key("void", key), PRICE, self.reference, self.authorization)
+        )
+
+    def refund(self, amount: Money = PRICE, *, key: str = "") -> Outcome:
+        key = self._key("refund", key)
+        return self.provider.refund(RefundRequest(key, amount, self.reference, self.authorization))
+
+    def find(self, amount: Money = PRICE) -> Found:
+        now = datetime.now(UTC)
+        authorization = "" if self.kind == "authorize" else self.authorization
+        sought = Sought(self.kind, self.reference, authorization, now, now)
+        return self.provider.find(self.key, amount, sought)
+
+    def effects(self) -> int:
+        return self.desk.effects(self.kind, self.key, self.authorization)
+
+    def authorized(self, amount: Money = PRICE, **more: Any) -> str:
+        outcome = self.authorize(amount, **more)
+        assert isinstance(outcome, Approved), outcome
+        self.authorization = outcome.reference
+        return self.authorization
+
+    def captured(self, amount: Money = PRICE, **more: Any) -> str:
+        self.authorized(amount, **more)
+        outcome = self.capture(amount)
+        assert isinstance(outcome, Approved), outcome
+        return self.authorization
+
+    def _key(self, kind: str, key: str) -> str:
+        self.kind = kind
+        self.key = key or f"op_{uuid.uuid4()}"
+        return self.key

@@ -1,0 +1,234 @@
+"""Each provider x each operation x each outcome, over real HTTP: one table. Each fault proves that it fired.
+
+A provider joins by a desk (tests/kit/tills.py) in DESKS; where its protocol differs, by a row in
+EXCEPTIONS that says why.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+
+from ledger.money import Money
+from payments.providers import registry
+from payments.providers.outcomes import (
+    Approved,
+    Declined,
+    Mismatch,
+    NotFound,
+    NotSent,
+    Pending,
+    Rejected,
+    Unknown,
+)
+from tests.kit.network import Network, eventually
+from tests.kit.tills import PRICE, Desk, StripeDesk, Till, VelocityPayDesk
+
+DESKS: dict[str, Callable[[Network], Desk]] = {"velocitypay": VelocityPayDesk, "stripe": StripeDesk}
+IMPATIENT_SECONDS = 0.4
+PART = Money(700, "USD")
+
+OPERATIONS: dict[str, tuple[str, Callable[[Till], object], Callable[[Till, str], object], Money]] = {
+    # name: what its faults match, what comes before, the operation itself under a key ("": a new one), amount
+    "authorize": ("authorize", lambda till: None, lambda till, key: till.authorize(key=key), PRICE),
+    "capture": ("capture", Till.authorized, lambda till, key: till.capture(key=key), PRICE),
+    "part of a capture": (
+        "capture", Till.authorized, lambda till, key: till.capture(PART, key=key, is_last=False), PART,
+    ),
+    "void": ("void", Till.authorized, lambda till, key: till.void(key=key), PRICE),
+    "refund": ("refund", Till.captured, lambda till, key: till.refund(key=key), PRICE),
+    "part of a refund": ("refund", Till.captured, lambda till, key: till.refund(PART, key=key), PART),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Row:
+    """A fault, what the operation comes to, what is found later, and how often it had its effect."""
+
+    outcome: type
+    found: type | None = None
+    effects: int | None = 1
+
+
+DONE_BUT = Row(Unknown, Approved)
+HELD = Row(Mismatch)
+NOTHING = Row(Unknown, NotFound, 0)
+NOT_SENT = Row(NotSent, NotFound, 0)
+
+RULE: dict[str, Row] = {
+    "ok": Row(Approved, Approved),
+    "decline": Row(Declined, None, None),
+    "pending_then_ok": Row(Pending),
+    "500_before": NOTHING,
+    "429:1": NOT_SENT,
+    "401": NOT_SENT,
+    "400": Row(Rejected, NotFound, 0),
+    "500_after": DONE_BUT,
+    "409_after": DONE_BUT,
+    "timeout_after": DONE_BUT,
+    "reset_after": DONE_BUT,
+    "truncated_json": DONE_BUT,
+    "html_200": DONE_BUT,
+    "unlisted_status": DONE_BUT,
+    "wrong_amount": HELD,
+    "wrong_currency": HELD,
+    "wrong_reference": HELD,
+}
+
+VOID_NAMES_NO_AMOUNT = Row(Approved, Approved)
+NOT_MADE = None
+EXCEPTIONS: dict[tuple[str, str, str], Row | None] = {
+    # A void says how much it released; only the provider knows.
+    ("*", "void", "wrong_amount"): VOID_NAMES_NO_AMOUNT,
+    # Stripe's cancel echoes nothing of ours: the intent is named by its address.
+    ("stripe", "void", "wrong_reference"): VOID_NAMES_NO_AMOUNT,
+    # Stripe's cancel is not declined and never pending; its captures are never pending.
+    ("stripe", "void", "decline"): NOT_MADE,
+    ("stripe", "void", "pending_then_ok"): NOT_MADE,
+    ("stripe", "capture", "pending_then_ok"): NOT_MADE,
+    ("stripe", "part of a capture", "pending_then_ok"): NOT_MADE,
+}
+
+
+def cells() -> list[tuple[str, str, str, Row]]:
+    made = []
+    for provider in DESKS:
+        for operation in OPERATIONS:
+            for fault, rule in RULE.items():
+                row = rule
+                for named in ("*", provider):
+                    row = EXCEPTIONS.get((named, operation, fault), row)
+                if row is not None:
+                    made.append((provider, operation, fault, row))
+    return made
+
+
+@pytest.fixture
+def desks(network: Network) -> dict[str, Desk]:
+    return {name: make(network) for name, make in DESKS.items()}
+
+
+@pytest.mark.parametrize(("provider", "operation", "fault", "row"), cells())
+def test_cell(desks, settings, provider, operation, fault, row):
+    till = Till(desks[provider])
+    matched, prepare, operate, amount = OPERATIONS[operation]
+    prepare(till)
+    fires = till.desk.fires()
+    kind = fault.partition(":")[0]
+    if fault != "ok":
+        spec = f"decline:{till.desk.decline}" if fault == "decline" else fault
+        till.desk.script(spec, operation=matched, reference=till.reference)
+    if fault == "timeout_after":
+        settings.PROVIDER_READ_TIMEOUT_SECONDS = IMPATIENT_SECONDS
+        registry.reset()
+    outcome = operate(till, "")
+    if fault == "timeout_after":
+        settings.PROVIDER_READ_TIMEOUT_SECONDS = 5.0
+        registry.reset()
+    assert isinstance(outcome, row.outcome), outcome
+    assert fault == "ok" or fires(kind) == 1
+    if row.effects is not None:
+        assert till.effects() == row.effects
+    if isinstance(outcome, Approved) and fault == "ok":
+        assert outcome.amount == amount
+    if row.found is not None:
+        found = till.find(amount)
+        assert isinstance(found, row.found), found
+    if row.found is NotFound:
+        again = operate(till, till.key)
+        assert isinstance(again, Approved), again
+        assert till.effects() == 1
+    if row.outcome is Pending:
+        eventually(lambda: isinstance(till.find(amount), Approved), "what was pending is done")
+
+
+@pytest.mark.parametrize("provider", DESKS)
+class TestAKey:
+    @pytest.mark.parametrize("operation", OPERATIONS)
+    def test_has_one_effect_however_often_it_is_sent(self, desks, provider, operation):
+        till = Till(desks[provider])
+        _, prepare, operate, _ = OPERATIONS[operation]
+        prepare(till)
+        first = operate(till, "")
+        assert isinstance(first, Approved)
+        assert operate(till, till.key) == first
+        assert till.effects() == 1
+
+    def test_never_serves_two_requests(self, desks, provider):
+        till = Till(desks[provider])
+        till.authorized()
+        assert isinstance(till.capture(PART, is_last=False), Approved)
+        other = till.capture(Money(800, "USD"), key=till.key, is_last=False)
+        assert isinstance(other, Unknown)
+        assert isinstance(till.find(Money(800, "USD")), Mismatch)
+
+    def test_never_used_is_not_found(self, desks, provider):
+        till = Till(desks[provider])
+        till.authorized()
+        for kind in ("authorize", "capture", "refund", "void"):
+            till.kind, till.key = kind, "op_never-used"
+            assert till.find() == NotFound()
+
+
+@pytest.mark.parametrize("provider", DESKS)
+class TestThePartsOfAPayment:
+    def test_are_captured_one_after_the_other_and_the_rest_given_back(self, desks, provider):
+        till = Till(desks[provider])
+        till.authorized()
+        first = till.capture(PART, is_last=False)
+        first_key = till.key
+        second = till.capture(Money(300, "USD"), is_last=False)
+        assert isinstance(first, Approved)
+        assert isinstance(second, Approved)
+        assert first.reference != second.reference
+        assert (first.fee.minor, second.fee.minor) == (50, 39)
+        rest = till.void()
+        assert isinstance(rest, Approved)
+        assert rest.amount == Money(999, "USD")
+        assert isinstance(till.find(), Approved)
+        till.kind, till.key = "capture", first_key
+        assert till.find(PART) == first
+
+    def test_are_refunded_up_to_what_was_captured(self, desks, provider):
+        till = Till(desks[provider])
+        till.captured()
+        assert isinstance(till.refund(Money(1500, "USD")), Approved)
+        assert isinstance(till.refund(Money(500, "USD")), Rejected)
+        assert isinstance(till.refund(Money(499, "USD")), Approved)
+
+    def test_are_refused_beyond_the_authorization(self, desks, provider):
+        till = Till(desks[provider])
+        till.authorized()
+        assert isinstance(till.capture(Money(2000, "USD")), Rejected)
+        till.void()
+        assert isinstance(till.capture(), Rejected)
+
+    @pytest.mark.parametrize("amount", [Money(1999, "JPY"), Money(1990, "KWD"), Money(7500, "UGX")])
+    def test_keep_the_units_of_their_currency(self, desks, provider, amount):
+        till = Till(desks[provider])
+        till.authorized(amount)
+        captured = till.capture(amount)
+        refunded = till.refund(amount)
+        assert isinstance(captured, Approved)
+        assert isinstance(refunded, Approved)
+        assert (captured.amount, refunded.amount) == (amount, amount)
+        assert captured.fee < amount
+
+    def test_are_not_asked_for_by_a_strange_reference(self, desks, provider):
+        till = Till(desks[provider])
+        till.authorization = "../transfers"
+        outcome = till.capture()
+        assert isinstance(outcome, Rejected)
+        assert outcome.code == "bad_reference"
+
+
+@pytest.mark.parametrize("provider", DESKS)
+def test_a_provider_that_nobody_reaches_was_not_asked(desks, settings, provider):
+    till = Till(desks[provider])
+    settings.VELOCITYPAY_URL, settings.STRIPE_URL = "http://127.0.0.1:9", "http://127.0.0.1:9/stripe"
+    token = "vpt_x" if provider == "velocitypay" else "pm_card_visa"
+    till.desk.token = lambda scenario="visa": token  # type: ignore[method-assign]
+    registry.reset()
+    assert isinstance(till.authorize(), NotSent)
+    assert isinstance(till.find(), NotSent)
+    assert till.provider.health() is False
