@@ -19,6 +19,7 @@ from payments.providers.outcomes import (
     NotSent,
     Pending,
     Rejected,
+    RequiresAction,
     Unknown,
 )
 from tests.kit.network import Network, eventually
@@ -27,10 +28,14 @@ from tests.kit.tills import PRICE, Desk, StripeDesk, Till, VelocityPayDesk
 DESKS: dict[str, Callable[[Network], Desk]] = {"velocitypay": VelocityPayDesk, "stripe": StripeDesk}
 IMPATIENT_SECONDS = 0.4
 PART = Money(700, "USD")
+BACK = "https://shop.example/back"
 
 OPERATIONS: dict[str, tuple[str, Callable[[Till], object], Callable[[Till, str], object], Money]] = {
     # name: what its faults match, what comes before, the operation itself under a key ("": a new one), amount
-    "authorize": ("authorize", lambda till: None, lambda till, key: till.authorize(key=key), PRICE),
+    "authorize": (
+        "authorize", lambda till: None, lambda till, key: till.authorize(key=key, return_url=BACK), PRICE,
+    ),
+    "sale": ("authorize", lambda till: None, lambda till, key: till.authorize(key=key, capture=True), PRICE),
     "capture": ("capture", Till.authorized, lambda till, key: till.capture(key=key), PRICE),
     "part of a capture": (
         "capture", Till.authorized, lambda till, key: till.capture(PART, key=key, is_last=False), PART,
@@ -59,6 +64,7 @@ RULE: dict[str, Row] = {
     "ok": Row(Approved, Approved),
     "decline": Row(Declined, None, None),
     "pending_then_ok": Row(Pending),
+    "challenge": Row(RequiresAction, RequiresAction),
     "500_before": NOTHING,
     "429:1": NOT_SENT,
     "401": NOT_SENT,
@@ -75,6 +81,7 @@ RULE: dict[str, Row] = {
     "wrong_reference": HELD,
 }
 
+ONLY = {"challenge": ("authorize",)}
 VOID_NAMES_NO_AMOUNT = Row(Approved, Approved)
 NOT_MADE = None
 EXCEPTIONS: dict[tuple[str, str, str], Row | None] = {
@@ -98,7 +105,7 @@ def cells() -> list[tuple[str, str, str, Row]]:
                 row = rule
                 for named in ("*", provider):
                     row = EXCEPTIONS.get((named, operation, fault), row)
-                if row is not None:
+                if row is not None and operation in ONLY.get(fault, OPERATIONS):
                     made.append((provider, operation, fault, row))
     return made
 
@@ -131,6 +138,7 @@ def test_cell(desks, settings, provider, operation, fault, row):
         assert till.effects() == row.effects
     if isinstance(outcome, Approved) and fault == "ok":
         assert outcome.amount == amount
+        assert (outcome.taken is not None) == (operation == "sale")
     if row.found is not None:
         found = till.find(amount)
         assert isinstance(found, row.found), found
