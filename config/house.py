@@ -33,6 +33,8 @@ _GENERATED: dict[str, Callable[[], str]] = {
     "EVENT_SIGNING_KEY": lambda: secrets.token_urlsafe(48),
     "VELOCITYPAY_API_KEY": lambda: f"vp_test_{secrets.token_hex(16)}",
     "VELOCITYPAY_WEBHOOK_SECRET": lambda: f"whsec_{secrets.token_hex(16)}",
+    "STRIPE_API_KEY": lambda: f"sk_test_{secrets.token_hex(16)}",
+    "STRIPE_WEBHOOK_SECRET": lambda: f"whsec_{secrets.token_hex(16)}",
 }
 _UNWANTED = ("PYTHON", "GRANIAN_", "CELERY_", "PG")
 _PROXIES = frozenset({"http_proxy", "https_proxy", "all_proxy", "ftp_proxy", "no_proxy"})
@@ -70,6 +72,7 @@ def environment(folder: Path) -> dict[str, str]:
         EVERYCENT_WEB_PORT=str(port(folder, "web")),
         EVERYCENT_URL=f"http://127.0.0.1:{port(folder, 'web')}",
         VELOCITYPAY_URL=f"http://127.0.0.1:{port(folder, 'network')}",
+        STRIPE_URL=f"http://127.0.0.1:{port(folder, 'network')}/stripe",
     )
     return found
 
@@ -107,7 +110,7 @@ def write_ports(folder: Path, ports: dict[str, int]) -> None:
 
 def write(folder: Path, found: dict[str, str]) -> None:
     """Keep secrets and addresses for the next start and for `manage.py` by hand; only we may read them."""
-    names = [*_GENERATED, *DATABASES, "REDIS_URL", "VELOCITYPAY_URL", "EVERYCENT_URL"]
+    names = [*_GENERATED, *DATABASES, "REDIS_URL", "VELOCITYPAY_URL", "STRIPE_URL", "EVERYCENT_URL"]
     text = "".join(f"{name}={found[name]}\n" for name in names if name in found)
     partial = folder / f"{FILE}.new"
     with contextlib.suppress(FileNotFoundError):
@@ -157,6 +160,7 @@ def programs(folder: Path, logs: Path, found: dict[str, str]) -> list[Child]:
             python(
                 "network", "payments.simulator", "--port", str(network), "--data", str(folder / "network"),
                 "--callback-url", f"http://127.0.0.1:{web}/webhooks/velocitypay/",
+                "--stripe-callback-url", f"http://127.0.0.1:{web}/webhooks/stripe/",
                 is_ready=lambda: answers(network, "/v1/health"),
             ),
         )  # fmt: skip

@@ -1,0 +1,141 @@
+"""Payments by Stripe's tokens through the REST API: routed, captured, refunded, challenged, recovered."""
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+from django.http import HttpResponse
+from django.test import Client
+from stripe import WebhookSignature
+
+from ledger import clock
+from payments.models import Payment, ProviderOperation, ProviderWebhook
+from payments.services import recovering
+from tests.kit.books import assert_all_invariants_hold
+from tests.kit.network import STRIPE_WEBHOOK_SECRET
+from tests.kit.shop import CORE, Shop, good, run_jobs
+from tests.kit.stripe import StripeSandbox
+
+pytestmark = pytest.mark.django_db
+BACK = "https://shop.example/back"
+
+
+@pytest.fixture
+def sandbox(shop: Shop) -> StripeSandbox:
+    made = StripeSandbox(shop.network)
+    made.clear()
+    return made
+
+
+def pay(shop: Shop, token: str = "pm_card_visa", status: int = 201, **options: Any) -> dict[str, Any]:
+    method = {"type": "card", "token": token}
+    return good(shop.client.post(CORE, shop.body(payment_method=method, confirm=True, **options)), status)
+
+
+def operations_of(made: dict[str, Any]) -> list[ProviderOperation]:
+    payment = Payment.objects.get(number=made["number"])
+    return list(ProviderOperation.objects.filter(payment=payment).order_by("created_at"))
+
+
+def send(event_type: str, subject: dict[str, Any], event_id: str) -> HttpResponse:
+    """Deliver an event as Stripe would, signed now."""
+    event = {"id": event_id, "object": "event", "type": event_type, "data": {"object": subject}}
+    body = json.dumps(event)
+    signature = WebhookSignature.generate_signature_header(
+        body, STRIPE_WEBHOOK_SECRET, int(clock.now().timestamp())
+    )
+    return Client().post(
+        "/webhooks/stripe/", body, content_type="application/json", headers={"stripe-signature": signature}
+    )
+
+
+def intent_of(sandbox: StripeSandbox, made: dict[str, Any]) -> dict[str, Any]:
+    """The intent behind a payment, as Stripe shows it now."""
+    operation = next(one for one in operations_of(made) if one.kind == "authorize")
+    (intent,) = sandbox.truth_of(operation.idempotency_key)
+    return intent
+
+
+def test_a_payment_is_captured_in_part_and_refunded_there(shop, sandbox):
+    made = pay(shop)
+    assert made["status"] == "authorized"
+    assert made["payment_method"] == {"type": "card", "brand": "visa", "last4": "4242"}
+    capture = {"amount": 6_000}
+    good(shop.client.put(f"{CORE}{made['id']}/capture", capture), 200)
+    good(shop.client.put(f"{CORE}{made['id']}/capture"), 200)
+    shop.refunded(shop.payment(made["id"]), amount=1_000)
+    assert {operation.provider for operation in operations_of(made)} == {"stripe"}
+    fees = [operation.fee_minor for operation in operations_of(made) if operation.kind == "capture"]
+    assert fees == [204, 146]
+    intent = intent_of(sandbox, made)
+    assert (intent["status"], intent["amount_received"]) == ("succeeded", 10_000)
+    (charge,) = sandbox.truth("charge", payment_intent=intent["id"])
+    assert charge["amount_refunded"] == 1_000
+    assert_all_invariants_hold()
+
+
+def test_a_sale_is_taken_in_one_request(shop, sandbox):
+    made = pay(shop, capture_method="automatic")
+    run_jobs()
+    assert shop.payment(made["id"])["status"] == "captured"
+    assert intent_of(sandbox, made)["capture_method"] == "automatic"
+    assert_all_invariants_hold()
+
+
+def test_a_decline_is_told_with_its_advice(shop):
+    made = pay(shop, "pm_card_visa_chargeDeclinedInsufficientFunds", 402)
+    assert made["decline_code"] == "insufficient_funds"
+    assert_all_invariants_hold()
+
+
+@pytest.mark.parametrize(("result", "status"), [("success", "authorized"), ("fail", "failed")])
+def test_a_challenge_ends_as_the_payer_ends_it(shop, sandbox, result, status):
+    made = pay(shop, "pm_card_authenticationRequired", return_url=BACK)
+    assert made["status"] == "requires_action"
+    answer = httpx.post(made["next_action"]["url"], data={"result": result}, trust_env=False)
+    assert answer.status_code == 303
+    subject = intent_of(sandbox, made)
+    kind = "amount_capturable_updated" if result == "success" else "payment_failed"
+    assert send(f"payment_intent.{kind}", subject, f"evt_{made['number']}").status_code == 200
+    run_jobs()
+    recovering.sweep(clock.now() + timedelta(seconds=60))
+    assert shop.payment(made["id"])["status"] == status
+    payment = Payment.objects.get(number=made["number"])
+    if result == "success":
+        assert (payment.authentication, payment.liability_shift) == ("authenticated", "issuer")
+    else:
+        assert payment.decline_code == "authentication_failed"
+    assert_all_invariants_hold()
+
+
+@pytest.mark.parametrize("fault", ["reset_after", "500_after"])
+def test_a_lost_answer_is_found_and_nothing_is_taken_twice(shop, sandbox, fault):
+    fires = sandbox.fires()
+    sandbox.script(fault, operation="authorize")
+    made = pay(shop, status=202)
+    assert made["status"] == "processing"
+    assert fires(fault) == 1
+    recovering.sweep(clock.now() + timedelta(seconds=60))
+    assert shop.payment(made["id"])["status"] == "authorized"
+    sandbox.script(fault, operation="capture")
+    good(shop.client.put(f"{CORE}{made['id']}/capture"), 202)
+    recovering.sweep(clock.now() + timedelta(seconds=120))
+    assert shop.payment(made["id"])["status"] == "captured"
+    assert intent_of(sandbox, made)["amount_received"] == 10_000
+    assert_all_invariants_hold()
+
+
+def test_an_event_about_nothing_of_ours_is_kept_and_rests(shop):
+    assert send("customer.created", {"id": "cus_1"}, "evt_customer").status_code == 200
+    run_jobs()
+    (kept,) = ProviderWebhook.objects.filter(provider="stripe", event_id="evt_customer")
+    assert kept.state == "ignored"
+
+
+def test_a_forged_event_is_refused(shop):
+    forged = Client().post(
+        "/webhooks/stripe/", "{}", content_type="application/json", headers={"stripe-signature": "t=1,v1=00"}
+    )
+    assert forged.status_code == 401
