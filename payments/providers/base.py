@@ -226,7 +226,8 @@ class DisputeNotice:
 class Sought:
     """What else is known of an operation that is looked for, for providers that keep no index of keys.
 
-    `authorization` is the provider's reference, empty for an authorization; it was sent between the moments.
+    `authorization` is the provider's reference of what it is about (a payment or a dispute), empty for an
+    authorization itself; it was sent between the moments.
     """
 
     kind: str

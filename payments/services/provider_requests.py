@@ -73,7 +73,7 @@ def find(provider: Provider, operation: ProviderOperation) -> Found:
     sought = Sought(
         kind=operation.kind,
         reference=kept.get("reference", operation.public_id),
-        authorization=kept.get("authorization", ""),
+        authorization=kept.get("authorization") or kept.get("dispute", ""),
         since=operation.created_at,
         until=operation.sent_at or operation.created_at,
     )

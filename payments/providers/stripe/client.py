@@ -4,6 +4,7 @@ Stripe keeps an idempotency key for a day and finds nothing by it, so a lost ans
 Stripe has: a capture, void or refund in its intent, an authorization by our key in its metadata.
 """
 
+import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -13,9 +14,13 @@ import stripe
 
 from ledger.money import Money
 from payments.providers.base import (
+    AcceptRequest,
     AuthorizeRequest,
     Capability,
     CaptureRequest,
+    ChallengeRequest,
+    DisputeNotice,
+    EvidenceItem,
     IncrementRequest,
     ProviderNotice,
     ProviderReport,
@@ -26,7 +31,7 @@ from payments.providers.base import (
 )
 from payments.providers.errors import NotDelivered, ProviderRefused, ProviderUnavailable, Unanswered
 from payments.providers.outcomes import Approved, Found, NotFound, NotSent, Outcome, Rejected, Unknown
-from payments.providers.stripe import mapping, webhooks
+from payments.providers.stripe import disputes, mapping, webhooks
 from payments.providers.stripe.amounts import NotCarried
 from payments.providers.stripe.mapping import Body, Expected
 from payments.providers.stripe.wire import Wire
@@ -57,6 +62,7 @@ class Stripe:
             Capability.PARTIAL_REFUND,
             Capability.FIND_BY_KEY,
             Capability.CALLBACKS,
+            Capability.DISPUTES,
         }
     )
 
@@ -64,9 +70,12 @@ class Stripe:
         self, transport: Transport, base_url: str, api_key: str, webhook_secrets: Sequence[str]
     ) -> None:
         self._webhook_secrets = tuple(webhook_secrets)
+        api = base_url.rstrip("/")
+        # Uploads go to a host of their own, at Stripe but not in the sandbox.
+        files = stripe.DEFAULT_UPLOAD_API_BASE if api == stripe.DEFAULT_API_BASE else api
         self._api = stripe.StripeClient(
             api_key,
-            base_addresses={"api": base_url.rstrip("/")},
+            base_addresses={"api": api, "files": files},
             max_network_retries=0,
             http_client=Wire(transport),
         ).v1
@@ -118,6 +127,31 @@ class Stripe:
         """Not offered: payouts go by another provider."""
         return Rejected("not_offered", "Stripe is not asked for transfers")
 
+    def challenge(self, request: ChallengeRequest) -> Outcome:
+        """Answer a dispute: its files are uploaded first, then everything is submitted in one request."""
+        files = disputes.files(request.evidence)
+        if files is None:
+            return disputes.too_many_files()
+        uploaded: dict[str, str] = {}
+        for number, (field, item) in enumerate(files.items()):
+            answer = self._upload(item, f"{request.idempotency_key}:{number}")
+            if not isinstance(answer, str):
+                return answer
+            uploaded[field] = answer
+        return self._answer_dispute(
+            "challenge",
+            request,
+            lambda options: self._api.disputes.update(
+                request.dispute, _params(disputes.challenge_params(request, uploaded)), options
+            ),
+        )
+
+    def accept_dispute(self, request: AcceptRequest) -> Outcome:
+        """Give in to a dispute."""
+        return self._answer_dispute(
+            "accept", request, lambda options: self._api.disputes.close(request.dispute, {}, options)
+        )
+
     def find(self, idempotency_key: str, expected: Money, sought: Sought | None = None) -> Found:
         """Ask what became of an operation. NotSent and Unknown mean: not answered, ask again."""
         kind = sought.kind if sought else "authorize"
@@ -132,7 +166,9 @@ class Stripe:
             answer = _refused(error, wanted)
             return Unknown(f"find_{answer.code}") if isinstance(answer, Rejected) else answer
 
-    def notice(self, headers: Mapping[str, str], raw_body: bytes, now: datetime) -> ProviderNotice:
+    def notice(
+        self, headers: Mapping[str, str], raw_body: bytes, now: datetime
+    ) -> ProviderNotice | DisputeNotice:
         """Verify and read an event.
 
         :raises BadSignature: not provably from Stripe.
@@ -162,23 +198,55 @@ class Stripe:
         """Make a call that may move money; return what it means, and the answer's body."""
         if expected.kind != "authorize" and not mapping.is_reference(authorization):
             return Rejected("bad_reference", "The authorization's reference is not one of Stripe's"), {}
-        try:
-            body = _plain(send({"idempotency_key": expected.idempotency_key}))
-        except NotDelivered as error:
-            return NotSent(error.reason, error.retry_after_seconds), {}
-        except Unanswered as error:
-            return Unknown(error.reason), {}
-        except NotCarried as error:
-            return Rejected(error.code, error.message), {}
-        except stripe.StripeError as error:
-            return _refused(error, expected), {}
+        body = self._call(expected, send)
+        if not isinstance(body, Mapping):
+            return body, {}
         return mapping.outcome(200, body, expected), body
+
+    def _call(self, expected: Expected, send: "Send") -> Body | Outcome:
+        """Make one call under its key; return the answer's body, or what it means that there is none."""
+        try:
+            return _plain(send({"idempotency_key": expected.idempotency_key}))
+        except NotDelivered as error:
+            return NotSent(error.reason, error.retry_after_seconds)
+        except Unanswered as error:
+            return Unknown(error.reason)
+        except NotCarried as error:
+            return Rejected(error.code, error.message)
+        except stripe.StripeError as error:
+            return _refused(error, expected)
+
+    def _answer_dispute(self, kind: str, request: ChallengeRequest | AcceptRequest, send: "Send") -> Outcome:
+        if not mapping.is_reference(request.dispute):
+            return Rejected("bad_reference", "The dispute's reference is not one of Stripe's")
+        key, expected = request.idempotency_key, _expected(kind, request)
+        body = self._call(expected, send)
+        if not isinstance(body, Mapping):
+            return body
+        return disputes.outcome(body, key, kind, request.amount)
+
+    def _upload(self, item: EvidenceItem, key: str) -> str | Outcome:
+        """Upload one file and return its id; what goes wrong here was certainly not submitted."""
+        content = io.BytesIO(item.content)
+        content.name = item.filename
+        params = _params({"purpose": "dispute_evidence", "file": content})
+        body = self._call(
+            Expected(key, None, "upload"), lambda options: self._api.files.create(params, options)
+        )
+        if isinstance(body, Unknown):
+            return NotSent(body.reason)
+        if not isinstance(body, Mapping):
+            return body
+        return str(body["id"]) if mapping.is_reference(str(body.get("id"))) else NotSent("bad_body")
 
     def _found(self, wanted: Expected, sought: Sought | None) -> Found:
         """Read what Stripe has of an operation.
 
         :raises ProviderUnavailable: not answered. :raises StripeError: refused.
         """
+        if wanted.kind in ("challenge", "accept") and sought and wanted.amount:
+            dispute = _plain(self._api.disputes.retrieve(sought.authorization))
+            return disputes.found(dispute, wanted.idempotency_key, wanted.kind, wanted.amount)
         if wanted.kind == "refund" and sought:
             return self._found_refund(wanted, sought)
         if wanted.kind in ("capture", "void") and sought:
@@ -252,7 +320,7 @@ class Stripe:
         return outcome
 
 
-Request = AuthorizeRequest | CaptureRequest | VoidRequest | RefundRequest
+Request = AuthorizeRequest | CaptureRequest | VoidRequest | RefundRequest | ChallengeRequest | AcceptRequest
 Options = Any
 Send = Callable[[Options], Any]
 

@@ -13,10 +13,10 @@ from typing import Any, Final
 
 import stripe
 
-from payments.providers.base import ProviderNotice
+from payments.providers.base import DisputeNotice, ProviderNotice
 from payments.providers.errors import BadSignature
 from payments.providers.outcomes import Approved, Outcome, Pending, Unknown
-from payments.providers.stripe import mapping
+from payments.providers.stripe import disputes, mapping
 from payments.providers.stripe.mapping import Expected
 
 HEADER: Final = "stripe-signature"
@@ -38,7 +38,7 @@ _TIMESTAMP = re.compile(r"t=([0-9]{1,12})(?:,|$)")
 
 def parse(
     headers: Mapping[str, str], raw_body: bytes, secrets: Sequence[str], now: datetime
-) -> ProviderNotice:
+) -> ProviderNotice | DisputeNotice:
     """Verify and read an event.
 
     :raises BadSignature: unsigned, wrongly signed, too old, too new, or not readable.
@@ -59,41 +59,51 @@ def parse(
     raise BadSignature("no signature of the event is right")
 
 
-def notice(event: Mapping[str, Any]) -> ProviderNotice | None:
+def notice(event: Mapping[str, Any]) -> ProviderNotice | DisputeNotice | None:
     """Read a verified event; None when it is not shaped like one."""
     data = event.get("data")
     subject = data.get("object") if isinstance(data, dict) else None
     if not isinstance(subject, dict) or not all(isinstance(event.get(name), str) for name in ("id", "type")):
         return None
     event_id, event_type = event["id"], event["type"]
+    if event_type.startswith(disputes.EVENTS):
+        return disputes.notice(event)
     reference = subject.get("id") if isinstance(subject.get("id"), str) else ""
     key, kind = _operation_of(event_type, subject)
     if not key:
         return ProviderNotice(
             event_id, event_type, "", str(reference), Unknown(f"not_ours:{event_type}"[:100])
         )
-    outcome = mapping.described(subject, Expected(key, None, kind))
-    return ProviderNotice(event_id, event_type, key, str(reference), _ask(kind, outcome))
+    if kind == "refund":
+        # One that was made in Stripe's dashboard has no key of ours: its own id stands for it.
+        told = mapping.described(subject, Expected(str(_metadata(subject).get("operation", "")), None, kind))
+        intent = subject.get("payment_intent")
+        refund_of = intent if isinstance(intent, str) else ""
+        return ProviderNotice(event_id, event_type, key, str(reference), told, refund_of)
+    outcome = _ask(mapping.described(subject, Expected(key, None, kind)))
+    return ProviderNotice(event_id, event_type, key, str(reference), outcome)
 
 
-def _ask(kind: str, outcome: Outcome) -> Outcome:
+def _ask(outcome: Outcome) -> Outcome:
     """An event's intent has neither fee nor card nor authentication in it: its yes means "ask"."""
-    if isinstance(outcome, Approved) and kind != "refund":
-        return Pending(outcome.reference)
-    return outcome
+    return Pending(outcome.reference) if isinstance(outcome, Approved) else outcome
 
 
 def _operation_of(event_type: str, subject: Mapping[str, Any]) -> tuple[str, str]:
     """Our key and the kind of operation that an event is about; empty when it is about none."""
-    metadata = subject.get("metadata")
-    metadata = metadata if isinstance(metadata, dict) else {}
+    metadata = _metadata(subject)
     if event_type in REFUND:
-        return str(metadata.get("operation", "")), "refund"
+        return str(metadata.get("operation") or subject.get("id") or ""), "refund"
     if event_type not in INTENT:
         return "", ""
     if metadata.get("capture") and subject.get("amount_received"):
         return str(metadata["capture"]), "capture"
     return str(metadata.get("operation", "")), "authorize"
+
+
+def _metadata(subject: Mapping[str, Any]) -> Mapping[str, Any]:
+    metadata = subject.get("metadata")
+    return metadata if isinstance(metadata, dict) else {}
 
 
 def _is_signed(header: str, raw_body: bytes, secret: str) -> bool:
@@ -104,7 +114,7 @@ def _is_signed(header: str, raw_body: bytes, secret: str) -> bool:
     return True
 
 
-def _read(raw_body: bytes) -> ProviderNotice:
+def _read(raw_body: bytes) -> ProviderNotice | DisputeNotice:
     event = json.loads(raw_body)
     read = notice(event) if isinstance(event, dict) else None
     if read is None:

@@ -26,7 +26,8 @@ _OPERATIONS: Final = (
     ("post", re.compile(r"/v1/payment_intents/\w+/capture"), "capture"),
     ("post", re.compile(r"/v1/payment_intents/\w+/cancel"), "void"),
     ("post", re.compile(r"/v1/refunds"), "refund"),
-    ("post", re.compile(r"/v1/disputes/\w+(/close)?"), "dispute"),
+    ("post", re.compile(r"/v1/disputes/\w+"), "challenge"),
+    ("post", re.compile(r"/v1/disputes/\w+/close"), "accept"),
     ("get", re.compile(r"/v1/balance"), "health"),
 )
 

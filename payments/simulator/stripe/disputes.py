@@ -22,6 +22,10 @@ EVIDENCE = (
     "shipping_address", "shipping_carrier", "shipping_date", "shipping_documentation",
     "shipping_tracking_number", "uncategorized_file", "uncategorized_text",
 )  # fmt: skip
+FILES = (
+    "cancellation_policy", "customer_communication", "customer_signature", "duplicate_charge_documentation",
+    "receipt", "refund_policy", "service_documentation", "shipping_documentation", "uncategorized_file",
+)  # fmt: skip
 OPEN = ("needs_response", "warning_needs_response")
 NETWORK_CODES = {"fraudulent": "10.4", "product_not_received": "13.1"}
 
@@ -83,6 +87,9 @@ def update(desk: Desk, dispute_id: str, params: Params) -> Done:
         raise StripeRefused(400, "", f"This dispute is {dispute.body['status']}; it takes no evidence")
     sent = forms.mapping(params, "evidence")
     forms.known(sent, EVIDENCE)
+    for name in FILES:
+        if sent.get(name):
+            desk.get("file", forms.text(sent, name), f"evidence[{name}]")
     dispute.body["metadata"] = forms.metadata(params, dispute.body["metadata"])
     dispute.body["evidence"] |= {name: value or None for name, value in sent.items()}
     details = dispute.body["evidence_details"]

@@ -30,6 +30,7 @@ from payments.simulator.stripe import (
     challenge,
     disputes,
     events,
+    files,
     forms,
     intents,
     lists,
@@ -81,8 +82,9 @@ WRITES: tuple[tuple[str, str, Law], ...] = (
     (r"/v1/payment_intents/(\w+)/capture", "capture", intents.capture),
     (r"/v1/payment_intents/(\w+)/cancel", "void", intents.cancel),
     ("/v1/refunds", "refund", refunds.create),
-    (r"/v1/disputes/(\w+)", "", disputes.update),
-    (r"/v1/disputes/(\w+)/close", "", disputes.close),
+    (r"/v1/disputes/(\w+)", "challenge", disputes.update),
+    (r"/v1/disputes/(\w+)/close", "accept", disputes.close),
+    ("/v1/files", "", files.create),
 )
 KINDS = {
     "customers": "customer",
@@ -204,7 +206,10 @@ class StripeFace:
         return answer
 
     def _write(self, asked: Asked, request_id: str) -> Answer:
-        params = forms.decode(asked.raw.decode("utf-8", "replace"))
+        is_upload = asked.path == "/v1/files"
+        params = (
+            files.params_of(asked.raw) if is_upload else forms.decode(asked.raw.decode("utf-8", "replace"))
+        )
         route = next((row for row in WRITES if re.fullmatch(row[0], asked.path)), None)
         if route is None:
             raise StripeRefused(404, "", f"Unrecognized request URL (POST: {asked.path})")

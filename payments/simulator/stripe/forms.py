@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 from payments.simulator.stripe.errors import StripeRefused
 
 PAIRS_MAX = 500
-TEXT_MAX = 5000
+TEXT_MAX = 20_000
 Params = dict[str, Any]
 
 

@@ -11,7 +11,7 @@ from django.test import Client
 from stripe import WebhookSignature
 
 from ledger import clock
-from payments.models import Payment, ProviderOperation, ProviderWebhook
+from payments.models import Dispute, Payment, ProviderOperation, ProviderWebhook
 from payments.services import recovering
 from tests.kit.books import assert_all_invariants_hold
 from tests.kit.network import STRIPE_WEBHOOK_SECRET
@@ -41,11 +41,11 @@ def operations_of(made: dict[str, Any]) -> list[ProviderOperation]:
 
 def send(event_type: str, subject: dict[str, Any], event_id: str) -> HttpResponse:
     """Deliver an event as Stripe would, signed now."""
-    event = {"id": event_id, "object": "event", "type": event_type, "data": {"object": subject}}
+    now = int(clock.now().timestamp())
+    event = {"id": event_id, "object": "event", "type": event_type, "created": now,
+             "data": {"object": subject}}  # fmt: skip
     body = json.dumps(event)
-    signature = WebhookSignature.generate_signature_header(
-        body, STRIPE_WEBHOOK_SECRET, int(clock.now().timestamp())
-    )
+    signature = WebhookSignature.generate_signature_header(body, STRIPE_WEBHOOK_SECRET, now)
     return Client().post(
         "/webhooks/stripe/", body, content_type="application/json", headers={"stripe-signature": signature}
     )
@@ -132,6 +132,30 @@ def test_an_event_about_nothing_of_ours_is_kept_and_rests(shop):
     run_jobs()
     (kept,) = ProviderWebhook.objects.filter(provider="stripe", event_id="evt_customer")
     assert kept.state == "ignored"
+
+
+def test_a_dispute_withdraws_its_money_once(shop, sandbox):
+    made = pay(shop, "pm_card_createDispute", capture_method="automatic")
+    run_jobs()
+    (dispute,) = sandbox.truth("dispute", payment_intent=intent_of(sandbox, made)["id"])
+    for number, event_type in enumerate(("funds_withdrawn", "created", "created")):
+        event_id = f"evt_{dispute['id']}_{number}"
+        assert send(f"charge.dispute.{event_type}", dispute, event_id).status_code == 200
+    run_jobs()
+    kept = Dispute.objects.get(provider_reference=dispute["id"])
+    assert (kept.state, kept.withheld_minor, kept.reason_code) == ("chargeback", 10_000, "10.4")
+    assert_all_invariants_hold()
+
+
+def test_a_refund_made_in_stripes_dashboard_is_adopted(shop, sandbox):
+    made = pay(shop, capture_method="automatic")
+    run_jobs()
+    data = {"payment_intent": intent_of(sandbox, made)["id"], "amount": "2500"}
+    refund = sandbox.client.post("/v1/refunds", data=data).raise_for_status().json()
+    assert send("refund.created", refund, f"evt_{refund['id']}").status_code == 200
+    run_jobs()
+    assert shop.payment(made["id"])["refunded"] == {"amount": 2_500, "currency": "USD"}
+    assert_all_invariants_hold()
 
 
 def test_a_forged_event_is_refused(shop):

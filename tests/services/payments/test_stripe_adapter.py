@@ -7,14 +7,30 @@ import pytest
 from ledger.money import Money
 from payments.providers import registry
 from payments.providers.base import (
+    AcceptRequest,
     AuthorizeRequest,
+    ChallengeRequest,
+    DisputeNotice,
+    DisputeStage,
+    DisputeStanding,
+    EvidenceItem,
     IncrementRequest,
+    MovementKind,
     Sought,
     TransferRequest,
     capture_key,
 )
 from payments.providers.errors import ProviderRefused
-from payments.providers.outcomes import Approved, Declined, Mismatch, Rejected, RequiresAction, Unknown
+from payments.providers.outcomes import (
+    Approved,
+    Declined,
+    Mismatch,
+    NotFound,
+    Rejected,
+    RequiresAction,
+    Unknown,
+)
+from payments.providers.stripe import webhooks
 from payments.simulator.stripe import cards
 from tests.kit.network import Network, eventually
 from tests.kit.tills import PRICE, StripeDesk, Till
@@ -236,6 +252,98 @@ class TestCapturesAndRefunds:
             keys.append(till.key)
         till.key = keys[0]
         assert isinstance(till.find(Money(10, "USD")), Approved)
+
+
+class TestADispute:
+    @pytest.fixture
+    def disputed(self, till, desk):
+        """A captured payment whose card disputes it; returns the dispute as Stripe shows it."""
+
+        def pay(scenario="createDispute"):
+            till.captured(scenario=scenario)
+            (dispute,) = desk.sandbox.truth("dispute", payment_intent=till.authorization)
+            return dispute
+
+        return pay
+
+    def told(self, desk, dispute, event_type):
+        """What the last event of a type says of a dispute."""
+        params = {"type": event_type, "limit": 100}
+        events = desk.sandbox.client.get("/v1/events", params=params).raise_for_status().json()["data"]
+        event = next(one for one in events if one["data"]["object"]["id"] == dispute["id"])
+        notice = webhooks.notice(event)
+        assert isinstance(notice, DisputeNotice)
+        return notice
+
+    def challenge(self, dispute, *evidence, key="op_challenge"):
+        request = ChallengeRequest(f"{key}-{dispute['id']}", PRICE, "dis_1", dispute["id"], evidence)
+        outcome = registry.provider("stripe").challenge(request)
+        now = datetime.now(UTC)
+        sought = Sought("challenge", "dis_1", dispute["id"], now, now)
+        return outcome, registry.provider("stripe").find(request.idempotency_key, PRICE, sought)
+
+    def test_tells_what_was_withdrawn_and_until_when_to_answer(self, till, desk, disputed):
+        notice = self.told(desk, disputed(), "charge.dispute.created")
+        assert notice.authorization == till.authorization
+        assert (notice.stage, notice.standing) == (DisputeStage.CHARGEBACK, DisputeStanding.OPEN)
+        assert (notice.amount, notice.scheme, notice.reason_code) == (PRICE, "visa", "10.4")
+        (movement,) = notice.movements
+        assert (movement.kind, movement.amount) == (MovementKind.WITHDRAWAL, PRICE)
+        assert movement.fee == Money(1500, "USD")
+        assert notice.due_at is not None
+        assert timedelta(days=8) < notice.due_at - notice.opened_at < timedelta(days=10)
+
+    def test_inquiry_withdraws_nothing(self, desk, disputed):
+        notice = self.told(desk, disputed("createDisputeInquiry"), "charge.dispute.created")
+        assert (notice.stage, notice.movements) == (DisputeStage.INQUIRY, ())
+
+    def test_is_won_by_evidence_and_the_money_comes_back(self, desk, disputed):
+        dispute = disputed()
+        receipt = EvidenceItem("receipt", "", "receipt.pdf", "application/pdf", b"%PDF-1.7\r\nbody")
+        words = EvidenceItem("explanation", "winning_evidence")
+        outcome, found = self.challenge(dispute, words, receipt)
+        assert isinstance(outcome, Approved)
+        assert found == outcome
+        (now,) = desk.sandbox.truth("dispute", id=dispute["id"])
+        assert now["evidence"]["receipt"].startswith("file_")
+        eventually(
+            lambda: desk.sandbox.truth("dispute", id=dispute["id"], status="won"), "the dispute is won"
+        )
+        notice = self.told(desk, dispute, "charge.dispute.closed")
+        assert notice.standing is DisputeStanding.WON
+        assert [move.fee.minor for move in notice.movements] == [1500, -1500]
+
+    def test_is_accepted(self, desk, disputed):
+        dispute = disputed()
+        adapter = registry.provider("stripe")
+        request = AcceptRequest(f"op_accept-{dispute['id']}", PRICE, "dis_1", dispute["id"])
+        outcome = adapter.accept_dispute(request)
+        assert isinstance(outcome, Approved)
+        now = datetime.now(UTC)
+        sought = Sought("accept", "dis_1", dispute["id"], now, now)
+        assert adapter.find(request.idempotency_key, PRICE, sought) == outcome
+        assert self.told(desk, dispute, "charge.dispute.closed").standing is DisputeStanding.ACCEPTED
+        again, _ = self.challenge(dispute, EvidenceItem("explanation", "late"))
+        assert isinstance(again, Rejected)
+
+    def test_answer_that_is_lost_is_found(self, desk, disputed):
+        dispute = disputed()
+        desk.script("reset_after", operation="challenge")
+        outcome, found = self.challenge(dispute, EvidenceItem("explanation", "we sent it"))
+        assert isinstance(outcome, Unknown)
+        assert isinstance(found, Approved)
+
+    def test_that_was_not_answered_is_found_unanswered(self, disputed):
+        dispute = disputed()
+        now = datetime.now(UTC)
+        for kind in ("challenge", "accept"):
+            sought = Sought(kind, "dis_1", dispute["id"], now, now)
+            assert registry.provider("stripe").find("op_never", PRICE, sought) == NotFound()
+
+    def test_takes_no_more_files_than_stripe_has_places_for(self, disputed):
+        pdf = [EvidenceItem("receipt", "", f"{n}.pdf", "application/pdf", b"%PDF-1") for n in range(3)]
+        outcome, _ = self.challenge(disputed(), *pdf)
+        assert outcome == Rejected("too_many_files", "Stripe takes one file of each kind and one other")
 
 
 def test_what_stripe_is_not_asked_for_is_refused_here(network):

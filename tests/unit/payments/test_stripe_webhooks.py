@@ -96,7 +96,7 @@ class TestASignature:
         ("charge.succeeded", {"id": "ch_1", "metadata": {"operation": KEY}}, "", Unknown),
         ("customer.created", {"id": "cus_1"}, "", Unknown),
         ("payment_intent.created", intent("requires_confirmation"), "", Unknown),
-        ("refund.updated", refund(metadata={}), "", Unknown),
+        ("refund.updated", refund(metadata={}), "re_1", Approved),
         ("refund.updated", {"metadata": None}, "", Unknown),
     ],
 )  # fmt: skip
