@@ -6,8 +6,8 @@ The pages are imported when they are asked for: importing them registers models 
 from typing import Any, Final
 from uuid import UUID
 
-from django.http import HttpRequest
-from django.urls import URLPattern, path, reverse_lazy
+from django.http import HttpRequest, HttpResponseRedirect
+from django.urls import URLPattern, path, reverse, reverse_lazy
 from unfold.sites import UnfoldAdminSite
 
 from config import staff_access
@@ -22,6 +22,8 @@ DESKS: Final[dict[str, list[tuple[str, ...]]]] = {
         ("Disputes", "gavel", "payments.dispute"),
         ("Dispute evidence", "folder_open", "payments.disputeevidence"),
         ("Dispute shares", "account_tree", "payments.disputeshare"),
+        ("Unknown money", "help", "payments.provideroperation", "unknown_money"),
+        ("Contradictions", "contrast", "payments.contradiction"),
         ("Provider operations", "swap_horiz", "payments.provideroperation"),
         ("Callbacks", "webhook", "payments.providerwebhook"),
         ("Refused callbacks", "gpp_bad", "payments.refusedcallbacks"),
@@ -118,6 +120,7 @@ class HouseAdminSite(UnfoldAdminSite):
 
     def get_urls(self) -> list[URLPattern]:
         own = [
+            path("money/unknown/", self.admin_view(self.unknown_money), name="unknown_money"),
             path("books/trial-balance/", self.admin_view(self.trial_balance), name="trial_balance"),
             path("books/invariants/", self.admin_view(self.invariants), name="invariants"),
             path("books/explain/", self.admin_view(self.explain), name="explain_any"),
@@ -134,6 +137,11 @@ class HouseAdminSite(UnfoldAdminSite):
         from config import dashboard
 
         return super().index(request, {**dashboard.figures(request.user), **(extra_context or {})})
+
+    def unknown_money(self, request: HttpRequest) -> Any:
+        """Go to the operations that are held or contradicted."""
+        desk = reverse("admin:payments_provideroperation_changelist")
+        return HttpResponseRedirect(f"{desk}?standing=unknown_money")
 
     def trial_balance(self, request: HttpRequest) -> Any:
         """Show the trial balance."""

@@ -19,7 +19,7 @@ from fraud.states import ReviewState
 from ledger import clock, outbox
 from ledger.admin import formats
 from ledger.models import AmlAlert, Job, OutboxMessage
-from payments.models import Payment, ProviderOperation, Refund
+from payments.models import Contradiction, Payment, ProviderOperation, Refund
 from settlements.models import Break, SettlementBatch
 
 HOURS_SHOWN: Final = 24
@@ -80,6 +80,8 @@ def _operations(at: datetime) -> Iterable[Figure]:
     link = "/admin/payments/provideroperation/?standing="
     yield Figure(counted["open"], "operations open at the network", f"{link}open", counted["old"] > 0)
     yield Figure(counted["held"], "operations held for a person", f"{link}held", counted["held"] > 0)
+    against = Contradiction.objects.filter(state="open").count()
+    yield Figure(against, "operations contradicted by their provider", f"{link}contradicted", against > 0)
 
 
 def _machinery(at: datetime) -> Iterable[Figure]:

@@ -17,6 +17,7 @@ from django.http import HttpRequest, JsonResponse
 from ledger import clock
 from ledger import outbox as ledger_outbox
 from payments import selectors
+from payments.states import OPEN
 
 BROKER_TIMEOUT_SECONDS = 1.0
 
@@ -95,11 +96,13 @@ def operations() -> Verdict:
         found = rows.aggregate(
             open=Count("pk"), held=Count("pk", filter=Q(ask_at=None)), oldest=Min("ask_at")
         )
+        contradicted = selectors.contradictions(selectors.ALL).filter(state=OPEN).count()
     except DatabaseError as error:
         return Verdict(False, {"error": type(error).__name__})
     late = max(0.0, (now - found["oldest"]).total_seconds()) if found["oldest"] else 0.0
     limit = settings.READY_OPERATION_LATE_SECONDS_MAX
     figures = {"open": found["open"], "held": found["held"], "late_seconds": round(late, 1)}
+    figures["contradicted"] = contradicted
     return Verdict(late <= limit, {**figures, "limit_seconds": limit})
 
 

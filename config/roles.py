@@ -18,6 +18,7 @@ ACTS: Final = {
     "payments.decide_refund": ("refund", "May approve and reject refunds"),
     "payments.decide_large_refund": ("refund", "May approve and reject refunds that need a senior person"),
     "payments.answer_dispute": ("dispute", "May add evidence to disputes, challenge and accept them"),
+    "payments.decide_unknown": ("provideroperation", "May decide on held and contradicted operations"),
     "payments.keep_webhooks": ("providerwebhook", "May retry and ignore providers' messages"),
     "settlements.resolve_break": ("break", "May resolve breaks of the reconciliation"),
     "vendors.suspend_vendor": ("vendor", "May suspend and reinstate vendors"),
@@ -85,6 +86,7 @@ ROLES: Final = (
         ),
         (
             "payments.decide_refund",
+            "payments.decide_unknown",
             "payments.keep_webhooks",
             "settlements.resolve_break",
             "ledger.close_account",

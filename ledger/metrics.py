@@ -22,3 +22,8 @@ fx_left_out: Final = Counter(
     ["source"],
 )
 fx_fetches: Final = Counter("everycent_fx_fetches_total", "Fetches of rates.", ["source", "result"])
+operations_contradicted: Final = Counter(
+    "everycent_operations_contradicted_total",
+    "Providers' words against what was concluded.",
+    ["provider", "kind"],
+)

@@ -116,6 +116,7 @@ def states_are_their_last_event() -> Iterable[str]:
         ("payment_transaction", "payments_paymenttransaction"),
         ("refund", "payments_refund"),
         ("dispute", "payments_dispute"),
+        ("contradiction", "payments_contradiction"),
     ):
         yield from rows(
             f"""SELECT s.id, s.state, v.to_state FROM {table} s

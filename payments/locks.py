@@ -15,6 +15,7 @@ from django.db.models import F, QuerySet
 from ledger import locks
 from ledger.locks import require_phase
 from payments.models import (
+    Contradiction,
     Dispute,
     Payment,
     PaymentTransaction,
@@ -22,6 +23,7 @@ from payments.models import (
     ProviderWebhook,
     Refund,
 )
+from payments.models.contradictions import ContradictionNotFound
 from payments.models.disputes import DisputeNotFound
 from payments.models.operations import OperationNotFound
 from payments.models.payments import PaymentNotFound
@@ -146,6 +148,14 @@ def share(merchant_id: UUID, transaction_id: UUID) -> tuple[Payment, PaymentTran
     return paid, locks.lock_one(
         PaymentTransaction.objects.filter(pk=transaction_id), missing=PaymentTransactionNotFound
     )
+
+
+def contradiction(contradiction_id: UUID) -> Contradiction:
+    """Lock and return a contradiction; its operation must be locked already.
+
+    :raises ContradictionNotFound: there is none.
+    """
+    return locks.lock_one(Contradiction.objects.filter(pk=contradiction_id), missing=ContradictionNotFound)
 
 
 def webhook(webhook_id: UUID) -> ProviderWebhook:

@@ -13,6 +13,7 @@ from django.db.models import Exists, F, Model, OuterRef, Prefetch, Q, QuerySet
 
 from payments import states
 from payments.models import (
+    Contradiction,
     Payment,
     PaymentTransaction,
     ProviderOperation,
@@ -20,6 +21,7 @@ from payments.models import (
     Refund,
     RefundShare,
 )
+from payments.models.contradictions import ContradictionNotFound
 from payments.models.operations import OperationNotFound, OutcomeKind
 from payments.models.payments import PaymentNotFound
 from payments.models.refunds import RefundNotFound
@@ -279,6 +281,19 @@ def operations_of(subject_type: str, subject_id: UUID) -> QuerySet[ProviderOpera
 def held_operations(merchant_id: Whose) -> QuerySet[ProviderOperation]:
     """Return the open operations that nobody asks about any more: a person must look (I-25)."""
     return operations(merchant_id).filter(concluded_at=None, ask_at=None)
+
+
+def contradictions(merchant_id: Whose) -> QuerySet[Contradiction]:
+    """Return what providers said against what was concluded, with operation and payment, unordered."""
+    return _of(merchant_id, Contradiction.objects.select_related("operation__payment"))
+
+
+def contradiction(merchant_id: Whose, contradiction_id: UUID) -> Contradiction:
+    """Return one contradiction with its operation.
+
+    :raises ContradictionNotFound: the merchant has none with this id.
+    """
+    return _one(contradictions(merchant_id).filter(pk=contradiction_id), ContradictionNotFound)
 
 
 def webhooks(merchant_id: Whose) -> QuerySet[ProviderWebhook]:

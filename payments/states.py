@@ -216,3 +216,18 @@ PROVIDER_WEBHOOK: Final = Machine(
     ],
 )
 PROVIDER_WEBHOOK_STATUSES: Final = (RECEIVED, REFUSED, APPLIED, IGNORED, FAILED)
+
+# --- contradiction (a provider's word against the one that was believed) ------------------------------------
+OPEN: Final = "open"
+ACCEPTED: Final = "accepted"
+CLOSED: Final = "closed"
+
+CONTRADICTION: Final = Machine(
+    "contradiction",
+    edges=[
+        Edge("open", {NEW}, OPEN, "contradiction.opened"),
+        # A person lets the provider be asked again, and its answer be booked like any other.
+        Edge("accept", {OPEN}, ACCEPTED, "contradiction.accepted"),
+        Edge("close", {OPEN}, CLOSED, "contradiction.closed"),
+    ],
+)

@@ -36,7 +36,7 @@ TONES: Final = {
     "onboarding open partly_unwound paying partly_captured past_due paused pending processing "
     "received requested requires_action review trialing under_review unknown unpaid waiting",
     "bad": "CRITICAL HIGH bad block broken dead decline declined expired failed outlier refused rejected "
-    "returned revoked stale suspended uncollectible",
+    "contradicted returned revoked stale suspended uncollectible",
 }
 _TONE_OF: Final = {word: tone for tone, words in TONES.items() for word in words.split()}
 

@@ -1,15 +1,20 @@
 """Calls to providers for staff, and what they and their callbacks tell in a payment's story."""
 
 from collections.abc import Iterable
+from datetime import datetime
+from typing import Final
 
 from django.contrib import admin
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
-from ledger.admin import formats
+from ledger.actors import Actor
+from ledger.admin import filters, formats
 from ledger.admin.base import (
+    Facts,
     Panel,
+    ReasonedAction,
     ViewOnlyAdmin,
     badge_column,
     link_column,
@@ -17,9 +22,12 @@ from ledger.admin.base import (
     money_column,
 )
 from ledger.admin.story import Context, Item, made_at, tells
-from payments.models import ProviderOperation, ProviderWebhook
+from payments.models import Contradiction, ProviderOperation, ProviderWebhook
+from payments.services import deciding_unknown, recovering
+from payments.states import OPEN
 
 TONES = {"approved": "good", "declined": "bad", "rejected": "bad", "": "plain"}
+DECIDES: Final = "payments.decide_unknown"
 TIME_ORDERED = 7  # the version of keys that hold their time
 
 
@@ -34,6 +42,8 @@ class StandingFilter(admin.SimpleListFilter):
             ("open", "open"),
             ("unknown", "open, outcome unknown"),
             ("held", "held for a person"),
+            ("contradicted", "contradicted"),
+            ("unknown_money", "unknown money: held or contradicted"),
             ("over", "over"),
         ]
 
@@ -41,14 +51,39 @@ class StandingFilter(admin.SimpleListFilter):
         self, request: HttpRequest, queryset: "QuerySet[ProviderOperation]"
     ) -> "QuerySet[ProviderOperation]":
         still_open = Q(concluded_at__isnull=True)
+        held = still_open & Q(ask_at__isnull=True)
+        # By the few open ones, not by looking at each operation for its own.
+        against = Q(pk__in=Contradiction.objects.filter(state=OPEN).values("operation_id"))
         wanted = {
             "open": still_open,
             "unknown": still_open & Q(outcome__in=["unknown", "mismatch"]),
-            "held": still_open & Q(ask_at__isnull=True),
+            "held": held,
+            "contradicted": against,
+            "unknown_money": held | against,
             "over": ~still_open,
         }
         chosen = wanted.get(self.value() or "")
         return queryset.filter(chosen) if chosen else queryset
+
+
+def _ask_again(row: ProviderOperation, actor: Actor, reason: str, at: datetime) -> None:
+    recovering.ask_again(row.pk, actor=actor, reason=reason, at=at)
+
+
+def _propose_not_done(row: ProviderOperation, actor: Actor, reason: str, at: datetime) -> None:
+    deciding_unknown.propose_not_done(operation_id=row.pk, actor=actor, reason=reason, at=at)
+
+
+def _confirm_not_done(row: ProviderOperation, actor: Actor, reason: str, at: datetime) -> None:
+    deciding_unknown.confirm_not_done(operation_id=row.pk, actor=actor, reason=reason, at=at)
+
+
+def _is_held(row: ProviderOperation) -> bool:
+    return row.is_held
+
+
+def _is_proposed(row: ProviderOperation) -> bool:
+    return row.is_held and deciding_unknown.PROPOSED in row.outcome_detail
 
 
 @admin.register(ProviderOperation)
@@ -70,6 +105,36 @@ class ProviderOperationAdmin(ViewOnlyAdmin):
     list_select_related = ["payment"]
     list_filter = [StandingFilter, "kind", "outcome"]
     search_fields = ["=id", "=idempotency_key", "=provider_reference"]
+    reasoned_actions = [
+        ReasonedAction(
+            name="ask_again",
+            label="Ask the provider again",
+            permission=DECIDES,
+            perform=_ask_again,
+            done="The provider is asked again; what it answers is booked.",
+            is_offered=_is_held,
+            explains="The recovery asks within seconds. An answer about other money holds it again.",
+        ),
+        ReasonedAction(
+            name="propose_not_done",
+            label="Propose: it never happened",
+            permission=DECIDES,
+            perform=_propose_not_done,
+            done="A second person must confirm it.",
+            is_offered=lambda row: _is_held(row) and not _is_proposed(row),
+            explains="Only when the provider's own books show nothing. A second person confirms.",
+        ),
+        ReasonedAction(
+            name="confirm_not_done",
+            label="Confirm: it never happened",
+            permission=DECIDES,
+            perform=_confirm_not_done,
+            done="The operation is over as refused; what it held is free.",
+            is_offered=_is_proposed,
+            explains="What the operation set aside is free again. Nobody confirms a proposal of their own.",
+            is_dangerous=True,
+        ),
+    ]
 
     payment_shown = link_column("payment")
     amount = money_column()
@@ -77,15 +142,37 @@ class ProviderOperationAdmin(ViewOnlyAdmin):
     asked_first = moment_column("created_at", "claimed")
     asks_next = moment_column("ask_at", "asks next")
 
+    def get_queryset(self, request: HttpRequest) -> "QuerySet[ProviderOperation]":
+        against = Contradiction.objects.filter(operation=OuterRef("pk"), state=OPEN)
+        return super().get_queryset(request).annotate(is_contradicted=Exists(against))
+
     @admin.display(description="operation")
     def reference(self, row: ProviderOperation) -> SafeString:
         return formats.code(row.public_id)
 
     @admin.display(description="standing")
     def standing(self, row: ProviderOperation) -> SafeString:
+        if row.__dict__.get("is_contradicted"):
+            return formats.badge("contradicted")
         return formats.badge("held" if row.is_held else "open" if row.is_open else "over")
 
     def panels(self, row: ProviderOperation) -> Iterable[Panel]:
+        yield Panel(
+            "Contradictions",
+            ["seen", "was", "then said", "about", "told by", "state", "decided"],
+            [
+                [
+                    formats.moment(found.occurred_at),
+                    formats.badge(found.was),
+                    formats.link(found, found.get_said_display()),
+                    formats.wrapped(" ".join(filter(None, [found.said_code, found.said_words]))),
+                    found.told_by,
+                    formats.badge(found.state),
+                    formats.wrapped(f"{found.decided_by}: {found.reason}" if found.decided_by else ""),
+                ]
+                for found in row.contradictions.order_by("occurred_at")
+            ],
+        )
         yield Panel(
             "Callbacks about it",
             ["received", "type", "state", "remark"],
@@ -96,9 +183,90 @@ class ProviderOperationAdmin(ViewOnlyAdmin):
                     formats.badge(hook.state),
                     hook.verdict or hook.last_error or formats.NOTHING,
                 ]
-                for hook in row.webhooks.order_by("received_at")
+                for hook in row.webhooks.defer("body", "headers").order_by("received_at")
             ],
         )
+
+
+def _accept(row: Contradiction, actor: Actor, reason: str, at: datetime) -> None:
+    deciding_unknown.accept(contradiction_id=row.pk, actor=actor, reason=reason, at=at)
+
+
+def _close(row: Contradiction, actor: Actor, reason: str, at: datetime) -> None:
+    deciding_unknown.close(contradiction_id=row.pk, actor=actor, reason=reason, at=at)
+
+
+def _is_undecided(row: Contradiction) -> bool:
+    return row.state == OPEN
+
+
+def _is_acceptable(row: Contradiction) -> bool:
+    return _is_undecided(row) and not deciding_unknown.why_not_acceptable(row, row.operation.payment)
+
+
+@admin.register(Contradiction)
+class ContradictionAdmin(ViewOnlyAdmin):
+    """Words of providers against what was concluded."""
+
+    list_display = [
+        "operation_shown",
+        "was_shown",
+        "said_shown",
+        "about",
+        "state_shown",
+        "seen",
+        "decided_by",
+    ]
+    list_select_related = ["operation"]
+    list_filter = [filters.state_of(Contradiction)]
+    search_fields = ["=id", "=operation__idempotency_key"]
+    hidden_fields = ["event_hash"]
+    reasoned_actions = [
+        ReasonedAction(
+            name="accept",
+            label="Accept the provider's word",
+            permission=DECIDES,
+            perform=_accept,
+            done="The operation is open again; the provider is asked and its answer booked.",
+            is_offered=_is_acceptable,
+            explains="The money is set aside again and the provider is asked. What it answers now is booked.",
+        ),
+        ReasonedAction(
+            name="close",
+            label="Close",
+            permission=DECIDES,
+            perform=_close,
+            done="The contradiction is closed; what was booked stays.",
+            is_offered=_is_undecided,
+            explains="Say what was done about the difference: nothing is booked by this.",
+        ),
+    ]
+
+    operation_shown = link_column("operation")
+    was_shown = badge_column("was")
+    said_shown = badge_column("said", "then said")
+    state_shown = badge_column("state")
+    seen = moment_column("occurred_at", "seen")
+
+    @admin.display(description="about")
+    def about(self, row: Contradiction) -> SafeString:
+        return formats.wrapped(" ".join(filter(None, [row.said_code, row.said_words])))
+
+    def facts(self, row: Contradiction) -> list[Facts]:
+        operation = row.operation
+        why_not = deciding_unknown.why_not_acceptable(row, operation.payment)
+        return [
+            Facts(
+                "What it is about",
+                [
+                    ("operation", formats.link(operation)),
+                    ("payment", formats.link(operation.payment)),
+                    ("amount", formats.money(operation.amount_minor, operation.currency)),
+                    ("can be accepted", "yes" if not why_not else f"no: {why_not}"),
+                ],
+            ),
+            *super().facts(row),
+        ]
 
 
 @tells("payment")

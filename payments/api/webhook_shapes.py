@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from payments.api.renderings import instant
@@ -22,6 +23,9 @@ FAULTS: Final = (
 )  # fmt: skip
 
 
+@extend_schema_field(
+    {"type": "object", "maxProperties": HEADERS_MAX, "additionalProperties": {"type": "string"}}
+)
 class HeadersField(serializers.Field):
     """A message's headers: an object of texts; names in any case, each once."""
 
@@ -47,6 +51,22 @@ class HeadersField(serializers.Field):
         return value
 
 
+@extend_schema_field({"type": "string", "maxLength": 32})
+class ProviderField(serializers.Field):
+    """The name of a provider that is set up here."""
+
+    default_error_messages = {"unknown": "must be one of: {names}"}
+
+    def to_internal_value(self, data: Any) -> str:
+        if data not in registry.names():
+            self.fail("unknown", names=", ".join(registry.names()))
+        return str(data)
+
+    def to_representation(self, value: str) -> str:
+        return value
+
+
+@extend_schema_field({"type": "string", "maxLength": PAYLOAD_BYTES_MAX})
 class PayloadField(serializers.Field):
     """A message's raw body as a text, exactly as it came; the value is its bytes in UTF-8."""
 
@@ -75,7 +95,7 @@ class PayloadField(serializers.Field):
 class IncomingMessage(StrictSerializer):
     """A provider's message as it came: its headers and its raw body."""
 
-    provider = serializers.ChoiceField(registry.names())
+    provider = ProviderField()
     headers = HeadersField(help_text="The message's HTTP headers; those that carry the signature suffice.")
     payload = PayloadField(help_text="The raw body as it came, byte for byte.")
 
@@ -89,7 +109,7 @@ class RetryOne(StrictSerializer):
 class RetryAll(StrictSerializer):
     """Which messages are tried again, and at most how many."""
 
-    provider = serializers.ChoiceField(registry.names(), required=False)
+    provider = ProviderField(required=False)
     limit = WholeNumberField(minimum=1, maximum=RETRIED_MAX, required=False)
     reason = TextField(max_length=300, required=False)
 

@@ -1,5 +1,6 @@
 """Names the tables of the payments floor for Django."""
 
+from payments.models.contradictions import Contradiction
 from payments.models.disputes import Dispute, DisputeEvidence, DisputeShare
 from payments.models.numbers import NumberCounter
 from payments.models.operations import ProviderOperation
@@ -10,6 +11,7 @@ from payments.models.transactions import PaymentTransaction
 from payments.models.webhooks import ProviderWebhook
 
 __all__ = [
+    "Contradiction",
     "Dispute",
     "DisputeEvidence",
     "DisputeShare",

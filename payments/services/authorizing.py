@@ -23,7 +23,7 @@ from payments.models.payment_choices import CaptureMethod
 from payments.providers import outcomes, registry
 from payments.providers.base import Capability
 from payments.providers.outcomes import Approved, Declined, Outcome, Pending, Rejected, RequiresAction
-from payments.services import operations, performing, sales
+from payments.services import contradicting, operations, performing, sales
 from payments.services.creating import AUTHORIZE_JOB
 from payments.services.operations import Answer, Intent
 
@@ -168,6 +168,8 @@ def conclude(
     payment, operation = locks.payment_with_operation(operation_id)
     if operation.is_awaited:
         _apply(payment, operation, operations.checked(operation, outcome), actor, at)
+    else:
+        contradicting.note(operation, outcome, actor=actor, at=at)
     payment.is_processing = operation.is_open or payment.capturing_minor > 0 or payment.is_voiding
     answer(payment)
     return payment

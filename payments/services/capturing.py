@@ -21,7 +21,7 @@ from payments.models import Payment, ProviderOperation
 from payments.models.operations import Kind
 from payments.models.payments import CaptureTooLarge
 from payments.providers.outcomes import Approved, Declined, Outcome, Rejected
-from payments.services import capture_steps, operations, performing, releasing
+from payments.services import capture_steps, contradicting, operations, performing, releasing
 from payments.services.authorizing import CAPTURE_JOB
 from payments.services.operations import Answer, Intent, OperationOpen
 
@@ -147,6 +147,8 @@ def conclude(
     payment, operation = locks.payment_with_operation(operation_id)
     if operation.is_awaited:
         _apply(payment, operation, operations.checked(operation, outcome), actor, at)
+    else:
+        contradicting.note(operation, outcome, actor=actor, at=at)
     payment.is_processing = payment.capturing_minor > 0 or payment.is_voiding
     payment.last_operation = operation
     answer(payment)

@@ -52,6 +52,7 @@ ASK_UNREACHABLE_SECONDS: Final = 10
 # A provider that says "later" is asked less and less often; then daily (reliability.md 3.2).
 ASK_PENDING_SECONDS: Final = (5, 15, 60, 300, 1_800, 7_200, 21_600, 86_400)
 CALL_MARGIN_SECONDS: Final = 1
+REOPENED: Final = "reopened_at"  # in `request`: it is only asked about, whatever the provider answers
 
 
 crashpoints.register(*(f"{kind}.before_commit" for kind in Kind.values))
@@ -294,6 +295,22 @@ def release(operation: ProviderOperation, at: datetime) -> None:
         raise NotHeld(f"operation {operation.public_id} does not wait for a person")
     operation.outcome, operation.asks, operation.ask_at = "", 0, at
     operation.save(update_fields=_OUTCOME_FIELDS)
+
+
+def reopen(operation: ProviderOperation, at: datetime) -> None:
+    """Open a locked refused operation again and have the provider asked at once, but never sent the request
+    again; its subject is set aside again by the caller, in the same phase.
+
+    :raises ValueError: it is open, or has succeeded.
+    """
+    require_phase()
+    if operation.is_open or operation.has_succeeded:
+        raise ValueError("only a refused operation is opened again")
+    operation.outcome, operation.outcome_code, operation.concluded_at = OutcomeKind.UNKNOWN, "", None
+    operation.outcome_detail = {}
+    operation.request = {**operation.request, REOPENED: at.isoformat()}
+    operation.asks, operation.ask_at, operation.lease_until, operation.noted_at = 0, at, None, at
+    operation.save(update_fields=[*_OUTCOME_FIELDS, "request"])
 
 
 _OUTCOME_FIELDS: Final = [

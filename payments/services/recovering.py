@@ -56,7 +56,7 @@ def learn(operation: ProviderOperation, at: datetime) -> Outcome | None:
 
     :raises CallInTransaction: a database transaction is open.
     """
-    if operation.outcome == OutcomeKind.NOT_SENT:
+    if operation.outcome == OutcomeKind.NOT_SENT and operations.REOPENED not in operation.request:
         return operations.send_again(operation, at)
     found = operations.find(operation)
     match found:
@@ -92,14 +92,18 @@ def _not_found(operation: ProviderOperation, at: datetime) -> Outcome | None:
     if at < quiet_until:
         operations.postpone(operation, quiet_until)
         return None
+    if operations.REOPENED in operation.request:
+        _give_to_a_person(operation, at, "the provider was to be believed, and does not know our key")
+        return None
     if operation.age_seconds(at) > settings.PROVIDER_KEY_RETENTION_HOURS * 3_600:
-        _give_to_a_person(operation, at)
+        why = "the provider does not know our key and no longer remembers old ones"
+        _give_to_a_person(operation, at, why)
         return None
     return operations.send_again(operation, at)
 
 
 @phased
-def _give_to_a_person(operation: ProviderOperation, at: datetime) -> None:
+def _give_to_a_person(operation: ProviderOperation, at: datetime, why: str) -> None:
     locked = locks.operation(operation.pk)
     if locked.is_awaited:
-        operations.hold(locked, "the provider does not know our key and no longer remembers old ones", at)
+        operations.hold(locked, why, at)

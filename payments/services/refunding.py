@@ -10,7 +10,7 @@ from functools import partial
 from typing import Final
 from uuid import UUID
 
-from ledger import audit, journal
+from ledger import journal
 from ledger.actors import Actor
 from ledger.crashpoints import crashpoint, register
 from ledger.errors import Conflict
@@ -20,9 +20,16 @@ from ledger.money import Money
 from ledger.recording import Entry, no_answer, record
 from payments import locks, news, posting_rules, selectors
 from payments.models import Payment, ProviderOperation, Refund, RefundShare
-from payments.models.operations import Kind, OutcomeKind
+from payments.models.operations import Kind
 from payments.providers.outcomes import Approved, Declined, Outcome, Rejected
-from payments.services import bearing, operations, performing, recovering, requesting_refunds
+from payments.services import (
+    bearing,
+    contradicting,
+    operations,
+    performing,
+    recovering,
+    requesting_refunds,
+)
 from payments.services.bearing import Borne
 from payments.services.operations import Answer
 from payments.states import COMPLETED, FAILED, PROCESSING, REQUESTED
@@ -30,7 +37,6 @@ from payments.states import COMPLETED, FAILED, PROCESSING, REQUESTED
 LEG: Final = "refund"
 FAILED_BY_MERCHANT: Final = "failed_by_merchant"
 _COMMISSION: Final = ["commission_back_minor", "commission_kept_minor"]
-_REFUSED: Final = (OutcomeKind.DECLINED, OutcomeKind.REJECTED)
 register("refund.before_commit")
 
 
@@ -133,12 +139,8 @@ def conclude(
     if not operation.is_awaited:
         if refund.state == COMPLETED and isinstance(outcome, Declined):
             _fail_late(payment, refund, outcome, actor, at, cause)
-        if isinstance(outcome, Approved) and operation.outcome in _REFUSED:
-            # The provider said no and now says yes: money may be gone that our books still hold.
-            reason = f"refund {refund.number} was refused and is now reported as done"
-            audit.record(
-                actor=actor, action="operation.contradicted", subject=operation, at=at, reason=reason
-            )
+        elif refund.state != FAILED or not isinstance(outcome, Declined):
+            contradicting.note(operation, outcome, actor=actor, at=at)
         answer(refund)
         return refund
     outcome = operations.checked(operation, outcome)

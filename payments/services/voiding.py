@@ -23,7 +23,7 @@ from payments import locks, news, selectors, states
 from payments.models import Payment, ProviderOperation
 from payments.models.operations import Kind
 from payments.providers.outcomes import Approved, Declined, Outcome, Rejected
-from payments.services import operations, performing, releasing
+from payments.services import contradicting, operations, performing, releasing
 from payments.services.authorizing import VOID_LATE_JOB
 from payments.services.operations import Answer, Intent, OperationOpen
 
@@ -202,6 +202,8 @@ def conclude(
         _apply_release(payment, operation, outcome, actor, at)
     elif operation.is_awaited:
         _apply(payment, operation, outcome, actor, at)
+    else:
+        contradicting.note(operation, outcome, actor=actor, at=at)
     payment.is_processing = operation.is_open
     answer(payment)
     return payment

@@ -23,7 +23,7 @@ from django.db import transaction
 from ledger import audit, jobs
 from ledger.actors import Actor, provider_actor
 from ledger.crashpoints import crashpoint, register
-from ledger.errors import Conflict, Invalid, Unavailable
+from ledger.errors import Conflict, DomainError
 from ledger.events import Cause
 from ledger.locks import phased
 from ledger.recording import no_answer
@@ -31,7 +31,7 @@ from ledger.states import StateConflict
 from payments import locks, selectors
 from payments.models import ProviderOperation, ProviderWebhook
 from payments.models.operations import OutcomeKind
-from payments.providers.base import DisputeNotice
+from payments.providers.base import DisputeNotice, ProviderNotice
 from payments.providers.errors import BadSignature
 from payments.providers.outcomes import (
     Approved,
@@ -96,7 +96,7 @@ class Verdict:
     fate: Fate
     words: str
     operation: ProviderOperation | None = None
-    merchant_id: UUID | None = None
+    merchant_id: UUID | None = None  # where there is no operation
 
 
 def apply_due(at: datetime) -> int:
@@ -213,32 +213,37 @@ def _apply_apart(
     webhook: ProviderWebhook, notice: Notice, operation: ProviderOperation | None, at: datetime
 ) -> Verdict:
     """Apply one message so that its trouble cannot keep the others waiting."""
-    if isinstance(notice, DisputeNotice) or operation is None:
-        if unasked.is_unasked(notice):
-            return _apply_unasked(webhook, notice, at)
-        fate = Fate.PARK if notice.idempotency_key else Fate.IGNORE
-        return Verdict(fate, NOT_OURS if notice.idempotency_key else ALIEN)
-    if isinstance(notice.outcome, Unknown):
-        return Verdict(Fate.IGNORE, notice.outcome.reason, operation)
-    if says_nothing_new(operation, notice.outcome):
-        return Verdict(Fate.APPLY, KNOWN, operation)
     try:
+        if isinstance(notice, DisputeNotice) or operation is None:
+            return _apply_unasked(webhook, notice, at)
+        if isinstance(notice.outcome, Unknown):
+            return Verdict(Fate.IGNORE, notice.outcome.reason, operation)
+        if says_nothing_new(operation, notice.outcome):
+            return Verdict(Fate.APPLY, KNOWN, operation)
         operations.conclude(operation, notice.outcome, actor=provider_actor(webhook.provider), at=at)
+    except DomainError as error:
+        return Verdict(Fate.PARK, f"{error.code}: {error.message}", operation)
     except Exception as error:
         # The border of the sweep: whatever went wrong is told, and the message is applied again later.
         log.exception("a callback could not be applied", extra={"webhook_id": webhook.public_id})
         return Verdict(Fate.PARK, f"{type(error).__name__}: {error}", operation)
-    words = HELD if operation.is_held else CONCLUDED if operation.is_open else KNOWN
-    return Verdict(Fate.APPLY, words, operation)
+    return Verdict(Fate.APPLY, _words(operation), operation)
+
+
+def _words(operation: ProviderOperation) -> str:
+    """Say what a message was good for, by how its operation stood when it came."""
+    if operation.is_open:
+        return HELD if operation.is_held else CONCLUDED
+    return f"said otherwise after it was {operation.outcome}"
 
 
 def _apply_unasked(webhook: ProviderWebhook, notice: Notice, at: datetime) -> Verdict:
     """Apply what no operation of ours asked for: a dispute, or a refund that was made at the provider."""
+    if not unasked.is_unasked(notice):
+        has_key = isinstance(notice, ProviderNotice) and notice.idempotency_key
+        return Verdict(Fate.PARK, NOT_OURS) if has_key else Verdict(Fate.IGNORE, ALIEN)
     actor, cause = provider_actor(webhook.provider), Cause("provider_webhook", webhook.public_id)
-    try:
-        merchant_id = unasked.take(webhook.provider, notice, actor=actor, cause=cause, at=at)
-    except (Conflict, Invalid, Unavailable) as error:
-        return Verdict(Fate.PARK, f"{error.code}: {error.message}")
+    merchant_id = unasked.take(webhook.provider, notice, actor=actor, cause=cause, at=at)
     if merchant_id is None:
         return Verdict(Fate.PARK, NO_PAYMENT)
     return Verdict(Fate.APPLY, TAKEN, merchant_id=merchant_id)
@@ -275,6 +280,8 @@ def _mark(verdicts: dict[UUID, Verdict], at: datetime) -> None:
             row.merchant_id = verdict.merchant_id
         if verdict.operation is not None:
             row.operation, row.merchant_id = verdict.operation, verdict.operation.merchant_id
+        elif verdict.merchant_id is not None:
+            row.merchant_id = verdict.merchant_id
         match verdict.fate:
             case Fate.APPLY:
                 row.note_attempt(at, verdict.words)

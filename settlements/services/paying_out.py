@@ -25,7 +25,7 @@ from payments import locks as payment_locks
 from payments.models import ProviderOperation
 from payments.models.operations import Kind
 from payments.providers.outcomes import Approved, Declined, Outcome, Pending, Rejected
-from payments.services import operations, performing
+from payments.services import contradicting, operations, performing
 from payments.services.operations import Intent
 from settlements import locks, posting_rules
 from settlements.models import Payout, SettlementBatch
@@ -149,6 +149,8 @@ def _conclude(
                 operations.note(operation, pending, at)
             case not_final:
                 operations.note(operation, not_final, at)
+    else:
+        contradicting.note(operation, outcome, actor=actor, at=at)
     answer(batch)
     crashpoint("payout.before_commit")
     return batch

@@ -95,7 +95,7 @@ def test_an_event_s_page_is_within_its_budget(root, payment):
 
 def test_the_index_is_within_its_budget(root, payment, review):
     root.get("/admin/")
-    assert_within(sent(root, "/admin/"), 11)
+    assert_within(sent(root, "/admin/"), 12)
 
 
 def test_somebody_with_a_role_costs_two_more_for_permissions(sign_in, payment):

@@ -4,6 +4,7 @@ The network carries everything out under keys that we will use; what it would ha
 order of its callbacks must end in the same state and the same books as the plain telling.
 """
 
+import random
 from collections.abc import Sequence
 from datetime import timedelta
 from itertools import permutations
@@ -141,6 +142,25 @@ class TestCallbacks:
         kept = ProviderWebhook.objects.filter(merchant=northwind)
         assert sorted(kept.values_list("state", flat=True)) == ["applied"] * 3
         assert assert_all_invariants_hold()
+
+    @pytest.mark.parametrize("seed", [1, 2, 3])
+    def test_twenty_shuffled_messages_end_in_the_same_state(self, begun: Story, seed: int) -> None:
+        """Each step told six times, also as pending, and two words that nobody knows."""
+        keys = {step: begun._key(step) for step in STEPS}
+        network = begun.shop.network
+        told = [begun.callbacks[step] for step in STEPS]
+        told += [callback_of(network, keys[step]) for step in STEPS for _ in range(3)]
+        told += [callback_of(network, keys[step], status="pending") for step in STEPS for _ in range(2)]
+        told += [callback_of(network, keys["captured"], status=word) for word in ("pondered", "lost")]
+        assert len(told) == 20
+        random.Random(seed).shuffle(told)
+        for callback in told:
+            assert send(callback).status_code == 200
+        begun.apply()
+        begun.tell()
+        assert begun.state() == PLAIN
+        kept = ProviderWebhook.objects.filter(event_id__in=[callback.event_id for callback in told])
+        assert sorted(kept.values_list("state", flat=True)) == ["applied"] * 18 + ["ignored"] * 2
 
     @pytest.mark.parametrize("order", list(permutations(STEPS)), ids="-".join)
     def test_again_and_in_any_order_change_nothing(

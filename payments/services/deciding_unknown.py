@@ -1,0 +1,165 @@
+"""What people decide about money that is unknown: operations that are held, and contradictions.
+
+Nobody types an amount or an outcome that moves money to us: accepting a provider's new word opens the
+operation again, and the recovery asks the provider and concludes what it answers. Saying that a held
+operation never happened frees what it held, so it takes two persons. Everything has a reason and an audit
+record.
+"""
+
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from ledger import audit
+from ledger.actors import Actor
+from ledger.errors import Conflict, Forbidden
+from ledger.locks import phased
+from ledger.recording import record
+from payments import locks, news, selectors, states
+from payments.models import Contradiction, Payment, ProviderOperation
+from payments.models.operations import Kind, OutcomeKind
+from payments.providers.outcomes import Declined
+from payments.services import operations
+from payments.services.operations import NotHeld
+
+PROPOSED: Final = "not_done_proposed"
+NOT_DONE: Final = "not_done"
+_REFUSED: Final = (OutcomeKind.DECLINED, OutcomeKind.REJECTED)
+
+
+class CannotBeAccepted(Conflict):
+    """The books cannot follow the provider's new word: what it speaks of has ended otherwise."""
+
+    code = "contradiction_not_acceptable"
+    advice = "Set it right with the provider or by a refund or transfer, then close it with the reason."
+
+
+class SamePerson(Forbidden):
+    """What two persons must decide was proposed by this one."""
+
+    code = "second_person_needed"
+
+
+class NothingProposed(Conflict):
+    """Nobody has proposed it, or it was decided already."""
+
+    code = "nothing_proposed"
+
+
+# --- contradictions -----------------------------------------------------------------------------------------
+def why_not_acceptable(found: Contradiction, payment: Payment | None) -> str:
+    """Return why the machine does not allow to follow the provider's new word; empty when it does."""
+    operation = found.operation
+    if found.state != states.OPEN:
+        return "it was decided already"
+    if payment is None or operation.kind not in (Kind.CAPTURE, Kind.VOID):
+        return f"a {operation.get_kind_display().lower()} that has ended is not opened again"
+    if found.said != OutcomeKind.APPROVED or operation.outcome not in _REFUSED:
+        return "what was booked stays; only a refusal can still become an approval"
+    if payment.is_voiding or payment.increasing_minor:
+        return "something else of the payment is under way"
+    if operation.kind == Kind.VOID:
+        is_open = payment.state == states.AUTHORIZED and not payment.capturing_minor
+        return "" if is_open else f"the payment is {payment.state}, and nothing is left to give back"
+    if payment.state not in (states.AUTHORIZED, states.PARTLY_CAPTURED):
+        return f"the payment is {payment.state}, and nothing more can be captured"
+    return "" if operation.amount <= payment.capturable else "less than that is left to capture"
+
+
+@phased
+def accept(*, contradiction_id: UUID, actor: Actor, reason: str, at: datetime) -> Contradiction:
+    """Open a refused capture or void again, so that the provider is asked and its answer booked.
+
+    :raises ContradictionNotFound: there is none. :raises CannotBeAccepted: the machine does not allow it.
+    """
+    payment, operation, found = _locked(contradiction_id)
+    why_not = why_not_acceptable(found, payment)
+    if why_not or payment is None:
+        raise CannotBeAccepted(f"the provider's word cannot be booked: {why_not}")
+    cause = operations.cause(operation)
+    with record(found, payment, actor=actor, cause=cause, at=at) as entry:
+        found.accept(actor.label or actor.id, reason, at)
+        entry.announce(found.as_event())
+        if operation.kind == Kind.CAPTURE:
+            is_final = bool(operation.request.get("is_final"))
+            reserved = payment.reserve_capture(operation.amount, is_final=is_final)
+            operation.request = {**operation.request, "reserved_minor": reserved.minor}
+            entry.announce(news.of_payment(payment, step_minor=reserved.minor), subject=payment)
+        else:
+            payment.ask_cancel()
+            entry.announce(news.of_payment(payment, reason=reason), subject=payment)
+    operations.reopen(operation, at)
+    audit.record(actor=actor, action="contradiction.accepted", subject=found, reason=reason, at=at)
+    return found
+
+
+@phased
+def close(*, contradiction_id: UUID, actor: Actor, reason: str, at: datetime) -> Contradiction:
+    """Leave what was concluded as it is; the reason says what was done about the difference.
+
+    :raises ContradictionNotFound: there is none. :raises StateConflict: it was decided already.
+    """
+    _, _, found = _locked(contradiction_id)
+    with record(found, actor=actor, at=at) as entry:
+        found.close(actor.label or actor.id, reason, at)
+        entry.announce(found.as_event())
+    audit.record(actor=actor, action="contradiction.closed", subject=found, reason=reason, at=at)
+    return found
+
+
+def _locked(contradiction_id: UUID) -> tuple[Payment | None, ProviderOperation, Contradiction]:
+    operation = selectors.contradiction(selectors.ALL, contradiction_id).operation
+    payment: Payment | None = None
+    if operation.payment_id is not None:
+        payment, operation = locks.payment_with_operation(operation.pk)
+    else:
+        operation = locks.operation(operation.pk)
+    found = locks.contradiction(contradiction_id)
+    found.operation = operation
+    return payment, operation, found
+
+
+# --- held operations ----------------------------------------------------------------------------------------
+@phased
+def propose_not_done(*, operation_id: UUID, actor: Actor, reason: str, at: datetime) -> ProviderOperation:
+    """Propose to say that a held operation never happened; a second person decides.
+
+    :raises OperationNotFound: there is none. :raises NotHeld: it does not wait for a person.
+    """
+    operation = _held(operation_id)
+    proposal = {"by": actor.id, "label": actor.label, "reason": reason, "at": at.isoformat()}
+    operation.outcome_detail = {**operation.outcome_detail, PROPOSED: proposal}
+    operation.save(update_fields=["outcome_detail"])
+    audit.record(actor=actor, action="operation.not_done_proposed", subject=operation, reason=reason, at=at)
+    return operation
+
+
+def confirm_not_done(*, operation_id: UUID, actor: Actor, reason: str, at: datetime) -> None:
+    """Say, as the second person, that a held operation never happened: it is concluded as refused.
+
+    :raises OperationNotFound: there is none. :raises NotHeld: it does not wait for a person.
+    :raises NothingProposed: nobody proposed it. :raises SamePerson: the same person did.
+    """
+    operation = _release_as_not_done(operation_id, actor, reason, at)
+    outcome = Declined(NOT_DONE, reason[:200], None, is_hard=True)
+    operations.conclude(operation, outcome, actor=actor, at=at)
+
+
+@phased
+def _release_as_not_done(operation_id: UUID, actor: Actor, reason: str, at: datetime) -> ProviderOperation:
+    operation = _held(operation_id)
+    proposal = operation.outcome_detail.get(PROPOSED)
+    if not proposal:
+        raise NothingProposed("nobody has proposed that this operation never happened")
+    if proposal["by"] == actor.id:
+        raise SamePerson("a second person must decide that it never happened")
+    operations.release(operation, at)
+    audit.record(actor=actor, action="operation.not_done", subject=operation, reason=reason, at=at)
+    return operation
+
+
+def _held(operation_id: UUID) -> ProviderOperation:
+    operation = locks.operation(operation_id)
+    if not operation.is_held:
+        raise NotHeld(f"operation {operation.public_id} does not wait for a person")
+    return operation

@@ -1,0 +1,92 @@
+"""The desk of unknown money: what is held or contradicted, and what people may do about it, with a reason."""
+
+import pytest
+from django.urls import reverse
+
+from ledger import clock
+from ledger.actors import provider_actor
+from ledger.money import Money
+from payments.models import Contradiction, ProviderOperation
+from payments.providers.outcomes import Approved
+from payments.services import operations
+from tests.factories import payments as rows
+
+DESK = "/admin/money/unknown/"
+
+
+@pytest.fixture
+def held(payment) -> ProviderOperation:
+    return rows.create_operation(
+        payment, "authorize", "authorize:held", outcome="mismatch", concluded_at=None, ask_at=None
+    )
+
+
+@pytest.fixture
+def contradiction(payment) -> Contradiction:
+    operation = rows.create_operation(payment, "capture", "capture:x", outcome="declined")
+    yes = Approved("x_1", Money(10_000, "USD"), Money(0, "USD"))
+    operations.conclude(operation, yes, actor=provider_actor("velocitypay"), at=clock.now())
+    return operation.contradictions.get()
+
+
+def act(row, name: str) -> str:
+    return reverse(f"admin:payments_{row._meta.model_name}_act_{name}", args=[row.pk])
+
+
+def page(row) -> str:
+    return reverse(f"admin:payments_{row._meta.model_name}_change", args=[row.pk])
+
+
+def test_the_desk_shows_what_is_held_or_contradicted_and_nothing_else(root, payment, held, contradiction):
+    over = rows.create_operation(payment, "void", "void:over")
+    shown = root.get(DESK, follow=True).content.decode()
+    for row, is_shown in ((held, True), (contradiction.operation, True), (over, False)):
+        assert (row.public_id in shown) == is_shown
+    assert 'house-badge-bad">contradicted' in shown
+    figure = root.get("/admin/").content.decode()
+    assert "operations contradicted by their provider" in figure
+
+
+def test_strangers_do_not_see_it(client):
+    assert client.get(DESK).status_code == 302
+    assert "/login" in client.get(DESK).url
+
+
+def test_a_held_operation_is_asked_again_with_a_reason(sign_in, held):
+    for role in ("support", "risk", "auditor", "admin"):
+        assert sign_in(role).post(act(held, "ask_again"), {"reason": "it is up again"}).status_code == 403
+    assert sign_in("finance").post(act(held, "ask_again"), {"reason": "it is up again"}).status_code == 302
+    held.refresh_from_db()
+    assert held.ask_at is not None
+
+
+def test_that_it_never_happened_is_not_said_by_one_person(sign_in, held):
+    grace = sign_in("finance")
+    assert grace.post(act(held, "propose_not_done"), {"reason": "not in their books"}).status_code == 302
+    shown = grace.get(page(held)).content.decode()
+    assert act(held, "confirm_not_done") in shown
+    assert act(held, "propose_not_done") not in shown
+    refused = grace.post(act(held, "confirm_not_done"), {"reason": "not in their books"})
+    assert refused.status_code == 422
+    assert "a second person must decide" in refused.content.decode()
+    assert (
+        sign_in("finance", "support")
+        .post(act(held, "confirm_not_done"), {"reason": "looked at it too"})
+        .status_code
+        == 302
+    )
+    held.refresh_from_db()
+    assert (held.outcome, held.is_open) == ("declined", False)
+
+
+def test_a_contradiction_says_what_can_be_done_and_is_closed_with_a_reason(sign_in, contradiction):
+    finance = sign_in("finance")
+    shown = finance.get(page(contradiction)).content.decode()
+    assert "no: the payment is captured, and nothing more can be captured" in shown
+    assert act(contradiction, "accept") not in shown
+    refused = finance.post(act(contradiction, "accept"), {"reason": "they say so"})
+    assert refused.status_code == 422
+    assert finance.post(act(contradiction, "close"), {"reason": "refunded there"}).status_code == 302
+    contradiction.refresh_from_db()
+    assert (contradiction.state, contradiction.decided_by) == ("closed", "finance")
+    assert contradiction.operation.public_id not in finance.get(DESK, follow=True).content.decode()
