@@ -19,7 +19,7 @@ from payments import locks, news, selectors, states
 from payments.models import Contradiction, Payment, ProviderOperation
 from payments.models.operations import Kind, OutcomeKind
 from payments.providers.outcomes import Declined
-from payments.services import operations
+from payments.services import operations, voiding
 from payments.services.operations import NotHeld
 
 PROPOSED: Final = "not_done_proposed"
@@ -58,6 +58,8 @@ def why_not_acceptable(found: Contradiction, payment: Payment | None) -> str:
         return "what was booked stays; only a refusal can still become an approval"
     if payment.is_voiding or payment.increasing_minor:
         return "something else of the payment is under way"
+    if operation.kind == Kind.VOID and operation.leg != voiding.LEG:
+        return "nothing here waits for it: what is not captured lapses by itself"
     if operation.kind == Kind.VOID:
         is_open = payment.state == states.AUTHORIZED and not payment.capturing_minor
         return "" if is_open else f"the payment is {payment.state}, and nothing is left to give back"

@@ -21,7 +21,7 @@ from payments.models.operations import Kind
 from payments.providers import registry
 from payments.providers.base import Capability
 from payments.providers.outcomes import Approved, Declined, Outcome, Rejected
-from payments.services import operations, performing
+from payments.services import contradicting, operations, performing
 from payments.services.capturing import AuthorizationExpired
 from payments.services.operations import Answer, Intent, OperationOpen
 
@@ -112,6 +112,8 @@ def conclude(
     payment, operation = locks.payment_with_operation(operation_id)
     if operation.is_awaited:
         _apply(payment, operation, operations.checked(operation, outcome), actor, at)
+    else:
+        contradicting.note(operation, outcome, actor=actor, at=at)
     payment.is_processing = payment.increasing_minor > 0 or payment.capturing_minor > 0 or payment.is_voiding
     payment.last_operation = operation
     answer(payment)

@@ -155,7 +155,7 @@ class TestAccepting:
             (Kind.AUTHORIZE, "approved", NO),
             (Kind.CAPTURE, "approved", NO),
             (Kind.CAPTURE, "declined", yes()),  # nothing is left to capture
-            (Kind.VOID, "declined", yes()),  # it is captured
+            (Kind.VOID, "declined", yes()),  # a rest, for which nothing here waits
         ],
     )
     def test_where_the_machine_does_not_allow_it_only_a_reason_closes(
