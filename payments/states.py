@@ -219,8 +219,6 @@ PROVIDER_WEBHOOK_STATUSES: Final = (RECEIVED, REFUSED, APPLIED, IGNORED, FAILED)
 
 # --- contradiction (a provider's word against the one that was believed) ------------------------------------
 OPEN: Final = "open"
-ACCEPTED: Final = "accepted"
-CLOSED: Final = "closed"
 
 CONTRADICTION: Final = Machine(
     "contradiction",

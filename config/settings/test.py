@@ -9,4 +9,6 @@ DATABASES["default"]["TEST"] = {"MIRROR": "owner"}
 WHITENOISE_USE_FINDERS = True
 STATIC_ROOT = None
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+# All tests come from one address; those of the limit set it themselves.
+REFUSED_CALLBACK_RATES = {name: {"per_second": 10_000, "burst": 10_000} for name in ("source", "provider")}
 BANK_ACCOUNTS_ARE_SHARED = True  # each test has a merchant of its own, and all have the sandbox's one bank

@@ -27,7 +27,7 @@ from payments.models.operations import Kind
 from payments.providers import registry
 from payments.providers.base import Capability
 from payments.providers.outcomes import Approved, Declined, Outcome, Rejected
-from payments.services import dispute_money, operations, performing
+from payments.services import contradicting, dispute_money, operations, performing
 from payments.services.operations import Answer
 
 FILE_BYTES_MAX: Final = 600_000
@@ -159,6 +159,8 @@ def conclude(
                 operations.close(operation, outcome, at)
             case _:
                 operations.note(operation, outcome, at)
+    else:
+        contradicting.note(operation, outcome, actor=actor, at=at)
     dispute.last_operation = operation
     answer(dispute)
     return dispute

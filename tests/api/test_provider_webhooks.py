@@ -135,7 +135,7 @@ class TestRefusals:
     def callback(self, shop: Shop) -> Callback:
         return callback_of(shop.network, key_of(shop.authorized(), "authorize"))
 
-    @pytest.mark.parametrize("offset", [-301, 301, -(10**9)])
+    @pytest.mark.parametrize("offset", [-301, 302, -(10**9)])
     def test_refuses_a_message_too_old_or_too_new(self, callback: Callback, offset: int) -> None:
         at = int(clock.now().timestamp()) + offset
         _refused(callback, callback.headers(at=at))
@@ -192,7 +192,7 @@ class TestRefusals:
         headers = {
             "webhook-id": event_id, "webhook-timestamp": timestamp, "webhook-signature": signature,
         }  # fmt: skip
-        assert send(Callback("x", body), headers).status_code in (401, 429)
+        assert send(Callback("x", body), headers).status_code == 401
 
 
 def _refused(callback: Callback, headers: dict[str, str], body: bytes | None = None) -> None:

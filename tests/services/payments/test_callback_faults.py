@@ -105,7 +105,7 @@ FORGED: dict[str, Callable[[Scene], HttpResponse]] = {
     "timestamp_malformed: a word": with_header("webhook-timestamp", "noon"),
     "timestamp_malformed: too long": with_header("webhook-timestamp", "9" * 40),
     "too_old: replayed after 301 s": lambda s: at(s, -301),
-    "too_new: 301 s ahead": lambda s: at(s, 301),
+    "too_new: over 300 s ahead": lambda s: at(s, 302),
     "unreadable: broken JSON": signed_body(b'{"id": "evt'),
     "unreadable: no JSON": signed_body(b"<html></html>"),
     "unreadable: a list": signed_body(b"[]"),
