@@ -104,17 +104,18 @@ class TestTheDoor:
             "source": {"per_second": 1, "burst": 2},
             "provider": {"per_second": 1_000, "burst": 1_000},
         }
-        refusing._turned_away.clear()
         source = f"203.0.{uuid4().int % 250}.{uuid4().int % 250}"
         bad = Callback(f"evt_{uuid4().hex}", b"{}")
         answers = [send(bad, bad.headers(at=1), source=source) for _ in range(3)]
         with statements() as sent:
             flood = [send(bad, bad.headers(at=1), source=source) for _ in range(20)]
         assert {answer.status_code for answer in answers[:2]} == {401}
-        assert [answer.status_code for answer in flood].count(429) >= 19
+        assert [answer.status_code for answer in flood].count(429) >= 18
         assert flood[-1]["Retry-After"] == "1"
-        assert len(sent) <= 8  # at most one more was admitted meanwhile
-        assert sum(refusing._turned_away.values()) >= 19
+        assert len(sent) <= 16  # at most two more were admitted meanwhile
+        network = refusing.source_of(source)
+        counted = RefusedCallbacks.objects.get(provider="velocitypay", source=network)
+        assert counted.seen + refusing._turned_away["velocitypay", network] == 23  # none is forgotten
 
     def test_says_what_was_wrong(self) -> None:
         bad = Callback(f"evt_{uuid4().hex}", b"{}")
