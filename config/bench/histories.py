@@ -4,7 +4,7 @@ how much memory.
     python -m config.bench.histories [payments]
 
 The rows and their events are made as `record` makes them, but by the thousand, as the owner of a throw-away
-database; the rebuilding is `manage.py rebuild payment --all`, in a process of its own.
+database; the rebuilding is `manage.py rebuild payment --all`, in a process of its own and as the application.
 """
 
 import os
@@ -15,7 +15,7 @@ from datetime import timedelta
 from itertools import islice
 from typing import Any, Final
 
-from config import house
+from config import database_roles, house
 from config.servers import temporary_servers
 
 PAYMENTS: Final = 100_000
@@ -27,7 +27,9 @@ def main() -> int:
     number = int(sys.argv[1]) if len(sys.argv) > 1 else PAYMENTS
     with temporary_servers() as (postgres, valkey):
         os.environ.update(
-            DATABASE_URL=postgres.url, REDIS_URL=valkey.url, DJANGO_SETTINGS_MODULE="config.settings.test"
+            database_roles.addresses(postgres.url),
+            REDIS_URL=valkey.url,
+            DJANGO_SETTINGS_MODULE="config.settings.test",
         )
         manage = [sys.executable, "manage.py"]
         subprocess.run([*manage, "migrate", "--no-input", "-v", "0"], cwd=house.ROOT, check=True)
@@ -40,8 +42,9 @@ def _fill(number: int) -> None:
     import django
 
     django.setup()
-    from django.db import connection, transaction
+    from django.db import connection, connections, transaction
 
+    from config import grants
     from ledger import clock
     from ledger.actors import SYSTEM
     from ledger.models import Event
@@ -52,15 +55,15 @@ def _fill(number: int) -> None:
     merchant = onboarding.create_merchant(name="Northwind", actor=SYSTEM, at=clock.now())
     made = _histories(merchant, number)
     while batch := list(islice(made, _BATCH)):
-        with transaction.atomic(), connection.cursor() as cursor:
+        with grants.as_owner(), transaction.atomic(), connection.cursor() as cursor:
             cursor.execute("ALTER TABLE payments_payment DISABLE TRIGGER USER")
             Payment._base_manager.bulk_create([row for row, _ in batch])
             Event.objects.bulk_create([event for _, stream in batch for event in stream], batch_size=_BATCH)
             cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
             cursor.execute("ALTER TABLE payments_payment ENABLE TRIGGER USER")
-    with connection.cursor() as cursor:
+    with grants.as_owner(), connection.cursor() as cursor:
         cursor.execute("ANALYZE")
-    connection.close()
+    connections.close_all()
     sys.stdout.write(f"{number:,} payments made in {clock.monotonic() - started:.0f} s\n")
     sys.stdout.flush()
 
