@@ -15,9 +15,8 @@ from uuid import UUID
 from django.db import connection
 
 from ledger.chart import Code
-from ledger.errors import Unavailable
 from ledger.fx import arithmetic, rates
-from ledger.fx.rates import HouseRate
+from ledger.fx.rates import HouseRate, NoRate
 from ledger.money import Money, exponent
 
 
@@ -51,7 +50,9 @@ def report(at: datetime, merchant_id: UUID | None = None) -> list[OpenPosition]:
     held: dict[str, dict[str, int]] = {}
     for pair, currency, balance in _balances((Code.FX_POSITION,), merchant_id, "owner"):
         held.setdefault(pair, {})[currency] = -balance
-    return [_valued(pair, parts, at) for pair, parts in sorted(held.items())]
+    pairs = sorted(held)
+    today = rates.of_pairs([(pair[:3], pair[4:]) for pair in pairs], at)
+    return [_valued(pair, held[pair], rate) for pair, rate in zip(pairs, today, strict=True)]
 
 
 def earned(merchant_id: UUID | None = None) -> list[Earned]:
@@ -67,14 +68,12 @@ def earned(merchant_id: UUID | None = None) -> list[Earned]:
     ]
 
 
-def _valued(pair: str, parts: dict[str, int], at: datetime) -> OpenPosition:
+def _valued(pair: str, parts: dict[str, int], today: HouseRate | NoRate) -> OpenPosition:
     base = Money(parts.get(pair[:3], 0), pair[:3])
     counter = Money(parts.get(pair[4:], 0), pair[4:])
     average = _average(base, counter)
-    try:
-        today = rates.shown(base.currency, counter.currency, at)
-    except Unavailable as error:
-        return OpenPosition(pair, base, counter, average, None, None, error.message)
+    if isinstance(today, NoRate):
+        return OpenPosition(pair, base, counter, average, None, None, today.reason)
     worth = arithmetic.convert(base, today.rate, counter.currency).money
     return OpenPosition(pair, base, counter, average, today, counter + worth)
 

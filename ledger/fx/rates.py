@@ -20,7 +20,7 @@ from ledger import metrics
 from ledger.errors import Unavailable
 from ledger.fx import arithmetic, shelf, sources
 from ledger.fx.arithmetic import Pair
-from ledger.fx.sources import Said, Silence
+from ledger.fx.sources import Heard, Said, Silence
 from ledger.models.fx import plain
 from ledger.models.fx_rates import FxSource
 from ledger.money import check_currency
@@ -93,10 +93,24 @@ def board(sell: str, at: datetime) -> list[HouseRate | NoRate]:
     :raises BadCurrency: not a currency.
     """
     check_currency(sell)
-    known = sources.all_fresh(at)
-    named = {name for said in known.values() for one in said for name in (one.base, one.quote)}
-    pairs = [(buy, arithmetic.pair_of(sell, buy)) for buy in sorted(named - {sell})]
-    return [_house(sell, buy, pair, sources.ask_among(known, pair, at), at) for buy, pair in pairs]
+    heard = sources.hear(at)
+    named = {name for source in heard for one in source.known for name in (one.base, one.quote)}
+    return _among(heard, [(sell, buy) for buy in sorted(named - {sell})], at)
+
+
+def of_pairs(pairs: Sequence[tuple[str, str]], at: datetime) -> list[HouseRate | NoRate]:
+    """Return the house rates of pairs (sold, bought), in as many queries as for one; for showing only."""
+    return _among(sources.hear(at), pairs, at)
+
+
+def _among(
+    heard: Sequence[Heard], pairs: Sequence[tuple[str, str]], at: datetime
+) -> list[HouseRate | NoRate]:
+    found = []
+    for sell, buy in pairs:
+        pair = arithmetic.pair_of(sell, buy)
+        found.append(_house(sell, buy, pair, sources.ask_among(heard, pair), at))
+    return found
 
 
 def _house(

@@ -56,6 +56,15 @@ class Known:
     fresh_until: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What one source says at an instant, and why it says nothing of what it does not speak of."""
+
+    source: FxSource
+    known: list[Known]
+    silence: Silence
+
+
 def fresh_until(source: FxSource, as_of: datetime) -> datetime:
     """Return the instant from which what a stored source said as of another is stale."""
     if source is FxSource.FEED:
@@ -66,18 +75,17 @@ def fresh_until(source: FxSource, as_of: datetime) -> datetime:
 
 def ask(pair: Pair, at: datetime) -> list[Said | Silence]:
     """Return what every source says of a pair at an instant."""
-    touched = (pair.base, pair.quote)
-    return [_ask(source, pair, at, fresh(source, at, touched)) for source in ALL]
+    return ask_among(hear(at, (pair.base, pair.quote)), pair)
 
 
-def all_fresh(at: datetime) -> dict[FxSource, list[Known]]:
-    """Return everything that is fresh, for asking of many pairs."""
-    return {source: fresh(source, at) for source in ALL}
+def hear(at: datetime, currencies: Sequence[str] = ()) -> list[Heard]:
+    """Return what every source says at an instant, of everything or of some currencies."""
+    return [_hear(source, at, currencies) for source in ALL]
 
 
-def ask_among(known: dict[FxSource, list[Known]], pair: Pair, at: datetime) -> list[Said | Silence]:
-    """Return what every source says of a pair, of what was read before."""
-    return [_ask(source, pair, at, known[source]) for source in ALL]
+def ask_among(heard: Sequence[Heard], pair: Pair) -> list[Said | Silence]:
+    """Return what every source says of a pair, without a query."""
+    return [_ask(one, pair) for one in heard]
 
 
 def last_spoken(source: FxSource, at: datetime) -> datetime | None:
@@ -118,28 +126,30 @@ def _oldest(source: FxSource, at: datetime) -> datetime:
     return at - timedelta(days=2 * settings.FX_ECB_MAX_AGE_DAYS + 7)
 
 
-def _ask(source: FxSource, pair: Pair, at: datetime, said: Sequence[Known]) -> Said | Silence:
-    known = {(one.base, one.quote): one for one in said}
+def _hear(source: FxSource, at: datetime, currencies: Sequence[str]) -> Heard:
+    known = fresh(source, at, currencies)
+    silence = Silence(source, "missing")
+    if not known and source is not FxSource.TABLE:
+        spoken = last_spoken(source, at)
+        is_stale = spoken is not None and fresh_until(source, spoken) <= at
+        silence = Silence(source, "stale" if is_stale else "missing", spoken)
+    return Heard(source, known, silence)
+
+
+def _ask(heard: Heard, pair: Pair) -> Said | Silence:
+    known = {(one.base, one.quote): one for one in heard.known}
     rates = {name: Fraction(one.rate) for name, one in known.items()}
     way = arithmetic.cross(rates, pair.base, pair.quote)
     if way is None:
-        return _silence(source, bool(known), at)
+        return heard.silence
     legs = [known[step] for step in way]
     return Said(
-        source=source,
+        source=heard.source,
         rate=arithmetic.along(rates, way, pair.base, pair.quote),
         as_of=min(leg.as_of for leg in legs),
         fresh_until=min(leg.fresh_until for leg in legs),
         way=", ".join(f"{base}/{quote}" for base, quote in way),
     )
-
-
-def _silence(source: FxSource, speaks_of_others: bool, at: datetime) -> Silence:
-    if speaks_of_others or source is FxSource.TABLE:
-        return Silence(source, "missing")
-    spoken = last_spoken(source, at)
-    is_stale = spoken is not None and fresh_until(source, spoken) <= at
-    return Silence(source, "stale" if is_stale else "missing", spoken)
 
 
 def _of_table(at: datetime, currencies: Iterable[str]) -> list[Known]:

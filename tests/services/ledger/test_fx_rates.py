@@ -144,6 +144,24 @@ class TestStaleness:
             rates.reckon("EUR", "USD", at - timedelta(hours=2))
 
 
+class TestMany:
+    def test_are_read_in_as_many_queries_as_one_also_when_a_source_is_silent(
+        self, at, django_assert_num_queries
+    ):
+        fx.say(ECB, at - timedelta(days=7), USD="1.10")
+        fx.say(FEED, at, USD="1.10", GBP="0.84", CHF="0.95", SEK="11")
+        fx.set_table("EUR", "USD", "1.10", at)
+        with django_assert_num_queries(4):  # the three sources, and when the silent one spoke last
+            board = rates.board("EUR", at)
+        assert [one.buy for one in board] == ["CHF", "GBP", "SEK", "USD"]
+        assert {one.left_out[0].reason for one in board} == {"stale"}
+        with django_assert_num_queries(4):
+            found = rates.of_pairs([("EUR", "USD"), ("USD", "EUR"), ("EUR", "SEK")], at)
+        assert [getattr(one, "rate", None) for one in found] == [
+            Decimal("1.1"), Decimal("0.909090909091"), None,
+        ]  # fmt: skip
+
+
 class TestCache:
     def test_remembers_for_a_minute_and_no_longer(self, at):
         fx.two_sources(at, USD="1.10")
