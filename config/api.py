@@ -15,6 +15,7 @@ from django.urls import URLPattern, path
 from rest_framework.viewsets import ViewSetMixin
 
 from payments.api.disputes import DisputeEvidenceViewSet, DisputeViewSet
+from payments.api.payment_methods import PaymentMethodViewSet
 from payments.api.payment_webhooks import PaymentWebhookViewSet
 from payments.api.payments import PaymentViewSet
 from payments.api.refunds import RefundViewSet
@@ -62,6 +63,19 @@ ROUTES: tuple[Route, ...] = (
     Route("payments/core/{id}/complete", PaymentViewSet, {"put": "complete"}),
     Route("payments/core/{id}/fail", PaymentViewSet, {"put": "fail"}),
     Route("payments/core/{id}/cancel", PaymentViewSet, {"put": "cancel"}),
+    # no. 2
+    Route("payment-methods/", PaymentMethodViewSet, {"post": "create"}),
+    Route("payment-methods/customer/{customer_id}", PaymentMethodViewSet, {"get": "of_customer"}),
+    Route("payment-methods/customer/{customer_id}/active", PaymentMethodViewSet, {"get": "active"}),
+    Route("payment-methods/customer/{customer_id}/default", PaymentMethodViewSet, {"get": "default"}),
+    Route(
+        "payment-methods/customer/{customer_id}/type/{method_type}", PaymentMethodViewSet, {"get": "of_type"}
+    ),
+    Route("payment-methods/{id}", PaymentMethodViewSet, {"get": "retrieve", "delete": "remove"}),
+    Route("payment-methods/{id}/set-default", PaymentMethodViewSet, {"put": "set_default"}),
+    Route("payment-methods/{id}/verification-status", PaymentMethodViewSet, {"put": "change_verification"}),
+    # ours, beside no. 2
+    Route("vault/detokenize", PaymentMethodViewSet, {"post": "detokenize"}),
     # no. 3
     Route("payments/", PaymentTransactionViewSet, {"post": "create"}),
     Route("payments/transaction/{transaction_id}", PaymentTransactionViewSet, {"get": "by_reference"}),

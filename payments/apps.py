@@ -14,8 +14,9 @@ class PaymentsConfig(AppConfig):
     def ready(self) -> None:
         # They register themselves; the services among them conclude their kinds of operation.
         for module in (
-            "handlers", "invariants", "machine_invariants", "dispute_invariants", "tasks",
-            "services.refunding", "services.increasing", "services.answering_disputes",
+            "handlers", "invariants", "machine_invariants", "dispute_invariants", "method_invariants",
+            "tasks", "services.refunding", "services.increasing", "services.answering_disputes",
+            "services.verifying_methods",
             "explanations", "share_explanations", "dispute_explanations",
         ):  # fmt: skip
             import_module(f"{self.name}.{module}")

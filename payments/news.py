@@ -6,7 +6,7 @@ Amounts are minor units beside one `currency`. No token, no card data beyond bra
 from typing import Any
 
 from ledger.ids import show
-from payments.models import Dispute, Payment, PaymentTransaction, Refund
+from payments.models import Dispute, Payment, PaymentMethod, PaymentTransaction, Refund
 
 
 def of_payment(payment: Payment, **more: Any) -> dict[str, Any]:
@@ -91,5 +91,22 @@ def of_dispute(dispute: Dispute, payment: Payment, **more: Any) -> dict[str, Any
         "due_at": None if dispute.due_at is None else dispute.due_at.isoformat(),
         "provider": dispute.provider,
         "provider_reference": dispute.provider_reference,
+        **more,
+    }
+
+
+def of_method(method: PaymentMethod, **more: Any) -> dict[str, Any]:
+    """Return what an event says of a payment method: nothing that opens it, nothing that names its holder."""
+    return {
+        "id": method.public_id,
+        "state": method.state,
+        "customer_id": method.customer_ref,
+        "type": method.kind,
+        "is_default": method.is_default,
+        "brand": method.brand,
+        "last4": method.last4,
+        "fingerprint": method.fingerprint,
+        "verification": method.verification,
+        "verification_code": method.verification_code,
         **more,
     }

@@ -13,7 +13,7 @@ from ledger.chart import AccountRef, Code
 from ledger.journal import Leg, credit, debit
 from ledger.money import Money
 from payments.capture_division import Part
-from payments.models import Payment, PaymentTransaction
+from payments.models import Payment, PaymentMethod, PaymentTransaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,13 @@ class ShareRefund:
     amount: Money
     commission_back: Money
     from_pending: Money
+
+
+def deposited(method: PaymentMethod, provider: str, amount: Money) -> list[Leg]:
+    """Return the legs of a small deposit to a customer's account: a cost of the provider, on its way out."""
+    fees = chart.account(Code.PROVIDER_FEES, method.merchant_id, amount.currency, provider)
+    transit = chart.account(Code.PAYOUT_IN_TRANSIT, method.merchant_id, amount.currency)
+    return [debit(fees, amount, "verification"), credit(transit, amount, "verification")]
 
 
 def captured(payment: Payment, captures: Sequence[ShareCapture], own: Money, fee: Money) -> list[Leg]:

@@ -3,10 +3,12 @@
 from datetime import datetime
 from typing import Any
 
+from django.conf import settings
 from django.db.models import QuerySet
 
+from ledger import clock
 from ledger.retention import Disposal, RecordClass, register
-from payments.models import ProviderWebhook, RefusedCallbacks
+from payments.models import ProviderWebhook, RefusedCallbacks, VaultRecord
 from payments.states import REFUSED
 
 
@@ -70,5 +72,29 @@ PROVIDER_WEBHOOKS = register(
         days=730,
         days_min=180,
         legal_basis="evidence in disputes, which card networks hear for up to 540 days",
+    )
+)
+
+
+def _past_their_date(before: datetime) -> QuerySet[VaultRecord]:
+    return VaultRecord.objects.filter(expires_at__lt=before, erased_at=None)
+
+
+def _erase(rows: "QuerySet[Any]") -> int:
+    return rows.update(wrapped_key=None, nonce=None, ciphertext=None, erased_at=clock.now())
+
+
+VAULT_RECORDS = register(
+    RecordClass(
+        name="vault_records",
+        title="numbers of cards past their date, in the vault",
+        disposal=Disposal.ERASE,
+        rows=_past_their_date,
+        erase=_erase,
+        moment="expires_at",
+        subjects=("id",),
+        days=settings.VAULT_EXPIRED_DAYS,
+        days_min=1,
+        legal_basis="PCI DSS 4.0, 3.2.1: card data are kept no longer than they are needed",
     )
 )

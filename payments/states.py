@@ -229,3 +229,27 @@ CONTRADICTION: Final = Machine(
         Edge("close", {OPEN}, CLOSED, "contradiction.closed"),
     ],
 )
+
+# --- payment method -----------------------------------------------------------------------------------------
+UNVERIFIED: Final = "unverified"
+VERIFIED: Final = "verified"
+REMOVED: Final = "removed"
+
+_KEPT: Final = frozenset({UNVERIFIED, PENDING, VERIFIED, FAILED})
+
+PAYMENT_METHOD: Final = Machine(
+    "payment_method",
+    edges=[
+        Edge("add", {NEW}, UNVERIFIED, "payment_method.added"),
+        Edge("start_verification", {UNVERIFIED, FAILED}, PENDING, "payment_method.verification_started"),
+        # A small deposit arrived at the account: the money is spent whatever became of the method meanwhile.
+        Edge("deposit", _KEPT | {REMOVED}, STAY, "payment_method.deposited", True),
+        Edge("miss_amounts", {PENDING}, STAY, "payment_method.amounts_missed"),
+        Edge("verify", {UNVERIFIED, PENDING, FAILED}, VERIFIED, "payment_method.verified"),
+        Edge("fail", {UNVERIFIED, PENDING, VERIFIED}, FAILED, "payment_method.verification_failed"),
+        Edge("make_default", {UNVERIFIED, PENDING, VERIFIED}, STAY, "payment_method.made_default"),
+        Edge("unmake_default", _KEPT, STAY, "payment_method.no_longer_default"),
+        Edge("remove", _KEPT, REMOVED, "payment_method.removed"),
+    ],
+)
+PAYMENT_METHOD_STATUSES: Final = (UNVERIFIED, PENDING, VERIFIED, FAILED, REMOVED)

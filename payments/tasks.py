@@ -15,6 +15,7 @@ from payments.services import (
     authorizing,
     capturing,
     completing,
+    encryption_keys,
     fetching_rates,
     recovering,
     releasing,
@@ -93,3 +94,9 @@ def warn_of_disputes(**_: Any) -> None:
 def fetch_fx_rates(**_: Any) -> None:
     """Take in the newest rates of the feed."""
     fetching_rates.fetch(clock.now())
+
+
+@shared_task
+def rotate_encryption_keys(**_: Any) -> None:
+    """Make the next key pair for browsers in time; erase the private halves that are past their grace."""
+    encryption_keys.rotate(clock.now())

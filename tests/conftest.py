@@ -22,6 +22,7 @@ from tests.kit.owner import as_owner as as_owner
 from tests.kit.settling import own_network as own_network
 from tests.kit.settling import own_network_process as own_network_process
 from tests.kit.shop import Shop
+from tests.kit.softhsm import hsm as hsm
 from vendors.models import Merchant, Vendor
 
 SHARDS = "BOOKS_SHARDS"

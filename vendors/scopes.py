@@ -1,6 +1,7 @@
 """The scopes that an API key can hold: one resource, and whether it may read or write it.
 
-`write` does not include `read`. A key has what it was issued with and nothing else.
+`write` does not include `read`. A key has what it was issued with and nothing else. What hands out a card
+number has a scope of its own.
 """
 
 from typing import Final
@@ -21,7 +22,10 @@ RESOURCES: Final = (
     "webhooks",
     "books",
 )
-SCOPES: Final = frozenset(f"{resource}:{verb}" for resource in RESOURCES for verb in ("read", "write"))
+# Never part of "all": a key has one of these only when it was issued with it by name.
+NAMED_ONLY: Final = frozenset({"vault:detokenize"})
+ORDINARY: Final = frozenset(f"{resource}:{verb}" for resource in RESOURCES for verb in ("read", "write"))
+SCOPES: Final = ORDINARY | NAMED_ONLY
 
 
 class UnknownScope(Invalid):

@@ -1,6 +1,7 @@
 """All settings, grouped; each with its unit in the name. Values come from `config.env` alone."""
 
 from pathlib import Path
+from typing import Any
 
 from django.templatetags.static import static
 
@@ -129,7 +130,7 @@ REST_FRAMEWORK = {
 # Requests of one API key: so many a second on average, and so many at once. While Valkey is away, each of the
 # API_PROCESSES web processes grants its share.
 API_PROCESSES = integer("API_PROCESSES", 2, minimum=1)
-API_RATE_LIMITS = {
+API_RATE_LIMITS: dict[str, dict[str, Any]] = {
     "read": {
         "per_second": integer("API_READS_PER_SECOND", 500, minimum=1),
         "burst": integer("API_READS_AT_ONCE", 1000, minimum=1),
@@ -137,6 +138,11 @@ API_RATE_LIMITS = {
     "write": {
         "per_second": integer("API_WRITES_PER_SECOND", 300, minimum=1),
         "burst": integer("API_WRITES_AT_ONCE", 600, minimum=1),
+    },
+    # Card numbers handed out, encrypted: refused while Valkey is away.
+    "detokenize": {
+        "per_second": integer("API_DETOKENIZE_PER_HOUR", 60, minimum=1) / 3600,
+        "burst": integer("API_DETOKENIZE_AT_ONCE", 10, minimum=1),
     },
 }
 # Badly signed callbacks that are written down: of one network and of one provider (the rest is only counted).
@@ -253,6 +259,22 @@ PAYMENT_EXPIRY_WARNING_HOURS = integer("PAYMENT_EXPIRY_WARNING_HOURS", 24)  # to
 PAYMENT_SCHEDULE_DAYS = integer("PAYMENT_SCHEDULE_DAYS", 366)  # how far ahead a payment may be scheduled
 PAYMENT_ACTION_MINUTES = integer("PAYMENT_ACTION_MINUTES", 15)  # the customer's time for a challenge
 PAYMENT_COMPLETION_DAYS = integer("PAYMENT_COMPLETION_DAYS", 30)  # after capture nothing more is expected
+
+# --- vault -------------------------------------------------------------------------------------------------
+# Keys that wrap keys: in a file of the data folder (0600, made on first use), or in a PKCS#11 token.
+VAULT_KEY_STORE = choice("VAULT_KEY_STORE", "file", ("file", "pkcs11"))
+VAULT_KEY_FILE = path("VAULT_KEY_FILE", DATA_DIR / "vault-keys.json")
+VAULT_PKCS11_MODULE = env.str("VAULT_PKCS11_MODULE", default="")  # the token's library: a path
+VAULT_PKCS11_TOKEN = env.str("VAULT_PKCS11_TOKEN", default="")  # its label
+VAULT_PKCS11_PIN = env.str("VAULT_PKCS11_PIN", default="")
+VAULT_EXCHANGE_KEY_HOURS = integer("VAULT_EXCHANGE_KEY_HOURS", 24, minimum=1, maximum=24 * 31)  # published
+VAULT_EXCHANGE_GRACE_HOURS = integer(
+    "VAULT_EXCHANGE_GRACE_HOURS", 24, minimum=1, maximum=24 * 31
+)  # then opens
+VAULT_EXPIRED_DAYS = integer("VAULT_EXPIRED_DAYS", 90, minimum=1)  # past its date, a card's number is erased
+METHOD_AMOUNT_TRIES = integer(
+    "METHOD_AMOUNT_TRIES", 3, minimum=1, maximum=10
+)  # guesses of what was deposited
 
 # --- API document ------------------------------------------------------------------------------------------
 SPECTACULAR_SETTINGS = {

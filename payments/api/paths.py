@@ -27,7 +27,15 @@ def public_status(value: str, allowed: Sequence[str]) -> str:
 
     :raises ValidationError: it is none of the `allowed`, which are named.
     """
+    return public_word("status", value, allowed)
+
+
+def public_word(name: str, value: str, allowed: Sequence[str]) -> str:
+    """Return a word of a path, of a closed list.
+
+    :raises ValidationError: it is none of the `allowed`, which are named.
+    """
     if value not in allowed:
         detail = ErrorDetail(f"must be one of: {', '.join(allowed)}", code="invalid_parameter")
-        raise ValidationError({"status": [detail]})
+        raise ValidationError({name: [detail]})
     return value

@@ -2,12 +2,14 @@
 
 from payments.models.contradictions import Contradiction
 from payments.models.disputes import Dispute, DisputeEvidence, DisputeShare
+from payments.models.methods import PaymentMethod, ProviderToken
 from payments.models.numbers import NumberCounter
 from payments.models.operations import ProviderOperation
 from payments.models.payments import Payment
 from payments.models.refunds import Refund, RefundShare
 from payments.models.refusals import RefusedCallbacks
 from payments.models.transactions import PaymentTransaction
+from payments.models.vault import ExchangeKey, VaultRecord
 from payments.models.webhooks import ProviderWebhook
 
 __all__ = [
@@ -15,12 +17,16 @@ __all__ = [
     "Dispute",
     "DisputeEvidence",
     "DisputeShare",
+    "ExchangeKey",
     "NumberCounter",
     "Payment",
+    "PaymentMethod",
     "PaymentTransaction",
     "ProviderOperation",
+    "ProviderToken",
     "ProviderWebhook",
     "Refund",
     "RefundShare",
     "RefusedCallbacks",
+    "VaultRecord",
 ]

@@ -35,6 +35,8 @@ class Kind(models.TextChoices):
     # Never asked for by us: movements of a dispute that the provider told of, kept as it names them.
     WITHDRAWAL = "withdrawal", "Withdrawal of a dispute"
     REINSTATEMENT = "reinstatement", "Reinstatement of a dispute"
+    VERIFY = "verify", "Verify a payment method"
+    DEPOSIT = "deposit", "Small deposit to verify an account"
 
 
 class OutcomeKind(models.TextChoices):

@@ -84,6 +84,14 @@ class Payment(Recorded):
     state = StateField(PAYMENT)
     is_confirmed = models.BooleanField(default=False)  # authorize without being asked again
     capture_method = models.CharField(max_length=10, choices=CaptureMethod.choices)
+    stored_method = models.ForeignKey(
+        "payments.PaymentMethod",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_index=False,
+    )
     method_type = models.CharField(max_length=16, choices=MethodType.choices)
     method_token = models.CharField(max_length=100)
     method_brand = models.CharField(max_length=32, blank=True)

@@ -35,6 +35,8 @@ class Capability(StrEnum):
     SETTLEMENT_REPORTS = "settlement_reports"
     BANK_STATEMENTS = "bank_statements"
     DISPUTES = "disputes"
+    TOKENIZE = "tokenize"
+    VERIFY = "verify"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,16 @@ class IncrementRequest:
     amount: Money
     reference: str
     authorization: str
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyRequest:
+    """Ask the issuer whether a method is good, reserving nothing: `amount` is zero, it names the currency."""
+
+    idempotency_key: str
+    amount: Money
+    reference: str
+    token: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -353,6 +365,23 @@ class Provider(Protocol):
 
     def health(self) -> bool:
         """Say whether the provider answers."""
+
+
+class Tokenizer(Protocol):
+    """What an adapter with Capability.TOKENIZE does besides: no money, safe to repeat."""
+
+    def tokenize(self, secret: Mapping[str, str], code: str) -> str:
+        """Give a card or an account to the provider for a token of its own; `code` is used and forgotten.
+
+        :raises ProviderUnavailable: it could not be asked. :raises ProviderRefused: it takes no such method.
+        """
+
+
+class Verifier(Protocol):
+    """What an adapter with Capability.VERIFY does besides."""
+
+    def verify(self, request: VerifyRequest) -> Outcome:
+        """Ask whether a method is good."""
 
 
 class BankConnection(Protocol):

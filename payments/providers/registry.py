@@ -2,11 +2,12 @@
 
 import threading
 from collections.abc import Callable
+from typing import Any
 
 from django.conf import settings
 
 from ledger.errors import NotFound
-from payments.providers.base import BankConnection, Capability, Provider
+from payments.providers.base import BankConnection, Capability, Provider, Tokenizer, Verifier
 from payments.providers.breaker import Guard
 from payments.providers.ratefeed.client import RateFeed
 from payments.providers.stripe.client import Stripe
@@ -33,6 +34,23 @@ def provider(name: str = DEFAULT) -> Provider:
                 raise ProviderNotKnown(f"no provider is named {name!r}")
             _built[name] = _BUILDERS[name]()
         return _built[name]
+
+
+def tokenizer(name: str) -> Tokenizer | None:
+    """The adapter of a name when it gives tokens for methods that we send it; None when it does not."""
+    adapter: Any = provider(name)
+    return adapter if Capability.TOKENIZE in adapter.capabilities else None
+
+
+def verifier(name: str) -> Verifier:
+    """The adapter of a name, which can tell whether a method is good.
+
+    :raises ProviderNotKnown: no such adapter, or it cannot.
+    """
+    adapter: Any = provider(name)
+    if Capability.VERIFY not in adapter.capabilities:
+        raise ProviderNotKnown(f"{name} verifies no methods")
+    return adapter
 
 
 def rate_feed() -> RateFeed:

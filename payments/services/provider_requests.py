@@ -6,6 +6,7 @@ bank statement), else it is the operation's public id.
 
 from payments.models import DisputeEvidence, ProviderOperation
 from payments.models.operations import Kind
+from payments.providers import registry
 from payments.providers.base import (
     AcceptRequest,
     AuthorizeRequest,
@@ -17,9 +18,11 @@ from payments.providers.base import (
     RefundRequest,
     Sought,
     TransferRequest,
+    VerifyRequest,
     VoidRequest,
 )
 from payments.providers.outcomes import Found, Outcome
+from payments.services import method_tokens
 
 
 def send(provider: Provider, operation: ProviderOperation) -> Outcome:
@@ -57,6 +60,13 @@ def send(provider: Provider, operation: ProviderOperation) -> Outcome:
             return provider.accept_dispute(AcceptRequest(key, amount, reference, kept["dispute"]))
         case Kind.WITHDRAWAL | Kind.REINSTATEMENT:
             raise ValueError(f"a {operation.kind} is told by the provider, never asked of it")
+        case Kind.VERIFY:
+            verifier = registry.verifier(operation.provider)
+            return verifier.verify(VerifyRequest(key, amount, reference, kept["token"]))
+        case Kind.DEPOSIT:
+            # The account's number is in the vault, not in the row: it is opened for this one call.
+            destination = method_tokens.destination(operation)
+            return provider.transfer(TransferRequest(key, amount, reference, destination))
 
 
 def _evidence(operation: ProviderOperation) -> tuple[EvidenceItem, ...]:

@@ -53,7 +53,9 @@ class Network:
         self._pending_seconds = pending_seconds
         self._sends_callbacks = sends_callbacks
 
-    def make_card_token(self, number: str, exp_month: int, exp_year: int, cvc: str) -> dict[str, object]:
+    def make_card_token(
+        self, number: str, exp_month: int, exp_year: int, cvc: str | None
+    ) -> dict[str, object]:
         """Keep what we may know of a card and give a token for it; the number itself is not kept.
 
         :raises Refused: number, expiry or code is not well-formed, or the card is past its date.
@@ -62,9 +64,9 @@ class Network:
         today = datetime.now(UTC)
         if not 1 <= exp_month <= 12 or (exp_year, exp_month) < (today.year, today.month):
             raise Refused(422, "invalid_expiry", "The expiry date is over or no date", param="exp_month")
-        if not (cvc.isascii() and cvc.isdigit() and len(cvc) in (3, 4)):
+        if cvc is not None and not (cvc.isascii() and cvc.isdigit() and len(cvc) in (3, 4)):
             raise Refused(422, "invalid_cvc", "The security code has three or four digits", param="cvc")
-        token = _digest("vpt", digits, str(exp_month), str(exp_year), cvc)
+        token = _digest("vpt", digits, str(exp_month), str(exp_year), cvc or "")
         return self._keep_token(token, "card", scenarios.brand_of(digits), digits, country="US")
 
     def make_bank_token(self, iban: str) -> dict[str, object]:

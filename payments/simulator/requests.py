@@ -100,6 +100,7 @@ def call(kind: str, request: Request) -> Call:
             wants_capture=body.get("capture") is True, base_url=request.base_url,
             return_url=_web_address(body, "return_url"),
             exemption=text(body, "exemption") if "exemption" in body else "",
+            is_verification=body.get("purpose") == "verification",
         )  # fmt: skip
     destination = json.dumps(_destination(body))
     return Call(kind, key, request_hash, reference, destination=destination, amount=amount, currency=currency)

@@ -16,9 +16,11 @@ from ledger.ids import uuid7
 from ledger.models import Event, FxConversion
 from ledger.money import Money
 from ledger.transfers.kinds import TransferType
-from payments.models import Payment, Refund
-from payments.services import requesting_refunds
+from payments.models import Payment, PaymentMethod, Refund
+from payments.services import adding_methods, requesting_refunds
+from payments.services.adding_methods import NewMethod, ProvidersOwn
 from payments.services.requesting_refunds import RefundWish
+from payments.vault.instruments import Shown
 from tests.factories import disputes
 from tests.factories import payments as rows
 from tests.factories import vendors as factory
@@ -32,7 +34,7 @@ pytestmark = pytest.mark.django_db
 
 NOWHERE: Final = "01kagm3c8qf3p8w0t5y5r4d2ne"
 OURS: Final = re.compile(
-    r"^(disputes|payments|payment-webhooks|refunds|vendors|explain|accounts|transfers|holds|fx)/"
+    r"^(disputes|payments|payment-methods|payment-webhooks|refunds|vendors|explain|accounts|transfers|holds|fx)/"
 )
 BODIES: Final[dict[str, Any]] = {
     "payments/core/{id}/fail": {"reason": "r"},
@@ -41,6 +43,7 @@ BODIES: Final[dict[str, Any]] = {
     "payments/{id}/fail": {"reason": "r"},
     "refunds/{id}/fail": {"reason": "r"},
     "disputes/{id}/evidence": {"kind": "explanation", "text": "t"},
+    "payment-methods/{id}/verification-status": {"status": "failed", "reason": "r"},
     "accounts/{id}/close": {"reason": "r"},
     "accounts/{id}/reopen": {"reason": "r"},
 }
@@ -66,12 +69,14 @@ class Southwind:
         self.webhook = rows.webhook_about(self.payment)
         self.dispute = disputes.follow(disputes.notice(self.payment, stage="inquiry"))
         self.conversion = self._conversion()
+        self.method = self._method()
         self._keep_books()
 
     def names(self, route: api.Route) -> dict[str, tuple[str, str]]:
         """Return what stands for each placeholder: Southwind's, and one that is nowhere."""
         own = {
-            "refunds/": self.refund, "payments/core/": self.payment, "vendors/": self.vendor,
+            "payment-methods/": self.method, "refunds/": self.refund, "vendors/": self.vendor,
+            "payments/core/": self.payment,
             "payment-webhooks/": self.webhook, "disputes/": self.dispute,
             "accounts/": self.account, "transfers/": self.transfer, "holds/": self.hold,
             "fx/quotes": self.conversion.quote, "fx/conversions": self.conversion,
@@ -86,6 +91,7 @@ class Southwind:
             "transaction_id": (self.payment.provider_reference, "auth_nowhere"),
             "order_id": ("order-s", "order-nowhere"),
             "customer_id": ("sara", "nobody"),
+            "method_type": ("sepa", "card"),
             "status": _statuses(route),
         }
 
@@ -94,6 +100,14 @@ class Southwind:
         self.account, self.other = purses.wallet("sara", 1_000), purses.wallet("sven")
         self.transfer = purses.move(self.account, self.other, 10, TransferType.PAYMENT)
         self.hold = purses.hold(self.account, self.other, 10)
+
+    def _method(self) -> PaymentMethod:
+        wanted = NewMethod(
+            "sara", "sepa", held=ProvidersOwn("velocitypay", "vpt_of_sara", Shown(last4="3000"))
+        )
+        return adding_methods.add(
+            merchant_id=self.merchant.pk, method_id=uuid7(), wanted=wanted, actor=SYSTEM, at=clock.now()
+        )
 
     def _refund(self, payment: Payment) -> Refund:
         wish = RefundWish(refund_id=uuid7(), payment_id=payment.pk, amount_minor=100)
@@ -239,6 +253,7 @@ def _written(southwind: Southwind) -> tuple[Any, ...]:
             southwind.dispute,
             southwind.webhook,
             southwind.vendor,
+            southwind.method,
             southwind.account,
             southwind.transfer,
             southwind.hold,

@@ -76,4 +76,4 @@ def test_every_table_that_moves_money_knows_its_merchant():
 
 
 # What concerns the platform as a whole.
-OF_NO_MERCHANT: set[str] = {"payments.RefusedCallbacks"}
+OF_NO_MERCHANT = {"payments.ExchangeKey", "payments.RefusedCallbacks"}

@@ -53,10 +53,12 @@ class MerchantViewSet(ViewSet):
 
     `scopes` maps an action to the scope it needs; an action that is not in it is refused. `idempotency` maps
     an action to REQUIRED, ACCEPTED or IGNORED; by default a POST must have a key, a PUT or PATCH may.
+    `unkept` names the actions whose body is not kept with the key, not even until it is answered.
     """
 
     scopes: ClassVar[dict[str, str]] = {}
     idempotency: ClassVar[dict[str, Idempotency]] = {}
+    unkept: ClassVar[frozenset[str]] = frozenset()
 
     authentication_classes = [ApiKeyAuthentication]
     permission_classes: list[Any] = []
@@ -264,6 +266,7 @@ class MerchantViewSet(ViewSet):
             merchant_id=self.merchant.pk,
             api_key=self.principal.key,
             api_version=self.api_version,
+            is_kept=self.action not in self.unkept,
         )
         found = idempotency.claim(asked, clock.now())
         if isinstance(found, Stored):

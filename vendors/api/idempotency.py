@@ -121,8 +121,10 @@ def read_key(request: Request, policy: Idempotency) -> str | None:
     return key
 
 
-def asked(request: Request, key: str, *, merchant_id: Any, api_key: Any, api_version: str) -> Asked:
-    """Return the request as its key names it.
+def asked(
+    request: Request, key: str, *, merchant_id: Any, api_key: Any, api_version: str, is_kept: bool = True
+) -> Asked:
+    """Return the request as its key names it; its body only when it may be kept.
 
     The fingerprint covers method, route, path parameters, API version and body, so that a slash at the end of
     the path, or the order of keys in the body, does not make it another request.
@@ -141,7 +143,7 @@ def asked(request: Request, key: str, *, merchant_id: Any, api_key: Any, api_ver
         path=request.path,
         api_version=api_version,
         fingerprint=hashlib.sha256(canonical(parts).encode()).digest(),
-        body=body.encode(),
+        body=body.encode() if is_kept else None,
     )
 
 

@@ -18,6 +18,7 @@ from django.conf import settings
 from rest_framework.exceptions import Throttled
 
 from ledger import clock
+from ledger.errors import Unavailable
 
 _SCRIPT: Final = (Path(__file__).parent / "gcra.lua").read_text()
 _TIMEOUT_SECONDS: Final = 0.25
@@ -72,6 +73,13 @@ class TooManyRequests(Throttled):
         self.headers = verdict.headers()
 
 
+class LimiterAway(Unavailable):
+    """The limit of this kind of request cannot be checked now, and without it none is served."""
+
+    code = "limiter_unavailable"
+    advice = "Send the same request again in a moment."
+
+
 class LocalBuckets:
     """The same algorithm in this process, for the time in which Valkey is away."""
 
@@ -109,19 +117,24 @@ class Throttle:
 
     def take(self, bucket: str, limit: Limit) -> Verdict:
         """Take one request from a bucket; never fails."""
-        if clock.monotonic() >= self._away_until:
-            try:
-                found: Any = self._script(
-                    keys=[f"gcra:{bucket}"], args=[limit.interval_micros, limit.burst, 1]
-                )
-            except redis.RedisError as error:
-                self._away_until = clock.monotonic() + _REST_SECONDS
-                _log.warning("Valkey is away; limits are kept per process", extra={"error": str(error)})
-            else:
-                allowed, left, wait, reset = found
-                return Verdict(bool(allowed), limit.burst, left, wait / _MICRO, reset / _MICRO)
+        verdict = self.take_shared(bucket, limit)
+        if verdict is not None:
+            return verdict
         share = Limit(limit.per_second / self._processes, max(1, limit.burst // self._processes))
         return self._local.take(bucket, share)
+
+    def take_shared(self, bucket: str, limit: Limit) -> Verdict | None:
+        """Take one request from a shared bucket; None while Valkey is away."""
+        if clock.monotonic() < self._away_until:
+            return None
+        try:
+            found: Any = self._script(keys=[f"gcra:{bucket}"], args=[limit.interval_micros, limit.burst, 1])
+        except redis.RedisError as error:
+            self._away_until = clock.monotonic() + _REST_SECONDS
+            _log.warning("Valkey is away; limits are kept per process", extra={"error": str(error)})
+            return None
+        allowed, left, wait, reset = found
+        return Verdict(bool(allowed), limit.burst, left, wait / _MICRO, reset / _MICRO)
 
 
 @lru_cache(maxsize=1)
@@ -130,9 +143,23 @@ def shared() -> Throttle:
     return Throttle(settings.REDIS_URL, settings.API_PROCESSES)
 
 
+def admit_strictly(bucket: str, route_class: str) -> Verdict:
+    """Take one request of a route class that is not served without its limit.
+
+    :raises TooManyRequests: the bucket is empty. :raises LimiterAway: Valkey cannot be asked.
+    """
+    verdict = shared().take_shared(f"{bucket}:{route_class}", limit_of(route_class))
+    if verdict is None:
+        raise LimiterAway("the limit of these requests cannot be checked now")
+    if not verdict.is_allowed:
+        raise TooManyRequests(verdict)
+    return verdict
+
+
 def limit_of(route_class: str) -> Limit:
     """Return the limit of a route class: read or write."""
-    return Limit(**settings.API_RATE_LIMITS[route_class])
+    wanted: Any = settings.API_RATE_LIMITS[route_class]
+    return Limit(**wanted)
 
 
 def admit(bucket: str, route_class: str) -> Verdict:

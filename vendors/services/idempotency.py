@@ -10,6 +10,8 @@
 4. A sender who was refused for now (`give_back`) has his answer and decides himself whether to ask again,
    perhaps under another key: nobody may do it behind his back. Such a row has no `locked_by`.
 5. Answers are kept for 30 days. A request that nobody was answered is never deleted.
+6. A request whose body may not be kept (card data, even encrypted) has none in its row: only its sender can
+   drive it on, by sending it again.
 """
 
 import json
@@ -68,7 +70,7 @@ class Asked:
     path: str
     api_version: str
     fingerprint: bytes
-    body: bytes
+    body: bytes | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +189,7 @@ def unfinished(at: datetime, limit: int) -> list[IdempotencyKey]:
         IdempotencyKey.objects.filter(
             finished_at__isnull=True,
             locked_by__isnull=False,
+            request_body__isnull=False,
             resume_at__lte=at,
             locked_until__lte=at,
             occurred_at__lte=at - QUIET_BEFORE_RESUMING,

@@ -20,7 +20,7 @@ from ledger.errors import Invalid
 from ledger.locks import changes_in_phase, phased
 from vendors import locks, selectors
 from vendors.models import ApiKey, Merchant, Mode
-from vendors.scopes import SCOPES, check_scopes
+from vendors.scopes import ORDINARY, check_scopes
 
 LOOKUP_LENGTH: Final = 12
 SECRET_BYTES: Final = 32
@@ -46,7 +46,7 @@ def issue(
     label: str = "",
     expires_at: datetime | None = None,
 ) -> tuple[ApiKey, str]:
-    """Make a key and return it with its plaintext, which is not kept; without `scopes` it has all of them.
+    """Make a key and return it with its plaintext, which is not kept; without `scopes` it has all ordinary.
 
     :raises UnknownScope: a scope that does not exist.
     :raises KeyModeMismatch: a live key for a sandbox merchant.
@@ -132,7 +132,7 @@ def _issue(
         label=label,
         lookup=lookup,
         secret_sha256=_digest(secret),
-        scopes=check_scopes(sorted(SCOPES) if scopes is None else scopes),
+        scopes=check_scopes(sorted(ORDINARY) if scopes is None else scopes),
         expires_at=expires_at,
     )
     audit.record(

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from django.views.decorators.debug import sensitive_variables
+
 from ledger.money import Money
 from payments.providers.base import (
     AcceptRequest,
@@ -17,18 +19,20 @@ from payments.providers.base import (
     RefundRequest,
     Sought,
     TransferRequest,
+    VerifyRequest,
     VoidRequest,
 )
 from payments.providers.errors import NotDelivered, ProviderUnavailable, Unanswered
 from payments.providers.outcomes import Found, NotSent, Outcome, Rejected, Unknown
 from payments.providers.transport import Transport
-from payments.providers.velocitypay import disputes, mapping, reports, webhooks
+from payments.providers.velocitypay import disputes, mapping, methods, reports, webhooks
 from payments.providers.velocitypay.bank import SandboxBank
 
 REPORT_PAGES_MAX = 10_000
 
 Request = (
     AuthorizeRequest
+    | VerifyRequest
     | IncrementRequest
     | CaptureRequest
     | VoidRequest
@@ -54,6 +58,20 @@ class VelocityPay:
     def authorize(self, request: AuthorizeRequest) -> Outcome:
         """Reserve money on the payer's method, and take it at once when asked to."""
         return self._operate("authorize", "/v1/authorizations", mapping.authorize_body(request), request)
+
+    def verify(self, request: VerifyRequest) -> Outcome:
+        """Ask the issuer whether a method is good: an authorization of nothing."""
+        return self._operate("authorize", "/v1/authorizations", methods.verify_body(request), request)
+
+    @sensitive_variables()
+    def tokenize(self, secret: Mapping[str, str], code: str) -> str:
+        """Give a card or an IBAN to the network for a token of its own.
+
+        :raises ProviderUnavailable: it could not be asked. :raises ProviderRefused: it takes no such method.
+        """
+        body = methods.token_body(secret, code)
+        reply = self._transport.send("tokenize", "POST", "/v1/tokens", body=body)
+        return methods.token(reports.readable(reply.status, reply.body))
 
     def increment(self, request: IncrementRequest) -> Outcome:
         """Reserve more."""

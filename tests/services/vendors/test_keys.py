@@ -7,7 +7,7 @@ from ledger.models import AuditRecord
 from tests.factories import vendors as factory
 from vendors import selectors
 from vendors.models import ApiKey
-from vendors.scopes import SCOPES, UnknownScope
+from vendors.scopes import NAMED_ONLY, ORDINARY, UnknownScope
 from vendors.services import keys
 from vendors.services.keys import KeyModeMismatch
 
@@ -31,7 +31,11 @@ class TestIssue:
         assert secret not in str(record.__dict__)
 
     def test_gives_all_scopes_unless_told(self, northwind):
-        assert set(issue(northwind)[0].scopes) == SCOPES
+        assert set(issue(northwind)[0].scopes) == ORDINARY
+
+    def test_what_hands_out_card_numbers_must_be_named(self, northwind):
+        assert not NAMED_ONLY & set(issue(northwind)[0].scopes)
+        assert issue(northwind, ["vault:detokenize"])[0].scopes == ["vault:detokenize"]
 
     def test_refuses_an_unknown_scope(self, northwind):
         with pytest.raises(UnknownScope):

@@ -1,0 +1,34 @@
+"""The vault's refusals that reach a caller, by occasion: the API names them without knowing the vault."""
+
+from typing import Final
+
+from ledger.errors import DomainError
+from payments.vault import errors
+from payments.vault.revealing import PublicKeyInvalid
+from payments.vault.tokens import VaultRecordNotFound
+
+DETAILS: Final[tuple[type[DomainError], ...]] = (
+    errors.BadDetail,
+    errors.CardNumberInvalid,
+    errors.CardBrandUnknown,
+    errors.CardExpired,
+    errors.CardExpiryInvalid,
+    errors.SecurityCodeInvalid,
+    errors.TestCardInLiveMode,
+    errors.IbanInvalid,
+    errors.NotSepa,
+    errors.RoutingNumberInvalid,
+    errors.AccountNumberInvalid,
+    errors.BicInvalid,
+    errors.CryptoAddressInvalid,
+)
+ENCRYPTION: Final[tuple[type[DomainError], ...]] = (errors.NotSealed, errors.ExchangeKeyOver)
+REVEALING: Final[tuple[type[DomainError], ...]] = (
+    PublicKeyInvalid,
+    VaultRecordNotFound,
+    errors.RecordErased,
+    errors.SealBroken,
+    errors.KeyGone,
+    errors.KeyStoreAway,
+)
+KEY_STORE_AWAY: Final = errors.KeyStoreAway

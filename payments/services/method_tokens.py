@@ -1,0 +1,187 @@
+"""From a stored payment method to what a provider calls it: the way from the vault to a provider.
+
+A provider gives its token once, at the first use, and it is kept with the method; then the vault stays shut.
+No transaction is open while the vault is, for a provider is called with what comes out of it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from django.views.decorators.debug import sensitive_variables
+
+from ledger import clock
+from ledger.actors import SYSTEM, Actor
+from ledger.errors import Conflict, Invalid
+from ledger.ids import uuid7
+from ledger.locks import phased
+from payments import method_selectors, states
+from payments.models import PaymentMethod, ProviderOperation, ProviderToken
+from payments.models.methods import MethodKind
+from payments.models.payments import MethodType
+from payments.providers import registry
+from payments.providers.errors import ProviderRefused
+from payments.services import routing
+from payments.vault import tokens
+from payments.vault.instruments import Instrument, Shown
+
+PAYABLE_AS: Final[Mapping[str, MethodType]] = {
+    MethodKind.CARD: MethodType.CARD,
+    MethodKind.DIGITAL_WALLET: MethodType.CARD,  # a wallet's token stands for a card
+    MethodKind.BANK_TRANSFER: MethodType.BANK_TRANSFER,
+    MethodKind.SEPA: MethodType.BANK_TRANSFER,
+}
+
+
+class MethodNotPayable(Invalid):
+    """No provider takes payments by this kind of method."""
+
+    code = "payment_method_not_payable"
+    advice = "Pay with another method of the customer."
+
+
+class MethodNotUsable(Conflict):
+    """The method was removed, its verification failed, or its date is over."""
+
+    code = "payment_method_not_usable"
+    advice = "Ask the customer for another method."
+
+
+class MethodOfAnother(Invalid):
+    """The method belongs to another customer of the merchant."""
+
+    code = "payment_method_of_other_customer"
+
+
+class MethodRefused(Invalid):
+    """The provider does not take the card or account."""
+
+    code = "payment_method_refused"
+    advice = "Ask the customer to look at the details, or for another method."
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """What a payment needs to know of a stored method."""
+
+    method_id: UUID
+    method_type: str
+    provider: str
+    token: str
+    fingerprint: str
+    brand: str
+    last4: str
+
+
+def resolve(*, merchant_id: UUID, method_id: UUID, customer_ref: str, actor: Actor, at: datetime) -> Resolved:
+    """Return the provider and its token for a stored method that a customer pays with; outside transactions.
+
+    :raises PaymentMethodNotFound: the merchant has no such method.
+    :raises MethodOfAnother: it is another customer's.
+    :raises MethodNotUsable: it cannot be paid with. :raises MethodNotPayable: no provider takes its kind.
+    :raises NoProvider: no provider can now. :raises ProviderUnavailable: its provider does not answer.
+    :raises MethodRefused: the provider does not take it.
+    """
+    method = method_selectors.method(merchant_id, method_id)
+    if method.customer_ref != customer_ref:
+        raise MethodOfAnother("the method is another customer's", param="payment_method")
+    if method.state in (states.REMOVED, states.FAILED) or method.is_expired(at):
+        why = "past its date" if method.is_expired(at) else method.state
+        raise MethodNotUsable(f"the method is {why}", param="payment_method")
+    provider = provider_of(method)
+    return Resolved(
+        method_id=method.pk,
+        method_type=PAYABLE_AS[method.kind],
+        provider=provider,
+        token=token_of(method, provider, actor=actor, at=at),
+        fingerprint=method.fingerprint,
+        brand=method.brand,
+        last4=method.last4,
+    )
+
+
+def provider_of(method: PaymentMethod) -> str:
+    """Return the provider that carries payments by a method: the one that knows it already, or the best.
+
+    :raises MethodNotPayable: no provider takes its kind. :raises NoProvider: none can now.
+    """
+    payable_as = PAYABLE_AS.get(method.kind)
+    if payable_as is None:
+        raise MethodNotPayable(f"no provider takes {method.kind}", param="payment_method")
+    known = ProviderToken.objects.filter(method=method).order_by("created_at").first()
+    if known is not None and not method.vault_token:
+        return known.provider  # only this provider has it: there is nothing that another could be given
+    return routing.choose(payable_as)
+
+
+@sensitive_variables()
+def token_of(method: PaymentMethod, provider: str, *, actor: Actor, at: datetime) -> str:
+    """Return what a provider calls a method, asking it for a token once.
+
+    :raises MethodNotPayable: it gives none. :raises ProviderUnavailable: it does not answer.
+    :raises MethodRefused: it does not take the method.
+    """
+    known = method_selectors.provider_token(method.pk, provider)
+    if known:
+        return known
+    tokenizer = registry.tokenizer(provider)
+    if tokenizer is None or not method.vault_token:
+        raise MethodNotPayable(f"{provider} does not know the method", param="payment_method")
+
+    def ask(instrument: Instrument) -> str:
+        return tokenizer.tokenize(instrument.secret, "")
+
+    try:
+        token = tokens.use(
+            method.vault_token, Shown(), ask,
+            merchant_id=method.merchant_id, purpose=f"token of {provider}", actor=actor, at=at,
+        )  # fmt: skip
+    except ProviderRefused as error:
+        raise MethodRefused(f"{provider} does not take the method", param="payment_method") from error
+    return _keep(method, provider, token, at)
+
+
+@sensitive_variables()
+def token_for_new(instrument: Instrument, provider: str) -> str:
+    """Return a provider's token for an instrument that is just being added, with its security code.
+
+    Empty when the provider gives none. The security code is not kept by anybody here.
+
+    :raises ProviderUnavailable: it does not answer. :raises MethodRefused: it does not take the instrument.
+    """
+    tokenizer = registry.tokenizer(provider)
+    if tokenizer is None:
+        return ""
+    try:
+        return tokenizer.tokenize(instrument.secret, instrument.code)
+    except ProviderRefused as error:
+        raise MethodRefused(f"{provider} does not take the method") from error
+
+
+@sensitive_variables()
+def destination(operation: ProviderOperation) -> dict[str, str]:
+    """Return the bank account of a small deposit, for the one call that makes it."""
+
+    def account(instrument: Instrument) -> dict[str, str]:
+        secret = instrument.secret
+        named = {"iban": secret["iban"]} if "iban" in secret else {"account": secret["account_number"]}
+        return {"holder": secret["holder"], **named, "country": str(operation.request["country"])}
+
+    return tokens.use(
+        str(operation.request["vault_token"]), Shown(), account,
+        merchant_id=operation.merchant_id, purpose=f"deposit {operation.public_id}", actor=SYSTEM,
+        at=clock.now(),
+    )  # fmt: skip
+
+
+@phased
+def _keep(method: PaymentMethod, provider: str, token: str, at: datetime) -> str:
+    """Keep a provider's token; the one of whoever was quicker stays."""
+    row = ProviderToken(
+        id=uuid7(), merchant_id=method.merchant_id, method=method, provider=provider, token=token,
+        created_at=at,
+    )  # fmt: skip
+    ProviderToken.objects.bulk_create([row], ignore_conflicts=True)
+    return method_selectors.provider_token(method.pk, provider) or token

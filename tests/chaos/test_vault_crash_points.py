@@ -1,0 +1,124 @@
+"""kill -9 in the rotation of the vault's keys and in verifications: the next run goes on where it stopped."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from ledger import clock
+from ledger.actors import SYSTEM
+from ledger.crashpoints import registry
+from ledger.ids import uuid7
+from ledger.locks import phase
+from payments.models import PaymentMethod, ProviderOperation, VaultRecord
+from payments.services import adding_methods, recovering, verifying_methods
+from payments.services.adding_methods import NewMethod, ProvidersOwn
+from payments.vault import instruments, rotation, stores, tokens
+from payments.vault.instruments import Shown
+from tests.kit import cards
+from tests.kit.network import Network
+from tests.services.payments.cast import now_plus
+from vendors.models import Merchant
+
+pytestmark = [pytest.mark.chaos, pytest.mark.django_db(transaction=True)]
+ROWS = 12
+ROTATE = """
+import django; django.setup()
+from django.core.management import call_command
+call_command("rotate_vault_keys", batch=5)
+"""
+VERIFY = """
+import sys, django; django.setup()
+from uuid import UUID
+from ledger import clock
+from ledger.actors import SYSTEM
+from payments.services import verifying_methods
+verifying_methods.ask_bank(merchant_id=UUID(sys.argv[1]), method_id=UUID(sys.argv[2]),
+                           operation_id=UUID(sys.argv[3]), actor=SYSTEM, at=clock.now())
+"""
+
+
+def run_killed(code: str, point: str, folder: Path, *arguments: str, **environment: str) -> None:
+    """Run code in a process that dies at a crash point."""
+    armed = folder / "armed"
+    armed.mkdir()
+    (armed / point).touch()
+    named: dict[str, Any] = connection.settings_dict
+    url = f"postgresql://{named['USER']}:{named['PASSWORD']}@{named['HOST']}:{named['PORT']}/{named['NAME']}"
+    killed = subprocess.run(
+        [sys.executable, "-c", code, *arguments], check=False, capture_output=True, text=True, timeout=60,
+        env={**os.environ, "DATABASE_URL": url.replace(":@", "@"), "CRASHPOINT_DIR": str(armed),
+             "DJANGO_SETTINGS_MODULE": "config.settings.test", **environment},
+    )  # fmt: skip
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert not (armed / point).exists(), "the point fired"
+
+
+@pytest.mark.parametrize("point", ["vault.rotate_before_commit", "vault.rotate_after_commit"])
+def test_a_killed_rotation_is_gone_on_with(
+    northwind: Merchant, settings: Any, tmp_path: Path, point: str
+) -> None:
+    settings.VAULT_KEY_FILE = tmp_path / "vault-keys.json"
+    stores.reset()
+    at = clock.now()
+    typed = [instruments.read("card", cards.card(), at=at, where="e", is_live=False) for _ in range(ROWS)]
+    with phase():
+        records = [tokens.keep(one, merchant_id=northwind.pk, actor=SYSTEM, at=at) for one in typed]
+    old, new = records[0].key_id, stores.store().make()
+    run_killed(ROTATE, point, tmp_path, VAULT_KEY_FILE=str(settings.VAULT_KEY_FILE))
+    mine = VaultRecord.objects.filter(merchant=northwind)
+    moved = mine.filter(key_id=new).count()
+    assert moved == (0 if point == "vault.rotate_before_commit" else 5)
+    done = rotation.rotate(actor=SYSTEM, at=at)
+    assert done.sealed >= ROWS - moved
+    assert not mine.filter(key_id=old).exists()
+    for record, one in zip(records, typed, strict=True):
+        found = tokens.use(
+            record.token, Shown(), lambda opened: opened.secret["number"],
+            merchant_id=northwind.pk, purpose="test", actor=SYSTEM, at=at,
+        )  # fmt: skip
+        assert found == one.secret["number"]
+    with phase():
+        for record in records:
+            tokens.erase(record.token, northwind.pk, actor=SYSTEM, at=at, reason="end of test")
+    stores.reset()
+
+
+VERIFIED = sorted(point for point in registry if point.startswith("verify."))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("point", VERIFIED)
+def test_a_killed_verification_ends_once(
+    northwind: Merchant, network: Network, tmp_path: Path, point: str
+) -> None:
+    held = ProvidersOwn("velocitypay", network.card()["token"], Shown(last4="4242"))
+    method = adding_methods.add(
+        merchant_id=northwind.pk, method_id=uuid7(), wanted=NewMethod("carla", "card", held=held),
+        actor=SYSTEM, at=clock.now(),
+    )  # fmt: skip
+    operation_id = uuid7()
+    run_killed(
+        VERIFY, point, tmp_path, str(northwind.pk), str(method.pk), str(operation_id),
+        VELOCITYPAY_URL=network.url, VELOCITYPAY_API_KEY="vp_test_key_of_the_tests",
+    )  # fmt: skip
+    recovering.sweep(now_plus(120))
+    found = PaymentMethod.objects.get(pk=method.pk)
+    assert found.state == "verified"
+    operation = ProviderOperation.objects.get(pk=operation_id)
+    assert operation.outcome == "approved"
+    assert len(network.truth(idempotency_key=operation.idempotency_key)) == 1
+    again = verifying_methods.ask_bank(
+        merchant_id=northwind.pk, method_id=method.pk, operation_id=operation_id, actor=SYSTEM, at=clock.now()
+    )
+    assert again.state == "verified"
+    assert ProviderOperation.objects.filter(subject_id=method.pk).count() == 1
+
+
+def test_the_points_are_there() -> None:
+    assert {"verify.after_claim", "verify.after_call", "verify.before_commit"} <= set(VERIFIED)
