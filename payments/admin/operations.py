@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from django.contrib import admin
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest
+from django.template.response import TemplateResponse
 from django.utils.safestring import SafeString
 
 from ledger.actors import Actor
@@ -27,6 +28,7 @@ from payments.services import deciding_unknown, recovering
 from payments.states import OPEN
 
 TONES = {"approved": "good", "declined": "bad", "rejected": "bad", "": "plain"}
+UNKNOWN_MONEY: Final = "unknown_money"
 DECIDES: Final = "payments.decide_unknown"
 TIME_ORDERED = 7  # the version of keys that hold their time
 
@@ -43,7 +45,7 @@ class StandingFilter(admin.SimpleListFilter):
             ("unknown", "open, outcome unknown"),
             ("held", "held for a person"),
             ("contradicted", "contradicted"),
-            ("unknown_money", "unknown money: held or contradicted"),
+            (UNKNOWN_MONEY, "unknown money: held or contradicted"),
             ("over", "over"),
         ]
 
@@ -59,7 +61,7 @@ class StandingFilter(admin.SimpleListFilter):
             "unknown": still_open & Q(outcome__in=["unknown", "mismatch"]),
             "held": held,
             "contradicted": against,
-            "unknown_money": held | against,
+            UNKNOWN_MONEY: held | against,
             "over": ~still_open,
         }
         chosen = wanted.get(self.value() or "")
@@ -97,8 +99,7 @@ class ProviderOperationAdmin(ViewOnlyAdmin):
         "amount",
         "outcome_shown",
         "standing",
-        "tries",
-        "asks",
+        "effort",
         "asked_first",
         "asks_next",
     ]
@@ -145,6 +146,18 @@ class ProviderOperationAdmin(ViewOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> "QuerySet[ProviderOperation]":
         against = Contradiction.objects.filter(operation=OuterRef("pk"), state=OPEN)
         return super().get_queryset(request).annotate(is_contradicted=Exists(against))
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> TemplateResponse:
+        """Show the list; as the desk of unknown money it says so."""
+        is_desk = request.GET.get(StandingFilter.parameter_name) == UNKNOWN_MONEY
+        title = {"title": "Unknown money", "content_title": "Unknown money"} if is_desk else {}
+        return super().changelist_view(request, {**title, **(extra_context or {})})
+
+    @admin.display(description="sent / asked")
+    def effort(self, row: ProviderOperation) -> str:
+        return f"{row.tries} / {row.asks}"
 
     @admin.display(description="operation")
     def reference(self, row: ProviderOperation) -> SafeString:
@@ -220,7 +233,7 @@ class ContradictionAdmin(ViewOnlyAdmin):
     list_select_related = ["operation"]
     list_filter = [filters.state_of(Contradiction)]
     search_fields = ["=id", "=operation__idempotency_key"]
-    hidden_fields = ["event_hash"]
+    hidden_fields = ["event_hash", "operation"]
     reasoned_actions = [
         ReasonedAction(
             name="accept",

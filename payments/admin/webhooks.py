@@ -76,7 +76,7 @@ class ProviderWebhookAdmin(ViewOnlyAdmin):
         "is_verified",
     ]
     search_fields = ["=event_id", "=id"]
-    hidden_fields = ["body", "headers", "attempts"]
+    hidden_fields = ["body", "headers", "attempts", "verdict", "operation"]
     reasoned_actions = [
         ReasonedAction(
             name="retry",

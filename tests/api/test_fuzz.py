@@ -30,7 +30,7 @@ from vendors.models import Merchant
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 SHORT, LONG = 4, 400
-PATHS = r"^/api/v1/(payments|refunds|accounts|transfers|holds|fx)/"
+PATHS = r"^/api/v1/(payments|payment-webhooks|refunds|accounts|transfers|holds|fx)/"
 
 
 # The document is made when the tests are collected: one test for each operation of it.
