@@ -2,7 +2,7 @@
 
 Sign: a debit is positive, a credit negative. A bound states what the account may not pass (a liability to a
 vendor may not turn into a claim: `balance_max` 0), and money held (`ledger.models.transfers`) counts as gone.
-The bounds are a check constraint. The key in the database is (id, merchant_id).
+The bounds are law in the database (trigger `ledger_account_within`). The key there is (id, merchant_id).
 """
 
 from uuid import UUID
@@ -55,26 +55,6 @@ class Account(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["merchant_id", "code", "owner", "currency"], name="ledger_account_one_per_purpose"
-            ),
-            models.CheckConstraint(
-                condition=(
-                    models.Q(balance_min=None)
-                    | models.Q(balance__gte=models.F("balance_min") + models.F("held"))
-                )
-                & (
-                    models.Q(balance_max=None)
-                    | models.Q(balance__lte=models.F("balance_max") - models.F("held"))
-                ),
-                name="ledger_account_within_bounds",
-            ),
-            models.CheckConstraint(
-                condition=models.Q(is_deferred=False) | models.Q(balance_min=None, balance_max=None),
-                name="ledger_account_deferred_is_unbounded",
-            ),
-            models.CheckConstraint(
-                condition=models.Q(held=0)
-                | (models.Q(held__gt=0) & ~models.Q(balance_min=None, balance_max=None)),
-                name="ledger_account_held_within_bounds",
             ),
             models.UniqueConstraint(
                 fields=["merchant_id", "public_uuid"], name="ledger_account_by_public_uuid"

@@ -89,13 +89,6 @@ class Posting(models.Model):
 
     class Meta:
         db_table = "ledger_posting"
-        constraints = [
-            models.CheckConstraint(condition=~models.Q(amount=0), name="ledger_posting_not_zero"),
-            models.CheckConstraint(
-                condition=models.Q(amount__gte=-(10**15), amount__lte=10**15),
-                name="ledger_posting_amount_bounded",
-            ),
-        ]
         indexes = [
             models.Index(
                 fields=["account", "recorded_at"], include=["amount"], name="ledger_posting_by_account"
