@@ -6,7 +6,7 @@ law in SQL (`migrations/0004_posting.sql`); what is checked here only gives a be
 Imports and other masses of entries go through `ledger.bulk`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -15,6 +15,7 @@ from uuid import UUID
 from django.db import DataError, IntegrityError, connection
 
 from ledger import chart, metrics
+from ledger.array_literals import instants, integers, texts, uuids
 from ledger.chart import AccountRef
 from ledger.ids import uuid7
 from ledger.journal_errors import (
@@ -183,10 +184,10 @@ def _head(draft: EntryDraft) -> tuple[Any, ...]:
 def _one(draft: EntryDraft, ids: dict[AccountRef, int]) -> tuple[str, list[Any]]:
     # In the order of accounts, which is the order in which the function locks them.
     legs = sorted(
-        ((line, ids[leg.account], leg.amount.minor, leg.purpose) for line, leg in enumerate(draft.legs, 1)),
-        key=lambda leg: (leg[1], leg[0]),
+        (ids[leg.account], line, leg.amount.minor, leg.purpose) for line, leg in enumerate(draft.legs, 1)
     )
-    return _POST_ONE, [*_head(draft), *(list(column) for column in zip(*legs, strict=True))]
+    accounts, lines, amounts, purposes = zip(*legs, strict=True)
+    return _POST_ONE, [*_head(draft), integers(lines), integers(accounts), integers(amounts), texts(purposes)]
 
 
 def _many(drafts: Sequence[EntryDraft], ids: dict[AccountRef, int]) -> tuple[str, list[Any]]:
@@ -196,4 +197,10 @@ def _many(drafts: Sequence[EntryDraft], ids: dict[AccountRef, int]) -> tuple[str
         for line, leg in enumerate(draft.legs, start=1)
     ]
     columns = [*zip(*map(_head, drafts), strict=True), *zip(*legs, strict=True)]
-    return _POST_MANY, [list(column) for column in columns]
+    return _POST_MANY, [write(column) for write, column in zip(_WRITERS, columns, strict=True)]
+
+
+# One for each parameter of ledger_post, in its order.
+_WRITERS: Final[tuple[Callable[[Any], str], ...]] = (
+    uuids, uuids, texts, texts, uuids, texts, instants, uuids, integers, integers, integers, integers, texts,
+)  # fmt: skip

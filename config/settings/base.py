@@ -93,6 +93,12 @@ DATABASES = {
         options=OWNER_OPTIONS,
     ),
 }
+# Statements are prepared when they come round; 0 prepares none, for a pooler that knows no prepared statements
+# (PgBouncer before 1.21).
+DATABASES["default"]["OPTIONS"] |= {
+    "server_side_binding": True,
+    "prepare_threshold": integer("DATABASE_PREPARE_THRESHOLD", 3) or None,
+}
 REDIS_URL = env.str("REDIS_URL", default="") or "redis://127.0.0.1:63790/0"
 CELERY_BROKER_URL = env.str("BROKER_URL", default=REDIS_URL)  # amqp://… makes RabbitMQ the broker
 

@@ -37,58 +37,73 @@ BEGIN
 END $$;
 
 -- 2. Every statement that inserts postings inserts whole, balanced entries of amounts that the books can hold, on
--- accounts that fit. Row by row while the rows are of one entry, merchant and currency, which nearly all statements are;
--- set by set from the first row that is not. Scalar subqueries, not joins: a join with a transition table was planned as
--- a scan of the growing tables. Entries are looked up by a variable, so that the other months' partitions are left out
--- before the plan starts.
+-- accounts that fit. Row by row while the rows are of one entry and currency, which nearly all statements are; set by set
+-- when one is not. Scalar subqueries, not joins: a join with a transition table was planned as a scan of the growing
+-- tables. The one entry is looked up by a variable, so that other months' partitions are left out before the plan starts.
+CREATE FUNCTION ledger_refuse_postings(why text, named text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION '%', why USING ERRCODE = '23514', CONSTRAINT = named;
+END $$;
 CREATE OR REPLACE FUNCTION ledger_check_postings() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
+    largest CONSTANT bigint := 1000000000000000;
     leg record;
-    one record;
-    part record;
+    one_entry uuid;
+    one_merchant uuid;
+    one_currency text;
+    is_plain boolean := true;
     off numeric := 0;
-    is_one boolean := true;
+    whole record;
+    found_entry uuid;
     written xid8;
 BEGIN
     FOR leg IN SELECT i.entry_id, i.merchant_id, i.currency, i.amount,
-                      (SELECT a.currency FROM ledger_account a
-                       WHERE a.id = i.account_id AND a.merchant_id = i.merchant_id) AS unit
+                      (SELECT a.currency = i.currency FROM ledger_account a
+                       WHERE a.id = i.account_id AND a.merchant_id = i.merchant_id) AS fits
                FROM inserted i LOOP
-        IF leg.unit IS DISTINCT FROM leg.currency THEN
-            RAISE EXCEPTION 'a posting names an account of another currency or merchant, or none'
-                USING ERRCODE = '23514', CONSTRAINT = 'ledger_posting_account_fits';
-        ELSIF leg.amount = 0 THEN
-            RAISE EXCEPTION 'a posting of entry % moves nothing', leg.entry_id
-                USING ERRCODE = '23514', CONSTRAINT = 'ledger_posting_not_zero';
-        ELSIF leg.amount > 1000000000000000 OR leg.amount < -1000000000000000 THEN
-            RAISE EXCEPTION 'a posting of entry % moves more than 10^15', leg.entry_id
-                USING ERRCODE = '23514', CONSTRAINT = 'ledger_posting_amount_bounded';
+        IF one_entry IS NULL THEN
+            one_entry := leg.entry_id;
+            one_merchant := leg.merchant_id;
+            one_currency := leg.currency;
+        ELSIF leg.entry_id <> one_entry OR leg.merchant_id <> one_merchant OR leg.currency <> one_currency THEN
+            is_plain := false;
         END IF;
-        IF one IS NULL THEN
-            one := leg;
-        ELSIF leg.entry_id <> one.entry_id OR leg.merchant_id <> one.merchant_id OR leg.currency <> one.currency THEN
-            is_one := false;
+        IF leg.fits IS NOT TRUE OR leg.amount = 0 OR leg.amount > largest OR leg.amount < -largest THEN
+            is_plain := false;
         END IF;
+        EXIT WHEN NOT is_plain;
         off := off + leg.amount;
     END LOOP;
-    IF is_one AND off = 0 THEN
-        SELECT e.xid INTO written FROM ledger_entry e
-        WHERE e.id = one.entry_id AND e.merchant_id = one.merchant_id;
+    IF is_plain AND off = 0 THEN
+        SELECT e.xid INTO written FROM ledger_entry e WHERE e.id = one_entry AND e.merchant_id = one_merchant;
         IF written = pg_current_xact_id() THEN RETURN NULL; END IF;
     END IF;
-    FOR part IN SELECT i.entry_id, i.merchant_id, sum(i.amount) AS off
-                FROM inserted i GROUP BY i.entry_id, i.merchant_id, i.currency LOOP
-        IF part.off <> 0 THEN
-            RAISE EXCEPTION 'entry % does not balance in each currency', part.entry_id
-                USING ERRCODE = '23514', CONSTRAINT = 'ledger_entry_balances';
-        END IF;
-        SELECT e.xid INTO written FROM ledger_entry e
-        WHERE e.id = part.entry_id AND e.merchant_id = part.merchant_id;
-        IF written IS DISTINCT FROM pg_current_xact_id() THEN
-            RAISE EXCEPTION 'a posting joins an entry of another transaction or merchant, or none'
-                USING ERRCODE = '23514', CONSTRAINT = 'ledger_posting_entry_is_new';
-        END IF;
-    END LOOP;
+    SELECT bool_and(coalesce((SELECT a.currency = i.currency FROM ledger_account a
+                              WHERE a.id = i.account_id AND a.merchant_id = i.merchant_id), false)) AS fit,
+           bool_or(i.amount = 0) AS any_is_zero,
+           bool_or(i.amount NOT BETWEEN -largest AND largest) AS any_is_large
+    INTO whole FROM inserted i;
+    IF NOT whole.fit THEN
+        PERFORM ledger_refuse_postings('a posting names an account of another currency or merchant, or none',
+                                       'ledger_posting_account_fits');
+    ELSIF whole.any_is_zero THEN
+        PERFORM ledger_refuse_postings('a posting moves nothing', 'ledger_posting_not_zero');
+    ELSIF whole.any_is_large THEN
+        PERFORM ledger_refuse_postings('a posting moves more than 10^15', 'ledger_posting_amount_bounded');
+    END IF;
+    SELECT i.entry_id INTO found_entry FROM inserted i
+    GROUP BY i.entry_id, i.merchant_id, i.currency HAVING sum(i.amount) <> 0 LIMIT 1;
+    IF FOUND THEN
+        PERFORM ledger_refuse_postings(format('entry %s does not balance in each currency', found_entry),
+                                       'ledger_entry_balances');
+    END IF;
+    SELECT i.entry_id INTO found_entry FROM (SELECT DISTINCT entry_id, merchant_id FROM inserted) i
+    WHERE (SELECT e.xid FROM ledger_entry e WHERE e.id = i.entry_id AND e.merchant_id = i.merchant_id)
+          IS DISTINCT FROM pg_current_xact_id() LIMIT 1;
+    IF FOUND THEN
+        PERFORM ledger_refuse_postings('a posting joins an entry of another transaction or merchant, or none',
+                                       'ledger_posting_entry_is_new');
+    END IF;
     RETURN NULL;
 END $$;
 
