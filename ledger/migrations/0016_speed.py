@@ -12,11 +12,11 @@ DROP FUNCTION ledger_account_law;
 
 
 class Migration(migrations.Migration):
-    dependencies = [("ledger", "0014_restored_columns")]
+    dependencies = [("ledger", "0015_names")]
 
     operations = [
         # The law first, then the checks that it stands for: at no moment is there neither.
-        migrations.RunSQL((FOLDER / "0015_speed.sql").read_text(encoding="utf-8"), UNDO),
+        migrations.RunSQL((FOLDER / "0016_speed.sql").read_text(encoding="utf-8"), UNDO),
         migrations.RemoveConstraint("account", "ledger_account_within_bounds"),
         migrations.RemoveConstraint("account", "ledger_account_deferred_is_unbounded"),
         migrations.RemoveConstraint("account", "ledger_account_held_within_bounds"),
