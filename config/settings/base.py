@@ -93,7 +93,7 @@ DATABASES = {
         options=OWNER_OPTIONS,
     ),
 }
-# Statements are prepared when they come round. 0 prepares none: for a pooler that knows no prepared statements
+# Statements are prepared when they come round. 0 prepares none: for a pooler without prepared statements
 # (PgBouncer before 1.21).
 DATABASES["default"]["OPTIONS"] |= {
     "server_side_binding": True,
