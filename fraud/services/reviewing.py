@@ -4,11 +4,13 @@ The first verdict counts: a second one is refused by the machine (`state_conflic
 """
 
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Final
 
 from fraud import locks
-from fraud.models import FraudReview
+from fraud.models import FraudCheck, FraudReview
 from fraud.states import ReviewState
 from ledger import audit
 from ledger.actors import SYSTEM, Actor
@@ -29,11 +31,9 @@ def approve(*, review_id: uuid.UUID, actor: Actor, reason: str, at: datetime) ->
     :raises ReasonMissing: no reason was given.
     """
     review, check = locks.review_with_check(review_id)
-    with record(review, check, actor=actor, cause=Cause("fraud_check", check.public_id), at=at) as entry:
+    with _deciding(review, check, actor, at):
         review.approve(actor, reason, at)
         check.clear()
-        entry.announce(review.as_event())
-        entry.announce(check.as_event(), subject=check)
     _audit("fraud_review.approved", review, actor, at)
     return review
 
@@ -47,11 +47,9 @@ def decline(*, review_id: uuid.UUID, actor: Actor, reason: str, at: datetime) ->
     :raises ReasonMissing: no reason was given.
     """
     review, check = locks.review_with_check(review_id)
-    with record(review, check, actor=actor, cause=Cause("fraud_check", check.public_id), at=at) as entry:
+    with _deciding(review, check, actor, at):
         review.decline(actor, reason, at)
         check.refuse()
-        entry.announce(review.as_event())
-        entry.announce(check.as_event(), subject=check)
     _audit("fraud_review.declined", review, actor, at)
     return review
 
@@ -65,12 +63,19 @@ def expire(*, review_id: uuid.UUID, at: datetime) -> bool:
     review, check = locks.review_with_check(review_id)
     if review.state != ReviewState.OPEN or at < review.expires_at:
         return False
-    with record(review, check, actor=SYSTEM, cause=Cause("fraud_check", check.public_id), at=at) as entry:
+    with _deciding(review, check, SYSTEM, at):
         review.expire(SYSTEM, at)
         check.refuse()
+    return True
+
+
+@contextmanager
+def _deciding(review: FraudReview, check: FraudCheck, actor: Actor, at: datetime) -> Iterator[None]:
+    """Record the move of a review together with that of its check, and tell both."""
+    with record(review, check, actor=actor, cause=Cause("fraud_check", check.public_id), at=at) as entry:
+        yield
         entry.announce(review.as_event())
         entry.announce(check.as_event(), subject=check)
-    return True
 
 
 def _audit(action: str, review: FraudReview, actor: Actor, at: datetime) -> None:

@@ -13,7 +13,8 @@ from django.db.models import F, Q
 
 from ledger import audit
 from ledger.actors import Actor
-from ledger.errors import Conflict, Invalid
+from ledger.errors import Invalid
+from ledger.fx import periods
 from ledger.locks import phased
 from ledger.models import FxSpread
 from ledger.models.fx_rates import SPREAD_BPS_MAX, FxKind
@@ -23,12 +24,6 @@ class BadSpread(Invalid):
     """A spread that cannot be."""
 
     code = "fx_spread_invalid"
-
-
-class AlreadyEnded(Conflict):
-    """It has ended."""
-
-    code = "fx_already_ended"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +76,5 @@ def end_spread(*, spread_id: UUID, reason: str, actor: Actor, at: datetime) -> F
     :raises AlreadyEnded: it has ended.
     """
     spread = FxSpread.objects.get(pk=spread_id)
-    if spread.valid_to is not None and spread.valid_to <= at:
-        raise AlreadyEnded("the spread has ended")
-    was = spread.valid_to.isoformat() if spread.valid_to else None
-    spread.valid_to = max(at, spread.valid_from)
-    spread.save(update_fields=["valid_to"])
-    audit.record(
-        actor=actor, action="fx_spread.ended", subject=spread, at=at, reason=reason,
-        before={"valid_to": was}, after={"valid_to": spread.valid_to.isoformat()},
-    )  # fmt: skip
+    periods.end(spread, "fx_spread", reason, actor, at)
     return spread

@@ -13,8 +13,7 @@ from django.db.models import Q
 from ledger import audit
 from ledger.actors import Actor
 from ledger.errors import Invalid
-from ledger.fx import arithmetic, rates
-from ledger.fx.spreads import AlreadyEnded
+from ledger.fx import arithmetic, periods, rates
 from ledger.locks import phased
 from ledger.models import FxTableRate
 from ledger.models.fx import plain
@@ -61,14 +60,6 @@ def end_rate(*, rate_id: UUID, reason: str, actor: Actor, at: datetime) -> FxTab
     :raises AlreadyEnded: it has ended.
     """
     row = FxTableRate.objects.get(pk=rate_id)
-    if row.valid_to is not None and row.valid_to <= at:
-        raise AlreadyEnded("the rate has ended")
-    was = row.valid_to.isoformat() if row.valid_to else None
-    row.valid_to = max(at, row.valid_from)
-    row.save(update_fields=["valid_to"])
-    audit.record(
-        actor=actor, action="fx_rate.ended", subject=row, at=at, reason=reason,
-        before={"valid_to": was}, after={"valid_to": row.valid_to.isoformat()},
-    )  # fmt: skip
+    periods.end(row, "fx_rate", reason, actor, at)
     transaction.on_commit(rates.forget)
     return row

@@ -1,20 +1,11 @@
-"""One step of a payment in a process of its own, for tests that kill it.
+"""The steps of a payment, for tests that kill one on its way."""
 
-`python -m tests.chaos.payment_steps JSON`; the addresses of database and network come by the environment.
-"""
-
-import json
-import sys
 from uuid import UUID, uuid5
 
-import django
-
-django.setup()
-
-from ledger import clock  # noqa: E402  Django must be set up first
-from ledger.actors import Actor  # noqa: E402
-from ledger.money import Money  # noqa: E402
-from payments.services import (  # noqa: E402
+from ledger import clock
+from ledger.actors import Actor
+from ledger.money import Money
+from payments.services import (
     authorizing,
     capturing,
     creating,
@@ -25,8 +16,8 @@ from payments.services import (  # noqa: E402
     webhook_applying,
     webhook_intake,
 )
-from payments.services.creating import NewPayment, WantedShare  # noqa: E402
-from payments.services.requesting_refunds import RefundWish  # noqa: E402
+from payments.services.creating import NewPayment, WantedShare
+from payments.services.requesting_refunds import RefundWish
 
 
 def run(step: str, merchant_id: UUID, payment_id: UUID, operation_id: UUID, wanted: dict) -> None:
@@ -64,8 +55,3 @@ def run(step: str, merchant_id: UUID, payment_id: UUID, operation_id: UUID, want
         case "webhook":
             webhook_intake.receive("velocitypay", wanted["headers"], wanted["body"].encode(), common["at"])
             webhook_applying.apply_due(common["at"])
-
-
-if __name__ == "__main__":
-    asked = json.loads(sys.argv[1])
-    run(asked["step"], *(UUID(asked[name]) for name in ("merchant", "payment", "operation")), asked["wanted"])

@@ -4,27 +4,22 @@ A process of its own does the step and kills itself at the armed point; the file
 afterwards, which proves that it fired. Then the merchant repeats the request, and the recovery works.
 """
 
-import json
-import os
-import signal
-import subprocess
-import sys
+from functools import partial
 
 import pytest
 from django.conf import settings as django_settings
-from django.db import connection
 
-from ledger.crashpoints import registry
+from ledger import crashpoints
 from ledger.ids import uuid7
 from ledger.models import Event, JournalEntry
 from payments import locks
 from payments.models import Payment, ProviderWebhook
+from payments.providers import registry
 from payments.services import recovering
 from tests.chaos import payment_steps
 from tests.kit.books import assert_all_invariants_hold
 from tests.kit.callbacks import callback_of
-from tests.kit.network import API_KEY, WEBHOOK_SECRET
-from tests.kit.shared import ROOT
+from tests.kit.killed import killed_at
 from tests.kit.shop import work_until
 from tests.services.payments.cast import now_plus
 
@@ -49,39 +44,23 @@ BEFORE = {
     "refund": ("create", "authorize", "capture"),
     "pay": (),
 }
-POINTS = sorted(point for point in registry if point.partition(".")[0] in STEPS)
+POINTS = sorted(point for point in crashpoints.registry if point.partition(".")[0] in STEPS)
 CASES = [
     *((point.partition(".")[0], point) for point in POINTS),
     *(("pay", point) for point in POINTS if point.partition(".")[0] in PAYING),
 ]
-CALLBACK_POINTS = sorted(point for point in registry if point.startswith("webhook."))
+CALLBACK_POINTS = sorted(point for point in crashpoints.registry if point.startswith("webhook."))
 
 
 @pytest.fixture
 def killed(tmp_path, network):
-    """Run a step in another process with a crash point armed; it must die of it."""
+    """Do a step in another process with a crash point armed; it must die of it."""
 
-    def run(point: str, asked: dict) -> None:
-        armed = tmp_path / point
-        armed.touch()
-        database = connection.settings_dict
-        url = f"postgresql://{database['USER']}:{database['PASSWORD']}@{database['HOST']}:{database['PORT']}"
-        environment = os.environ | {
-            "DJANGO_SETTINGS_MODULE": "config.settings.test",
-            "DATABASE_URL": f"{url}/{database['NAME']}",
-            "VELOCITYPAY_URL": network.url,
-            "VELOCITYPAY_API_KEY": API_KEY,
-            "VELOCITYPAY_WEBHOOK_SECRET": WEBHOOK_SECRET,
-            "CRASHPOINT_DIR": str(tmp_path),
-        }
-        done = subprocess.run(
-            [sys.executable, "-m", "tests.chaos.payment_steps", json.dumps(asked)],
-            cwd=ROOT, env=environment, capture_output=True, timeout=60, check=False,
-        )  # fmt: skip
-        assert done.returncode == -signal.SIGKILL, done.stderr.decode()[-2000:]
-        assert not armed.exists()
+    def step(*asked) -> None:
+        registry.reset()  # connections to the network are the parent's
+        payment_steps.run(*asked)
 
-    return run
+    return lambda point, *asked: killed_at(point, tmp_path, partial(step, *asked))
 
 
 @pytest.mark.parametrize(("step", "point"), CASES)
@@ -91,13 +70,10 @@ def test_nothing_is_lost_or_doubled(step, point, northwind, ada, network, killed
     wanted = {"token": network.card()["token"], "vendor": str(ada.pk)}
     for earlier in BEFORE[step]:
         payment_steps.run(earlier, northwind.pk, payment_id, uuid7(), wanted)
-    asked = {
-        "step": step, "merchant": str(northwind.pk), "payment": str(payment_id),
-        "operation": str(operation_id), "wanted": wanted,
-    }  # fmt: skip
+    asked = (step, northwind.pk, payment_id, operation_id, wanted)
 
-    killed(point, asked)
-    payment_steps.run(step, northwind.pk, payment_id, operation_id, wanted)
+    killed(point, *asked)
+    payment_steps.run(*asked)
     recovering.sweep(now_plus(20))
     recovering.sweep(now_plus(60))
 
@@ -129,13 +105,10 @@ def test_a_callback_is_applied_once(point, northwind, ada, network, killed):
     assert payment.state == "created"
     callback = callback_of(network, payment.operations.get().idempotency_key)
     told = {"headers": callback.headers(), "body": callback.body.decode()}
-    asked = {
-        "step": "webhook", "merchant": str(northwind.pk), "payment": str(payment_id),
-        "operation": str(operation_id), "wanted": told,
-    }  # fmt: skip
+    asked = ("webhook", northwind.pk, payment_id, operation_id, told)
 
-    killed(point, asked)
-    payment_steps.run("webhook", northwind.pk, payment_id, operation_id, told)
+    killed(point, *asked)
+    payment_steps.run(*asked)
     work_until(now_plus(locks.WEBHOOK_LEASE_SECONDS + 1))
 
     payment = Payment.objects.get(pk=payment_id)

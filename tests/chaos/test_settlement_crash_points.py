@@ -4,60 +4,39 @@ A process of its own does the step and kills itself at the armed point; the file
 afterwards, which proves that it fired. Then the request is repeated, as its caller or the completer does.
 """
 
-import json
-import os
-import signal
-import subprocess
-import sys
+from functools import partial
 
 import pytest
-from django.db import connection
 
-from ledger import clock
-from ledger.crashpoints import registry
+from ledger import clock, crashpoints
 from ledger.ids import uuid7
 from ledger.models import JournalEntry
 from ledger.money import Money
+from payments.providers import registry
 from payments.services import recovering
 from settlements.models import Match, Payout, SettlementBatch, StatementLine
 from tests.chaos import settlement_steps
 from tests.kit import settling
 from tests.kit.books import assert_all_invariants_hold
-from tests.kit.network import API_KEY
-from tests.kit.shared import ROOT
+from tests.kit.killed import killed_at
 from tests.services.payments.cast import now_plus
 
 pytestmark = [pytest.mark.chaos, pytest.mark.django_db(transaction=True)]
 
 STEP_OF = {"settlement": "settle", "transfer": "pay", "payout": "pay", "reconciliation": "reconcile"}
 STEPS = ("settle", "pay", "reconcile")
-POINTS = sorted(point for point in registry if point.partition(".")[0] in STEP_OF)
+POINTS = sorted(point for point in crashpoints.registry if point.partition(".")[0] in STEP_OF)
 
 
 @pytest.fixture
 def killed(tmp_path, own_network):
-    """Run a step in another process with a crash point armed; it must die of it."""
+    """Do a step in another process with a crash point armed; it must die of it."""
 
-    def run(point: str, asked: dict) -> None:
-        armed = tmp_path / point
-        armed.touch()
-        database = connection.settings_dict
-        url = f"postgresql://{database['USER']}:{database['PASSWORD']}@{database['HOST']}:{database['PORT']}"
-        environment = os.environ | {
-            "DJANGO_SETTINGS_MODULE": "config.settings.test",
-            "DATABASE_URL": f"{url}/{database['NAME']}",
-            "VELOCITYPAY_URL": own_network.url,
-            "VELOCITYPAY_API_KEY": API_KEY,
-            "CRASHPOINT_DIR": str(tmp_path),
-        }
-        done = subprocess.run(
-            [sys.executable, "-m", "tests.chaos.settlement_steps", json.dumps(asked)],
-            cwd=ROOT, env=environment, capture_output=True, timeout=60, check=False,
-        )  # fmt: skip
-        assert done.returncode == -signal.SIGKILL, done.stderr.decode()[-2000:]
-        assert not armed.exists()
+    def step(*asked) -> None:
+        registry.reset()  # connections to the network are the parent's
+        settlement_steps.run(*asked)
 
-    return run
+    return lambda point, *asked: killed_at(point, tmp_path, partial(step, *asked))
 
 
 @pytest.mark.parametrize("point", POINTS)
@@ -69,8 +48,7 @@ def test_nothing_is_lost_or_doubled(point, northwind, ada, own_network, killed):
         if step == "reconcile":
             own_network.close_day(day)
         if step == STEP_OF[point.partition(".")[0]]:
-            asked = {"merchant": str(northwind.pk), "vendor": str(ada.pk), "key": str(key), "day": day}
-            killed(point, {"step": step, **asked})
+            killed(point, step, northwind.pk, ada.pk, key, day)
         settlement_steps.run(step, northwind.pk, ada.pk, key, day)
         recovering.sweep(now_plus(20))
         recovering.sweep(now_plus(60))

@@ -11,7 +11,7 @@ from django.db import DatabaseError, connection, transaction
 
 from ledger.actors import Actor
 from ledger.errors import DomainError
-from ledger.fx import ecb, intake, rates, shelf, sources, spreads, table
+from ledger.fx import ecb, intake, periods, rates, shelf, sources, spreads, table
 from ledger.fx.intake import NewRate, RatesRefused
 from ledger.fx.rates import RateUnavailable
 from ledger.fx.sources import Said, Silence
@@ -313,7 +313,7 @@ class TestTable:
         row = FxTableRate.objects.get(valid_from=at)
         table.end_rate(rate_id=row.pk, reason="wrong", actor=FINANCE, at=at + timedelta(hours=1))
         assert sources.fresh(TABLE, at + timedelta(hours=1), ["USD"]) == []
-        with pytest.raises(spreads.AlreadyEnded):
+        with pytest.raises(periods.AlreadyEnded):
             table.end_rate(rate_id=row.pk, reason="again", actor=FINANCE, at=at + timedelta(hours=2))
 
     @pytest.mark.parametrize(

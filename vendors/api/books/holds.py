@@ -37,11 +37,8 @@ from vendors.api.books.shapes import (
 )
 from vendors.api.fields import (
     AmountField,
-    MetadataField,
-    MoneyField,
     PublicIdField,
     StrictSerializer,
-    TextField,
     WholeNumberField,
 )
 from vendors.api.openapi import PAGE_PARAMETERS, Answer, Body, documented, page_example, path_id
@@ -63,13 +60,12 @@ EXAMPLE: Final = {
 }
 
 
-class HoldIn(StrictSerializer):
+class HoldIn(shapes.MovementIn):
     """Money to set aside."""
 
     type = serializers.ChoiceField([kind.value for kind in HOLD_TYPES])
     account = PublicIdField("acc")
     to_account = PublicIdField("acc")
-    amount = MoneyField()
     expires_in_seconds = WholeNumberField(
         minimum=1,
         maximum=SECONDS_MAX,
@@ -77,8 +73,6 @@ class HoldIn(StrictSerializer):
         default=SECONDS_DEFAULT,
         help_text="After this time the money is free again; seven days unless told.",
     )
-    description = TextField(300, required=False, default="")
-    metadata = MetadataField(required=False, default=dict)
 
 
 class CommitIn(StrictSerializer):

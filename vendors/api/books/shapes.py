@@ -17,6 +17,7 @@ from ledger.models import Account, Hold, Transfer
 from ledger.money import Money
 from ledger.transfers.holding import Commit
 from ledger.transfers.kinds import TransferType
+from vendors.api.fields import MetadataField, MoneyField, StrictSerializer, TextField
 from vendors.api.openapi import page_of
 
 ACCOUNT_ID: Final = "acc_01kagm3c8qf3p8w0t5y5r4d2ne"
@@ -48,6 +49,14 @@ class AccountOut(serializers.Serializer):
     version = serializers.IntegerField(allow_null=True)
     opened_at = serializers.DateTimeField()
     closed_at = serializers.DateTimeField(allow_null=True)
+
+
+class MovementIn(StrictSerializer):
+    """What every wish to move or hold money says."""
+
+    amount = MoneyField()
+    description = TextField(300, required=False, default="")
+    metadata = MetadataField(required=False, default=dict)
 
 
 class TransferOut(serializers.Serializer):

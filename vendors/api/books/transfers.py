@@ -28,11 +28,7 @@ from vendors.api.base import MerchantViewSet
 from vendors.api.books import shapes
 from vendors.api.books.shapes import TRANSFER_EXAMPLE, TransferOut, TransferPage, transfer_shown
 from vendors.api.fields import (
-    MetadataField,
-    MoneyField,
     PublicIdField,
-    StrictSerializer,
-    TextField,
     WholeNumberField,
 )
 from vendors.api.openapi import PAGE_PARAMETERS, Answer, Body, documented, page_example, path_id
@@ -62,13 +58,12 @@ EXAMPLE: Final = {
 }
 
 
-class TransferIn(StrictSerializer):
+class TransferIn(shapes.MovementIn):
     """Money to move."""
 
     type = serializers.ChoiceField([kind.value for kind in TransferType])
     from_account = PublicIdField("acc")
     to_account = PublicIdField("acc")
-    amount = MoneyField()
     interest = WholeNumberField(
         minimum=0,
         maximum=AMOUNT_MAX,
@@ -86,8 +81,6 @@ class TransferIn(StrictSerializer):
         default=None,
         help_text="The version of from_account that you have read: when it has changed, nothing moves.",
     )
-    description = TextField(300, required=False, default="")
-    metadata = MetadataField(required=False, default=dict)
 
 
 class TransferViewSet(MerchantViewSet):
