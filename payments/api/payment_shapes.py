@@ -3,6 +3,7 @@
 from ipaddress import ip_address
 from typing import Any, Final
 
+from drf_spectacular.extensions import OpenApiSerializerFieldExtension
 from rest_framework import serializers
 
 from payments.models.payment_choices import Authentication, CaptureMethod, Exemption, LiabilityShift
@@ -53,6 +54,34 @@ class MethodInput(StrictSerializer):
     token = TextField(max_length=100)
 
 
+class MethodField(serializers.Field):
+    """A stored method by its id (`pm_…`), or what the customer pays with just now."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._stored, self._given = PublicIdField("pm"), MethodInput()
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        if isinstance(data, str):
+            return {"id": self._stored.run_validation(data)}
+        values: dict[str, Any] = self._given.run_validation(data)
+        return values
+
+    def to_representation(self, value: Any) -> Any:
+        return value
+
+
+class MethodSchema(OpenApiSerializerFieldExtension):
+    """An id, or an object."""
+
+    target_class = "payments.api.payment_shapes.MethodField"
+
+    def map_serializer_field(self, auto_schema: Any, direction: Any) -> dict[str, Any]:
+        given = auto_schema.resolve_serializer(MethodInput(), direction).ref
+        stored = {"type": "string", "pattern": "^pm_[0-9a-hjkmnp-tv-z]{26}$"}
+        return {"oneOf": [stored, given], "description": "A stored method's id, or a provider's token."}
+
+
 class CustomerInput(StrictSerializer):
     """What is known of the customer at this moment; it helps the fraud screening."""
 
@@ -67,7 +96,7 @@ class CreatePayment(StrictSerializer):
     amount = MoneyField()
     order_id = TextField(max_length=100)
     customer_id = TextField(max_length=100)
-    payment_method = MethodInput()
+    payment_method = MethodField()
     capture_method = serializers.ChoiceField(CaptureMethod.values, required=False)
     vendor_split = SplitInput(many=True, required=False, max_length=SPLIT_MAX)  # type: ignore[call-arg]
     merchant_reference = TextField(max_length=100, required=False)
@@ -128,6 +157,7 @@ class MoneyShape(serializers.Serializer):
 class PaymentMethodShape(serializers.Serializer):
     """What the customer pays with, as far as it may be shown."""
 
+    id = serializers.CharField(allow_null=True, help_text="The stored method, when it is one.")
     type = serializers.ChoiceField(MethodType.values)
     brand = serializers.CharField(allow_null=True)
     last4 = serializers.CharField(allow_null=True)
@@ -249,7 +279,7 @@ PAYMENT_EXAMPLE: Final = {
     "refundable": usd(0),
     "order_id": "order-1001",
     "customer_id": "carla",
-    "payment_method": {"type": "card", "brand": "visa", "last4": "4242"},
+    "payment_method": {"id": None, "type": "card", "brand": "visa", "last4": "4242"},
     "authentication": None,
     "capture_method": "manual",
     "capture_at": None,

@@ -16,7 +16,16 @@ from payments.api import renderings
 from payments.api.payment_reads import ID, TAG, PaymentReads
 from payments.models import Payment
 from payments.models.payments import CaptureTooLarge, PaymentNotFound
-from payments.services import authorizing, capturing, completing, creating, increasing, paying, voiding
+from payments.services import (
+    authorizing,
+    capturing,
+    completing,
+    creating,
+    increasing,
+    method_errors,
+    paying,
+    voiding,
+)
 from payments.services.creating import Customer, NewPayment, WantedShare
 from payments.services.operations import OperationOpen
 from vendors.api.openapi import Answer, Body, Refusal, documented
@@ -81,6 +90,7 @@ class PaymentViewSet(PaymentReads):
             creating.VendorNotActive,
             creating.DateInvalid,
             creating.MerchantReferenceTaken,
+            *method_errors.PAYING,
         ),
         key="required",
     )
@@ -308,12 +318,14 @@ def _payment_id(text_form: str) -> UUID:
 
 def _wanted(asked: dict[str, Any], capture_method: str) -> NewPayment:
     amount: Money = asked["amount"]
+    method = asked["payment_method"]
     return NewPayment(
         amount=amount,
         order_ref=asked["order_id"],
         customer_ref=asked["customer_id"],
-        method_type=asked["payment_method"]["type"],
-        method_token=asked["payment_method"]["token"],
+        method_type=method.get("type", ""),
+        method_token=method.get("token", ""),
+        method_id=method.get("id"),
         capture_method=asked.get("capture_method", capture_method),
         shares=[
             WantedShare(line["vendor_id"], Money(line["amount"], amount.currency))

@@ -32,6 +32,7 @@ def payment(row: Payment) -> dict[str, Any]:
         "order_id": row.order_ref,
         "customer_id": row.customer_ref,
         "payment_method": {
+            "id": show("pm", row.stored_method_id) if row.stored_method_id else None,
             "type": row.method_type,
             "brand": row.method_brand or None,
             "last4": row.method_last4 or None,

@@ -8,7 +8,7 @@
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -30,7 +30,7 @@ from payments import locks as payment_locks
 from payments import news, numbers, selectors, states
 from payments.models import Payment, PaymentTransaction, ProviderOperation
 from payments.models.payment_choices import CaptureMethod
-from payments.services import routing
+from payments.services import method_tokens, routing
 from payments.services.operations import Answer
 from vendors import selectors as vendor_selectors
 from vendors.commission import CommissionQuote
@@ -118,6 +118,10 @@ class NewPayment:
     capture_at: datetime | None = None
     return_url: str = ""
     exemption: str = ""
+    method_id: UUID | None = None  # a stored method: type, token and provider are its own
+    provider: str = ""
+    method_brand: str = ""
+    method_last4: str = ""
 
 
 def create(
@@ -139,14 +143,16 @@ def create(
     :raises SplitTooLarge: :raises SplitInvalid: :raises VendorNotActive: the split cannot be.
     :raises VendorNotFound: a vendor is not this merchant's.
     :raises MerchantReferenceTaken: another payment has the reference.
+    :raises DomainError: a stored method cannot be paid with (`method_tokens.resolve`).
     :raises CurrencyMismatch: a share is in another currency.
     """
     try:
         _check_dates(wanted, at)
+        wanted = _with_method(merchant_id, wanted, actor, at)
         quotes = _quotes(merchant_id, wanted, at)
         verdict = screening.screen(_request(merchant_id, payment_id, wanted, at))
         crashpoint("create.after_screening")
-        provider = routing.choose(wanted.method_type, wanted.method_token)
+        provider = wanted.provider or routing.choose(wanted.method_type, wanted.method_token)
         number = numbers.take(merchant_id, numbers.PAYMENT, at)
         payment = _write(
             merchant_id,
@@ -178,6 +184,25 @@ def _check_dates(wanted: NewPayment, at: datetime) -> None:
     lapses = begins + timedelta(days=settings.PAYMENT_AUTHORIZATION_DAYS)
     if wanted.capture_at is not None and not begins < wanted.capture_at <= lapses:
         raise DateInvalid(f"capture_at must lie before {lapses.isoformat()}", param="capture_at")
+
+
+def _with_method(merchant_id: UUID, wanted: NewPayment, actor: Actor, at: datetime) -> NewPayment:
+    """Return the wish with type, token and provider of the stored method that it names, if it names one."""
+    if wanted.method_id is None:
+        return wanted
+    found = method_tokens.resolve(
+        merchant_id=merchant_id, method_id=wanted.method_id, customer_ref=wanted.customer_ref, actor=actor,
+        at=at,
+    )  # fmt: skip
+    return replace(
+        wanted,
+        method_type=found.method_type,
+        method_token=found.token,
+        method_fingerprint=found.fingerprint,
+        method_brand=found.brand,
+        method_last4=found.last4,
+        provider=found.provider,
+    )
 
 
 def _quotes(merchant_id: UUID, wanted: NewPayment, at: datetime) -> list[CommissionQuote]:
@@ -283,6 +308,9 @@ def _build(
         method_type=wanted.method_type,
         method_token=wanted.method_token,
         method_fingerprint=wanted.method_fingerprint,
+        method_brand=wanted.method_brand,
+        method_last4=wanted.method_last4,
+        stored_method_id=wanted.method_id,
         fraud_check_ref=verdict.public_id,
         fraud_decision=verdict.decision,
         fraud_level=verdict.level,

@@ -3,6 +3,8 @@
 from typing import Final
 
 from ledger.errors import DomainError
+from payments.models.methods import PaymentMethodNotFound
+from payments.services import method_tokens
 from payments.vault import errors
 from payments.vault.revealing import PublicKeyInvalid
 from payments.vault.tokens import VaultRecordNotFound
@@ -30,5 +32,12 @@ REVEALING: Final[tuple[type[DomainError], ...]] = (
     errors.SealBroken,
     errors.KeyGone,
     errors.KeyStoreAway,
+)
+PAYING: Final[tuple[type[DomainError], ...]] = (
+    PaymentMethodNotFound,
+    method_tokens.MethodOfAnother,
+    method_tokens.MethodNotUsable,
+    method_tokens.MethodNotPayable,
+    method_tokens.MethodRefused,
 )
 KEY_STORE_AWAY: Final = errors.KeyStoreAway

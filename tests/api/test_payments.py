@@ -65,7 +65,7 @@ class TestCreate:
     def test_confirms_in_the_same_request(self, shop: Shop) -> None:
         made = good(shop.client.post(CORE, shop.body(confirm=True)), 201)
         assert made["status"] == "authorized"
-        assert made["payment_method"] == {"type": "card", "brand": "visa", "last4": "4242"}
+        assert made["payment_method"] == {"id": None, "type": "card", "brand": "visa", "last4": "4242"}
 
     def test_captures_in_the_same_request_when_asked_to(self, shop: Shop) -> None:
         made = good(shop.client.post(CORE, shop.body(confirm=True, capture_method="automatic")), 201)

@@ -61,7 +61,7 @@ def intent_of(sandbox: StripeSandbox, made: dict[str, Any]) -> dict[str, Any]:
 def test_a_payment_is_captured_in_part_and_refunded_there(shop, sandbox):
     made = pay(shop)
     assert made["status"] == "authorized"
-    assert made["payment_method"] == {"type": "card", "brand": "visa", "last4": "4242"}
+    assert made["payment_method"] == {"id": None, "type": "card", "brand": "visa", "last4": "4242"}
     capture = {"amount": 6_000}
     good(shop.client.put(f"{CORE}{made['id']}/capture", capture), 200)
     good(shop.client.put(f"{CORE}{made['id']}/capture"), 200)
