@@ -51,7 +51,8 @@ def create_token(desk: Desk, params: Params) -> Done:
     card, month, year = _card_of(forms.mapping(params, "card"))
     private = {"month": month, "year": year, **_facts(card)}
     shown = {"brand": private["brand"], "last4": private["last4"], "exp_month": month, "exp_year": year}
-    body: Body = {"type": "card", "used": False, "card": {"object": "card", **shown}}
+    named = {"id": desk.new_id("card"), "object": "card", "funding": private["funding"]}
+    body: Body = {"type": "card", "used": False, "card": {**named, **shown}}
     return Done(200, desk.make("tok", "token", "", body, **private).body)
 
 
