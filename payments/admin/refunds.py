@@ -1,6 +1,7 @@
 """The refund desk: what waits for a second person, and each refund with the shares that give it back."""
 
 from collections.abc import Iterable
+from functools import partial
 
 from django.contrib import admin
 
@@ -21,7 +22,35 @@ from payments.states import REQUESTED
 
 
 def _waits(refund: Refund) -> bool:
-    return refund.state == REQUESTED
+    return refund.state == REQUESTED and not requesting_refunds.needs_senior(refund)
+
+
+def _waits_for_senior(refund: Refund) -> bool:
+    return refund.state == REQUESTED and requesting_refunds.needs_senior(refund)
+
+
+ACTS = [
+    ReasonedAction(
+        name=f"{verb}_large" if is_senior else verb,
+        label=label,
+        permission="payments.decide_large_refund" if is_senior else "payments.decide_refund",
+        perform=by(partial(getattr(requesting_refunds, verb), is_senior=is_senior), "refund_id"),
+        done=done,
+        is_offered=_waits_for_senior if is_senior else _waits,
+        explains=explains,
+        is_dangerous=verb == "reject",
+    )
+    for is_senior in (False, True)
+    for verb, label, done, explains in (
+        (
+            "approve",
+            "Approve",
+            "The refund is approved.",
+            "The money goes back when it is processed. Nobody approves a request of their own.",
+        ),
+        ("reject", "Reject", "The refund is rejected; the money stays.", ""),
+    )
+]
 
 
 @admin.register(Refund)
@@ -42,26 +71,7 @@ class RefundAdmin(ViewOnlyAdmin):
     search_fields = ["=number", "=id", "=payment__number"]
     hidden_fields = ["event_hash"]
 
-    reasoned_actions = [
-        ReasonedAction(
-            name="approve",
-            label="Approve",
-            permission="payments.decide_refund",
-            perform=by(requesting_refunds.approve, "refund_id"),
-            done="The refund is approved.",
-            is_offered=_waits,
-            explains="The money goes back when it is processed. Nobody approves a request of their own.",
-        ),
-        ReasonedAction(
-            name="reject",
-            label="Reject",
-            permission="payments.decide_refund",
-            perform=by(requesting_refunds.reject, "refund_id"),
-            done="The refund is rejected; the money stays.",
-            is_offered=_waits,
-            is_dangerous=True,
-        ),
-    ]
+    reasoned_actions = ACTS
     merchant_shown = link_column("merchant")
     payment_shown = link_column("payment")
     amount = money_column()
@@ -71,12 +81,13 @@ class RefundAdmin(ViewOnlyAdmin):
     def panels(self, row: Refund) -> Iterable[Panel]:
         yield Panel(
             "Given back by",
-            ["vendor", "amount", "commission returned to the vendor"],
+            ["vendor", "amount", "commission returned to the vendor", "commission kept"],
             [
                 [
                     formats.link(share.transaction.vendor),
                     formats.money(share.amount_minor, share.currency),
                     formats.money(share.commission_back_minor, share.currency),
+                    formats.money(share.commission_kept_minor, share.currency),
                 ]
                 for share in row.shares.select_related("transaction__vendor").order_by("id")
             ],

@@ -52,6 +52,13 @@ class FourEyes(Forbidden):
     advice = "Ask somebody else to approve or reject it."
 
 
+class SeniorNeeded(Forbidden):
+    """A refund of this size is decided by a senior person."""
+
+    code = "refund_needs_senior"
+    advice = "Ask somebody who may decide on large refunds."
+
+
 @dataclass(frozen=True, slots=True)
 class RefundWish:
     """What is asked for, in minor units of the payment's currency.
@@ -94,22 +101,34 @@ def request(
         ) from error
 
 
-def approve(*, merchant_id: UUID, refund_id: UUID, reason: str, actor: Actor, at: datetime) -> Refund:
+def approve(
+    *, merchant_id: UUID, refund_id: UUID, reason: str, actor: Actor, at: datetime, is_senior: bool = False
+) -> Refund:
     """Let a refund above the limit go on.
 
     :raises RefundNotFound: no such refund. :raises FourEyes: the actor asked for it.
+    :raises SeniorNeeded: it is above what an actor who is not `is_senior` decides on.
     :raises StateConflict: it does not wait for approval.
     """
-    return _decide(merchant_id, refund_id, reason, actor, at, is_approved=True)
+    return _decide(merchant_id, refund_id, reason, actor, at, is_approved=True, is_senior=is_senior)
 
 
-def reject(*, merchant_id: UUID, refund_id: UUID, reason: str, actor: Actor, at: datetime) -> Refund:
+def reject(
+    *, merchant_id: UUID, refund_id: UUID, reason: str, actor: Actor, at: datetime, is_senior: bool = False
+) -> Refund:
     """Refuse a refund above the limit; what was reserved for it is free again.
 
     :raises RefundNotFound: no such refund. :raises FourEyes: the actor asked for it.
+    :raises SeniorNeeded: it is above what an actor who is not `is_senior` decides on.
     :raises StateConflict: it does not wait for approval.
     """
-    return _decide(merchant_id, refund_id, reason, actor, at, is_approved=False)
+    return _decide(merchant_id, refund_id, reason, actor, at, is_approved=False, is_senior=is_senior)
+
+
+def needs_senior(refund: Refund) -> bool:
+    """Say whether a refund is above what its merchant lets an ordinary second person decide on."""
+    limit = vendor_selectors.merchant(refund.merchant_id).refund_senior_above.get(refund.currency)
+    return limit is not None and refund.amount_minor > limit
 
 
 def giving(refund: Refund, shares: Sequence[PaymentTransaction]) -> list[Giving]:
@@ -213,20 +232,25 @@ def _amount(payment: Payment, wish: RefundWish) -> Money:
 
 
 def _needs_approval(merchant_id: UUID, amount: Money) -> bool:
-    limit = vendor_selectors.merchant(merchant_id).refund_approval_above.get(amount.currency)
-    return limit is not None and amount.minor > limit
+    merchant = vendor_selectors.merchant(merchant_id)
+    limits = (merchant.refund_approval_above, merchant.refund_senior_above)
+    known = [limit[amount.currency] for limit in limits if amount.currency in limit]
+    return bool(known) and amount.minor > min(known)
 
 
 @phased
 def _decide(
-    merchant_id: UUID, refund_id: UUID, reason: str, actor: Actor, at: datetime, *, is_approved: bool
-) -> Refund:
+    merchant_id: UUID, refund_id: UUID, reason: str, actor: Actor, at: datetime, *, is_approved: bool,
+    is_senior: bool,
+) -> Refund:  # fmt: skip
     payment, refund = locks.refund(merchant_id, refund_id)
     if refund.state == REQUESTED and (refund.requested_by["kind"], refund.requested_by["id"]) == (
         actor.kind,
         actor.id,
     ):
         raise FourEyes("who asked for a refund may not decide on it")
+    if refund.state == REQUESTED and not is_senior and needs_senior(refund):
+        raise SeniorNeeded(f"a refund of {refund.amount.display()} is decided by a senior person")
     if is_approved:
         with record(refund, actor=actor, at=at) as entry:
             refund.approve(actor.as_json(), reason, at)

@@ -7,9 +7,13 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
 from ledger import clock
+from ledger.actors import SYSTEM
+from ledger.ids import uuid7
 from ledger.models import AuditRecord
 from payments.admin.disputes import deadline
-from payments.models import Dispute, DisputeEvidence
+from payments.models import Dispute, DisputeEvidence, Refund
+from payments.services import requesting_refunds
+from payments.services.requesting_refunds import RefundWish
 from tests.factories import disputes as told
 from tests.factories import payments as rows
 from tests.kit import disputes as kit
@@ -101,3 +105,24 @@ def test_who_may_not_answer_sees_no_button_and_is_refused(sign_in, here):
     page = support.get(reverse("admin:payments_dispute_change", args=[here.pk]))
     assert act(here, "accept") not in page.content.decode()
     assert support.post(act(here, "accept"), {"reason": "because"}).status_code == 403
+
+
+def test_a_large_refund_is_approved_by_a_senior_person_only(sign_in, northwind):
+    northwind.refund_senior_above = {"USD": 500}
+    northwind.save()
+    payment = rows.captured_payment(northwind)
+    wish = RefundWish(refund_id=uuid7(), payment_id=payment.pk, amount_minor=501)
+    refund = requesting_refunds.request(merchant_id=northwind.pk, wish=wish, actor=SYSTEM, at=clock.now())
+    finance, lead = sign_in("finance"), sign_in("finance_lead")
+    ordinary, senior = (
+        reverse(f"admin:payments_refund_act_{name}", args=[refund.pk])
+        for name in ("approve", "approve_large")
+    )
+    page = reverse("admin:payments_refund_change", args=[refund.pk])
+    assert ordinary not in finance.get(page).content.decode()
+    assert senior in lead.get(page).content.decode()
+    assert finance.post(senior, {"reason": "because"}).status_code == 403
+    assert finance.post(ordinary, {"reason": "because"}).status_code == 422
+    assert Refund.objects.get(pk=refund.pk).state == "requested"
+    assert lead.post(senior, {"reason": "because"}).status_code == 302
+    assert Refund.objects.get(pk=refund.pk).state == "approved"

@@ -19,7 +19,7 @@ from payments.models import Payment, PaymentTransaction, ProviderOperation, Refu
 from payments.providers.outcomes import Approved, Declined
 from payments.refund_division import BadRefundSplit, RefundTooLarge
 from payments.services import operations, recovering, refunding, requesting_refunds
-from payments.services.requesting_refunds import FourEyes, PaymentNotRefundable, RefundWish
+from payments.services.requesting_refunds import FourEyes, PaymentNotRefundable, RefundWish, SeniorNeeded
 from tests.kit.books import assert_all_invariants_hold, post
 from tests.kit.shop import Shop, split
 
@@ -138,6 +138,28 @@ class TestApproval:
             requesting_refunds.approve(
                 merchant_id=own.merchant_id, refund_id=own.pk, reason="", actor=GRACE, at=clock.now()
             )
+
+    def test_above_the_senior_limit_needs_a_senior_person(self, payment: Payment, above: Refund) -> None:
+        payment.merchant.refund_senior_above = {"USD": 999}
+        payment.merchant.save()
+        decision = {
+            "merchant_id": above.merchant_id,
+            "refund_id": above.pk,
+            "reason": "seen",
+            "at": clock.now(),
+        }
+        with pytest.raises(SeniorNeeded):
+            requesting_refunds.approve(actor=GRACE, **decision)
+        with pytest.raises(FourEyes):
+            requesting_refunds.approve(actor=KEY, is_senior=True, **decision)
+        assert Refund.objects.get(pk=above.pk).state == "requested"
+        assert requesting_refunds.approve(actor=GRACE, is_senior=True, **decision).state == "approved"
+
+    def test_is_needed_above_the_senior_limit_alone(self, payment: Payment) -> None:
+        payment.merchant.refund_senior_above = {"USD": 500}
+        payment.merchant.save()
+        assert request(payment, 501).state == "requested"
+        assert request(payment, 500).state == "approved"
 
     def test_refused_frees_what_was_reserved(self, payment: Payment, above: Refund) -> None:
         requesting_refunds.reject(
@@ -359,3 +381,46 @@ def _settle(merchant, vendor, minor: int) -> None:
                 )
             ]
         )
+
+
+class TestCommissionPolicy:
+    def test_kept_stays_with_the_merchant_and_is_told(self, payment: Payment, ada) -> None:
+        payment.merchant.commission_on_return = "kept"
+        payment.merchant.save()
+        refund = process(request(payment, 6_000, {share_of(payment, ada).pk: 6_000}))
+        (part,) = selectors.refund_shares_of(Refund.objects.get(pk=refund.pk))
+        assert (part.commission_back_minor, part.commission_kept_minor) == (0, 600)
+        assert balance(payment.merchant, Code.COMMISSION) == -975
+        assert balance(payment.merchant, Code.VENDOR_RECEIVABLE, ada.pk) == 600
+        assert_all_invariants_hold()
+
+    def test_that_changes_between_two_refunds_gives_back_only_the_second_part(self, payment, ada) -> None:
+        share = share_of(payment, ada)
+        payment.merchant.commission_on_return = "kept"
+        payment.merchant.save()
+        process(request(payment, 3_000, {share.pk: 3_000}))
+        payment.merchant.commission_on_return = "given_back"
+        payment.merchant.save()
+        process(request(payment, 3_000, {share.pk: 3_000}))
+        share.refresh_from_db()
+        assert (share.commission_refunded_minor, share.commission_kept_minor) == (300, 300)
+        assert_all_invariants_hold()
+
+    def test_what_the_merchant_itself_cannot_bear_is_owed(self, shop: Shop) -> None:
+        paid = payment_of(shop.captured())
+        with phase():
+            account = chart.account(Code.MERCHANT_BALANCE, paid.merchant_id, "USD")
+            elsewhere = chart.account(Code.SUSPENSE, paid.merchant_id, "USD")
+            legs = [
+                debit(account, Money(8_000, "USD"), "taken"),
+                credit(elsewhere, Money(8_000, "USD"), "taken"),
+            ]
+            post([EntryDraft(id=uuid7(), merchant_id=paid.merchant_id, kind="test", source_type="test",
+                             source_id=uuid7(), step="1", occurred_at=clock.now(), legs=legs)])  # fmt: skip
+        assert process(request(paid)).state == "completed"
+        assert balance(paid.merchant, Code.MERCHANT_RECEIVABLE) == 8_000
+        assert_all_invariants_hold()
+
+
+def share_of(payment: Payment, vendor) -> PaymentTransaction:
+    return PaymentTransaction.objects.get(payment=payment, vendor=vendor)
