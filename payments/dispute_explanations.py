@@ -26,6 +26,11 @@ def _message(public_id: str) -> Link:
     return Link("the provider's message", "", public_id)
 
 
+@links_cause("provider_report")
+def _report(name: str) -> Link:
+    return Link("the provider's report", name, is_outside=True)
+
+
 @explains(Dispute.PREFIX)
 def disputes(tails: Sequence[str], scope: Scope) -> dict[str, Explanation]:
     """Explain disputes (`dsp_…`): what the provider withholds, movement by movement."""

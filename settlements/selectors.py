@@ -29,7 +29,9 @@ from settlements.models.batches import SettlementNotFound
 from settlements.posting_rules import SETTLED
 from settlements.states import BatchState, BreakState, PayoutState, StatementState
 
-FUNDING_KINDS: Final = (Kind.CAPTURE.value, Kind.REFUND.value)
+FUNDING_KINDS: Final = (
+    Kind.CAPTURE.value, Kind.REFUND.value, Kind.WITHDRAWAL.value, Kind.REINSTATEMENT.value,
+)  # fmt: skip
 EVER: Final = UUID(int=0)
 _CLOCKS_DIFFER: Final = timedelta(days=1)
 _MILLISECONDS_AT: Final = 80
@@ -172,7 +174,8 @@ def _unbatched_by_currency(merchant_id: UUID, vendor_id: UUID) -> dict[str, dict
 class DayFigures:
     """A business day in one currency: of one vendor, or (`vendor_id` None) of the merchant with all vendors.
 
-    Over time and for each vendor: gross - refunds - commission - paid_out = pending - receivable.
+    Over time and for each vendor: gross - refunds - commission - paid_out = pending - receivable. Refunds are
+    all that went back to payers: by refunds, and by disputes less what came back of them.
     `pending` and `receivable` are what is owed now; the others are what the day moved. Fees are the
     merchant's only.
     """
@@ -199,7 +202,8 @@ _DAY_SQL: Final = """
     ), figure AS (
         SELECT currency, CASE WHEN code LIKE 'vendor%%' THEN owner ELSE '' END AS owner,
                CASE WHEN purpose = 'sale' THEN -amount ELSE 0 END AS gross,
-               CASE WHEN purpose = 'refund' AND code <> 'provider_clearing' THEN amount ELSE 0 END AS refunds,
+               CASE WHEN purpose = 'refund' AND code <> 'provider_clearing' OR purpose = 'dispute'
+                    THEN amount ELSE 0 END AS refunds,
                CASE WHEN purpose IN ('commission', 'commission_back') AND code = 'vendor_pending'
                     THEN amount ELSE 0 END AS commission,
                CASE WHEN code = 'provider_fees' THEN amount ELSE 0 END AS fees,

@@ -6,6 +6,7 @@ most one succeeds (I-23): both are partial unique indexes. No card number, no se
 """
 
 from datetime import datetime
+from typing import Final
 
 from django.db import models
 from django.db.models import Q
@@ -37,6 +38,11 @@ class Kind(models.TextChoices):
     REINSTATEMENT = "reinstatement", "Reinstatement of a dispute"
     VERIFY = "verify", "Verify a payment method"
     DEPOSIT = "deposit", "Small deposit to verify an account"
+
+
+TOLD: Final = (Kind.WITHDRAWAL, Kind.REINSTATEMENT)
+"""What a provider tells of and is never asked for."""
+ASKED: Final = tuple(kind for kind in Kind if kind not in TOLD)
 
 
 class OutcomeKind(models.TextChoices):

@@ -29,7 +29,7 @@ from ledger.locks import before_commit, is_in_phase, require_phase
 from ledger.money import Money
 from ledger.recording import no_answer
 from payments.models import ProviderOperation
-from payments.models.operations import Kind, OutcomeKind
+from payments.models.operations import ASKED, Kind, OutcomeKind
 from payments.providers import registry
 from payments.providers.outcomes import (
     Approved,
@@ -55,7 +55,7 @@ CALL_MARGIN_SECONDS: Final = 1
 REOPENED: Final = "reopened_at"  # in `request`: it is only asked about, whatever the provider answers
 
 
-crashpoints.register(*(f"{kind}.before_commit" for kind in Kind.values))
+crashpoints.register(*(f"{kind}.before_commit" for kind in ASKED))
 
 
 class OperationOpen(Conflict):

@@ -19,13 +19,13 @@ from ledger.models import Event
 from ledger.recording import no_answer
 from payments import locks
 from payments.models import Payment, ProviderOperation
-from payments.models.operations import Kind
+from payments.models.operations import ASKED
 from payments.providers.outcomes import Unknown
 from payments.services import operations, recovering
 from payments.services.operations import Answer
 
 crashpoints.register(
-    *(f"{kind}.{point}" for kind in Kind.values for point in ("after_claim", "after_call", "after_commit"))
+    *(f"{kind}.{point}" for kind in ASKED for point in ("after_claim", "after_call", "after_commit"))
 )
 
 

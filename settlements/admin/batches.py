@@ -95,7 +95,9 @@ class BatchLineAdmin(ViewOnlyAdmin):
 
     list_display = ["batch_shown", "entry", "line", "purpose", "amount"]
     list_select_related = ["batch"]
-    list_filter = [filters.one_of("purpose", ["sale", "commission", "refund", "commission_back", "transfer"])]
+    list_filter = [
+        filters.one_of("purpose", ["sale", "commission", "refund", "dispute", "commission_back", "transfer"])
+    ]
     search_fields = ["=entry_id", "=batch__number"]
     batch_shown = link_column("batch")
 

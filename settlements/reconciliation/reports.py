@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import dataclass
+from typing import Final
 
 from ledger.money import Money
 from payments.models.operations import Kind
@@ -10,6 +11,9 @@ from payments.providers.errors import ProviderRefused, ProviderUnavailable
 from settlements.reconciliation.matching import Record
 
 log = logging.getLogger(__name__)
+
+COMES_IN: Final = (Kind.CAPTURE, Kind.REINSTATEMENT)
+"""What a provider owes us more for; for refunds and withdrawals of disputes it owes us less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +24,12 @@ class ReportItem:
     kind: str
     amount: Money
     fee: Money
+    reference: str = ""
+    authorization: str = ""
 
     @property
     def net(self) -> Money:
-        signed = self.amount if self.kind == Kind.CAPTURE else -self.amount
+        signed = self.amount if self.kind in COMES_IN else -self.amount
         return signed - self.fee
 
 
@@ -47,7 +53,7 @@ class Report:
             Record(
                 f"{number:09}",
                 item.key,
-                item.amount if item.kind == Kind.CAPTURE else -item.amount,
+                item.amount if item.kind in COMES_IN else -item.amount,
                 item.fee.minor,
             )
             for number, item in enumerate(self.items, start=1)
@@ -61,5 +67,8 @@ def fetch(provider: str, report_id: str) -> Report | None:
     except (ProviderRefused, ProviderUnavailable) as error:
         log.warning("a provider's report cannot be had", extra={"report": report_id, "error": str(error)})
         return None
-    items = tuple(ReportItem(line.idempotency_key, line.kind, line.amount, line.fee) for line in found.lines)
+    items = tuple(
+        ReportItem(line.idempotency_key, line.kind, line.amount, line.fee, line.reference, line.authorization)
+        for line in found.lines
+    )
     return Report(provider, found.id, found.net, items)

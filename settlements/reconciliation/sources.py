@@ -12,9 +12,9 @@ from uuid import UUID
 from ledger import ids
 from ledger.ids import BadId
 from payments.models import ProviderOperation
-from payments.models.operations import Kind
 from settlements.models import Payout, StatementLine
 from settlements.reconciliation.matching import Record
+from settlements.reconciliation.reports import COMES_IN
 
 # How each provider names its report on the bank line: provider -> pattern with one group.
 _REPORT_NAMES = {"velocitypay": re.compile(r"\bVELOCITYPAY SETTLEMENT (sr_[a-z0-9_]{1,90})\b")}
@@ -56,6 +56,6 @@ def line_records(lines: Iterable[StatementLine]) -> list[Record]:
 
 
 def operation_record(operation: ProviderOperation) -> Record:
-    """Return a concluded capture or refund as the provider's report should show it."""
-    signed = operation.amount if operation.kind == Kind.CAPTURE else -operation.amount
+    """Return a concluded capture, refund or movement of a dispute as the provider's report should show it."""
+    signed = operation.amount if operation.kind in COMES_IN else -operation.amount
     return Record(operation.pk, operation.idempotency_key, signed, operation.fee_minor)

@@ -6,6 +6,7 @@ funded for the first time, and when the items come to the line. Operations that 
 of their day and are in none are one break an account.
 """
 
+import logging
 from collections.abc import Mapping
 from datetime import datetime
 
@@ -13,11 +14,14 @@ from django.db.models import Q, Sum
 from django.db.models.functions import Coalesce
 
 from ledger.actors import Actor
+from ledger.events import Cause
 from ledger.locks import phased
 from ledger.money import Money
 from ledger.recording import record
 from payments.models import ProviderOperation
 from payments.models.operations import Kind
+from payments.refund_division import RefundTooLarge
+from payments.services import adopting_refunds
 from settlements import locks, posting_rules, selectors
 from settlements.models import FundedOperation, Match, ReconciliationRun, StatementLine
 from settlements.models.reconciliation import BreakReason
@@ -28,6 +32,7 @@ from settlements.services import resolving
 from settlements.services.resolving import Finding
 
 SHOWN_MAX = 20
+log = logging.getLogger(__name__)
 
 
 def explain(run: ReconciliationRun, line: StatementLine, actor: Actor, at: datetime) -> list[Finding]:
@@ -39,7 +44,24 @@ def explain(run: ReconciliationRun, line: StatementLine, actor: Actor, at: datet
     if report is None:
         detail = {"provider": name.provider, "report": name.report}
         return [_finding(BreakReason.REPORT_NOT_FOUND, line, "", line.amount, detail)]
+    _adopt(run, report, actor, at)
     return _confirm(run, line.pk, report, actor, at)
+
+
+def _adopt(run: ReconciliationRun, report: Report, actor: Actor, at: datetime) -> None:
+    """Make refunds ours that the provider reports, that we did not ask for, and of which no message came."""
+    for item in report.items:
+        if item.kind != Kind.REFUND or not adopting_refunds.is_foreign(item.key):
+            continue
+        try:
+            adopting_refunds.adopt(
+                provider=report.provider, authorization=item.authorization, key=item.key,
+                reference=item.reference, amount=item.amount, actor=actor,
+                cause=Cause("provider_report", f"{report.provider} {report.id}"), at=at,
+            )  # fmt: skip
+        except RefundTooLarge as error:
+            # It stays unknown, and the line a break, with this as what was found out.
+            log.warning("a reported refund cannot be ours", extra={"key": item.key, "error": error.message})
 
 
 @phased
@@ -152,9 +174,12 @@ def missing(run: ReconciliationRun) -> list[Finding]:
     sums = waiting.aggregate(
         captured=Coalesce(Sum("amount_minor", filter=Q(kind=Kind.CAPTURE)), 0),
         refunded=Coalesce(Sum("amount_minor", filter=Q(kind=Kind.REFUND)), 0),
+        withdrawn=Coalesce(Sum("amount_minor", filter=Q(kind=Kind.WITHDRAWAL)), 0),
+        reinstated=Coalesce(Sum("amount_minor", filter=Q(kind=Kind.REINSTATEMENT)), 0),
         fees=Coalesce(Sum("fee_minor"), 0),
     )
-    amount = Money(sums["captured"] - sums["refunded"] - sums["fees"], run.currency)
+    disputed = sums["withdrawn"] - sums["reinstated"]
+    amount = Money(sums["captured"] - sums["refunded"] - disputed - sums["fees"], run.currency)
     detail = {
         "count": waiting.count(),
         "until": last.closed_on.isoformat(),

@@ -6,6 +6,7 @@ from ledger import clock
 from ledger.actors import Actor
 from ledger.money import Money
 from payments.services import (
+    answering_disputes,
     authorizing,
     capturing,
     creating,
@@ -52,6 +53,10 @@ def run(step: str, merchant_id: UUID, payment_id: UUID, operation_id: UUID, want
             common.pop("payment_id")
             requesting_refunds.request(wish=wish, **common)
             refunding.process(refund_id=refund_id, operation_id=operation_id, **common)
+        case "challenge" | "accept":
+            common.pop("payment_id")
+            answer = getattr(answering_disputes, step)
+            answer(dispute_id=UUID(wanted["dispute"]), operation_id=operation_id, **common)
         case "webhook":
             webhook_intake.receive("velocitypay", wanted["headers"], wanted["body"].encode(), common["at"])
             webhook_applying.apply_due(common["at"])
