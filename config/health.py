@@ -1,4 +1,5 @@
-"""`/healthz` (this process answers) and `/readyz` (it can do its work: database, broker, outbox, operations).
+"""`/healthz` (this process answers) and `/readyz` (it can do its work: database, broker, outbox, operations,
+callbacks).
 
 Readiness gives figures with each verdict; one bad part makes the whole 503. The probes are cheap: they are
 asked every few seconds by a load balancer.
@@ -106,9 +107,20 @@ def operations() -> Verdict:
     return Verdict(late <= limit, {**figures, "limit_seconds": limit})
 
 
+def callbacks() -> Verdict:
+    """Say how late the oldest provider's message is that is not applied, and how many were given up."""
+    try:
+        late, dead = selectors.webhook_backlog(clock.now())
+    except DatabaseError as error:
+        return Verdict(False, {"error": type(error).__name__})
+    limit = settings.READY_CALLBACK_LATE_SECONDS_MAX
+    return Verdict(late <= limit, {"late_seconds": round(late, 1), "dead": dead, "limit_seconds": limit})
+
+
 PROBES: dict[str, Callable[[], Verdict]] = {
     "database": database,
     "broker": broker,
     "outbox": outbox,
     "operations": operations,
+    "callbacks": callbacks,
 }

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
-from django.db.models import Exists, F, Model, OuterRef, Prefetch, Q, QuerySet
+from django.db.models import Exists, F, Min, Model, OuterRef, Prefetch, Q, QuerySet
 
 from payments import states
 from payments.models import (
@@ -304,6 +304,14 @@ def webhooks(merchant_id: Whose) -> QuerySet[ProviderWebhook]:
 def webhooks_of_payment(merchant_id: Whose, payment_id: UUID) -> QuerySet[ProviderWebhook]:
     """Return what providers said of a payment's operations, unordered."""
     return webhooks(merchant_id).filter(operation__payment_id=payment_id)
+
+
+def webhook_backlog(at: datetime) -> tuple[float, int]:
+    """Return how late the oldest message is that should have been applied, in seconds, and how many of the
+    dead letters nobody has decided on."""
+    oldest = ProviderWebhook.objects.filter(state=states.RECEIVED).aggregate(oldest=Min("apply_at"))["oldest"]
+    late = max(0.0, (at - oldest).total_seconds()) if oldest else 0.0
+    return late, dead_webhooks(ALL).count()
 
 
 def dead_webhooks(merchant_id: Whose, provider: str = "") -> QuerySet[ProviderWebhook]:

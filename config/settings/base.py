@@ -123,6 +123,7 @@ AUTH_PASSWORD_VALIDATORS = [
 
 # --- health -----------------------------------------------------------------------------------------------
 READY_OUTBOX_LAG_SECONDS_MAX = seconds("READY_OUTBOX_LAG_SECONDS_MAX", 60.0)
+READY_CALLBACK_LATE_SECONDS_MAX = seconds("READY_CALLBACK_LATE_SECONDS_MAX", 60.0)
 READY_OPERATION_LATE_SECONDS_MAX = seconds("READY_OPERATION_LATE_SECONDS_MAX", 60.0)
 
 # --- the API ----------------------------------------------------------------------------------------------

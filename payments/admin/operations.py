@@ -242,7 +242,8 @@ class ContradictionAdmin(ViewOnlyAdmin):
             perform=_accept,
             done="The operation is open again; the provider is asked and its answer booked.",
             is_offered=_is_acceptable,
-            explains="The money is set aside again and the provider is asked. What it answers now is booked.",
+            explains="The money is set aside again and the provider is asked, but not told to do it. "
+            "What it answers now is booked.",
         ),
         ReasonedAction(
             name="close",

@@ -63,11 +63,9 @@ class ProviderWebhookAdmin(ViewOnlyAdmin):
         "provider",
         "verified",
         "state_shown",
-        "tries",
-        "operation_shown",
         "received",
         "tried_next",
-        "processed",
+        "operation_shown",
     ]
     list_select_related = ["operation"]
     list_filter = [
@@ -113,7 +111,6 @@ class ProviderWebhookAdmin(ViewOnlyAdmin):
     operation_shown = link_column("operation")
     received = moment_column("received_at")
     tried_next = moment_column("apply_at", "tried next")
-    processed = moment_column("processed_at")
 
     @admin.display(description="signature", ordering="is_verified")
     def verified(self, row: ProviderWebhook) -> SafeString:

@@ -212,6 +212,15 @@ class TestPeople:
         assert AuditRecord.objects.filter(reason="mended", object_id=dead[0].public_id).exists()
 
 
+def test_the_backlog_tells_what_is_late_and_what_was_given_up(payment: Payment) -> None:
+    _, dead_before = selectors.webhook_backlog(clock.now())
+    at = clock.now()
+    receive(stranger(payment), at)
+    rows.webhook_about(payment)
+    late, dead = selectors.webhook_backlog(at + timedelta(seconds=90))
+    assert (late >= 90, dead) == (True, dead_before + 1)
+
+
 def _open_operation(payment: Payment) -> ProviderOperation:
     with phase():
         locks.payment(payment.merchant_id, payment.pk)
