@@ -1,9 +1,10 @@
-"""Screen a payment: gather what is known, judge, write the check down. One phase of its own, idempotent.
+"""Screen a payment: gather what is known, judge, write the check down. Idempotent per payment.
 
 Four statements: the advisory locks; the facts (which also write the attempt down); the check; its event. A
 payment that has its check already gets the same verdict again. When the facts take longer than their limit,
 that phase is given up and a second one judges without them, each rule by its declared posture: degraded, and
-said so in the check.
+said so in the check. `screen` opens its phases itself; who writes the payment in the same phase calls
+`screen_here`, and runs that phase again when the facts were too slow.
 """
 
 from collections.abc import Sequence
@@ -34,11 +35,33 @@ from fraud.services.reviewing import EXPIRE_REVIEW
 from ledger import clock, jobs
 from ledger.actors import SYSTEM
 from ledger.ids import uuid7
-from ledger.locks import phased, sqlstate
+from ledger.locks import phased, require_phase, sqlstate
 from ledger.recording import record
 
 QUERY_CANCELED: Final = "57014"
 TOO_SLOW: Final = "the facts took longer than their time limit"
+
+
+class FactsTooSlow(RuntimeError):
+    """The facts took longer than their limit; the phase is lost and may run again without them."""
+
+
+def screen_here(request: ScreeningRequest, *, with_facts: bool = True) -> Verdict:
+    """Return the verdict on a payment, in the caller's phase.
+
+    :raises FactsTooSlow: give the phase up, and run it again with `with_facts=False`.
+    """
+    require_phase()
+    started = clock.monotonic()
+    keys = keys_of(request, settings.FRAUD_PEPPER)
+    if not with_facts:
+        return _judge_without_facts(request, keys, started)
+    try:
+        return _judge(request, keys, started)
+    except OperationalError as error:
+        if sqlstate(error) != QUERY_CANCELED:
+            raise
+        raise FactsTooSlow(TOO_SLOW) from error
 
 
 def screen(request: ScreeningRequest) -> Verdict:
@@ -66,6 +89,10 @@ def screen(request: ScreeningRequest) -> Verdict:
 
 @phased
 def _screen(request: ScreeningRequest, keys: Keys, started: float) -> Verdict:
+    return _judge(request, keys, started)
+
+
+def _judge(request: ScreeningRequest, keys: Keys, started: float) -> Verdict:
     facts = _gather(request, keys)
     if facts["check_id"] is not None:
         return FraudCheck.objects.get(pk=facts["check_id"]).verdict()
@@ -75,6 +102,10 @@ def _screen(request: ScreeningRequest, keys: Keys, started: float) -> Verdict:
 
 @phased
 def _screen_without_facts(request: ScreeningRequest, keys: Keys, started: float) -> Verdict:
+    return _judge_without_facts(request, keys, started)
+
+
+def _judge_without_facts(request: ScreeningRequest, keys: Keys, started: float) -> Verdict:
     check = selectors.check_of(request.merchant_id, request.payment_ref)
     if check is not None:
         return check.verdict()

@@ -1,7 +1,8 @@
 """Create a payment: check the split, quote its commission in one go, screen it, then write it down.
 
-1. Reading, quoting and screening come first, outside the phase; the screening is idempotent per payment id.
-2. One phase writes the payment, its shares and their events. It begins as created, under review or rejected.
+1. Reading and quoting come first, outside the phase.
+2. One phase screens and writes the payment, its shares and their events: who is judged at the same moment by
+   the same card or customer waits for the other's payment. It begins as created, under review or rejected.
    A payment that is to be paid at once has the authorization claimed in that phase (`paying.py`), one with a
    date has the job that will carry it out.
 3. A second run with the same id finds the first one's work, whatever has changed since.
@@ -10,6 +11,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
@@ -150,23 +152,25 @@ def create(
         _check_dates(wanted, at)
         wanted = _with_method(merchant_id, wanted, actor, at)
         quotes = _quotes(merchant_id, wanted, at)
-        verdict = screening.screen(_request(merchant_id, payment_id, wanted, at))
-        crashpoint("create.after_screening")
         provider = wanted.provider or routing.choose(wanted.method_type, wanted.method_token)
         number = numbers.take(merchant_id, numbers.PAYMENT, at)
-        payment = _write(
+        write = partial(
+            _screen_and_write,
             merchant_id,
             payment_id,
             number,
             wanted,
             quotes,
-            verdict,
             provider,
             actor=actor,
             at=at,
             answer=answer,
             begin=begin,
         )
+        try:
+            payment = write()
+        except screening.FactsTooSlow:
+            payment = write(with_facts=False)
     except (DomainError, IntegrityError) as error:
         return _found_again(merchant_id, payment_id, error, answer)
     crashpoint("create.after_commit")
@@ -246,20 +250,22 @@ def _request(merchant_id: UUID, payment_id: UUID, wanted: NewPayment, at: dateti
 
 
 @phased
-def _write(
+def _screen_and_write(
     merchant_id: UUID,
     payment_id: UUID,
     number: str,
     wanted: NewPayment,
     quotes: Sequence[CommissionQuote],
-    verdict: Verdict,
     provider: str,
     *,
     actor: Actor,
     at: datetime,
     answer: Answer,
     begin: Begin | None,
+    with_facts: bool = True,
 ) -> Payment:
+    verdict = screening.screen_here(_request(merchant_id, payment_id, wanted, at), with_facts=with_facts)
+    crashpoint("create.after_screening")
     payment = _build(merchant_id, payment_id, number, wanted, verdict, at)
     payment.provider = provider
     shares = _build_shares(payment, wanted.shares, quotes, at)

@@ -1,7 +1,7 @@
 """Pay in one call: create, screen, authorize and, where the provider can, capture. The hot path.
 
-1. The screening has a phase of its own; then one phase writes the payment, its shares, their events and the
-   claim of the authorization, so that nothing leaves the house that is not written down.
+1. One phase screens and writes the payment, its shares, their events and the claim of the authorization, so
+   that nothing leaves the house that is not written down.
 2. The provider is called once: a sale where the payment is captured automatically and the provider can do
    both, else an authorization (the capture follows by a job).
 3. One phase concludes: state, money, news, operation, and the answer kept for the request's key.

@@ -14,7 +14,7 @@ from ledger.models import JournalEntry
 from ledger.states import StateConflict
 from payments.models import Payment
 from payments.models.payments import CaptureTooLarge
-from payments.providers.outcomes import Approved
+from payments.providers.outcomes import Approved, Taken
 from payments.services import operations, recovering
 from payments.services.operations import OperationOpen
 from tests.kit.books import assert_all_invariants_hold
@@ -28,6 +28,7 @@ from tests.services.payments.cast import (
     now_plus,
     operation_of,
     paid,
+    sold,
     usd,
     wish,
 )
@@ -145,3 +146,45 @@ class TestTwoSweeps:
         assert errors(outcomes) == []
         ours = [pk for pk in asked if pk in waiting]
         assert sorted(ours) == sorted(waiting)
+
+
+class TestOneCallThatPays:
+    def test_sent_eight_times_at_once_reaches_the_network_once(self, northwind, ada, network):
+        payment_id, wanted = uuid7(), sale(network, ada)
+        outcomes = together(*[lambda: sold(northwind, wanted, payment_id)] * 8)
+        assert errors(outcomes) == []
+        recovering.sweep(now_plus(60))
+        payment = Payment.objects.get(pk=payment_id)
+        assert (payment.state, entries(payment)) == ("captured", 1)
+        told = sorted(row["kind"] for row in network.truth(reference=payment.public_id))
+        assert told == ["authorize", "capture"]
+        assert_all_invariants_hold()
+
+    def test_two_arrivals_of_its_outcome_post_once(self, northwind, ada, network):
+        payment = sold(northwind, sale(network, ada, "lost_answer"))
+        assert errors(self.arrive(payment)) == []
+        assert (fresh(payment).state, entries(payment)) == ("captured", 1)
+        assert_all_invariants_hold()
+
+    def test_two_arrivals_collide_without_the_lock(self, northwind, ada, network, monkeypatch):
+        payment = sold(northwind, sale(network, ada, "lost_answer"))
+        with locks_taken_away(monkeypatch, Meeting(2)):
+            outcomes = self.arrive(payment)
+        assert len(errors(outcomes)) == 1
+        assert entries(payment) == 1  # the journal's unique fact holds by itself
+
+    def arrive(self, payment):
+        operation = operation_of(payment, "authorize")
+        taken = Taken(f"cap_{operation.pk.hex}", usd(10_000), usd(320))
+        outcome = Approved(f"auth_{operation.pk.hex}", usd(10_000), usd(0), {}, taken)
+        return together(
+            *[
+                lambda actor=actor: operations.conclude(operation, outcome, actor=actor, at=clock.now())
+                for actor in (KEY, provider_actor("velocitypay"))
+            ]
+        )
+
+
+def sale(network, vendor, card="visa"):
+    """A payment that is captured automatically, with one vendor's share."""
+    return wish(network.card(card)["token"], shares=[(vendor, 6_000)], capture_method="automatic")

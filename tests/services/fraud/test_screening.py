@@ -118,7 +118,7 @@ class TestStatements:
             merchant_id=northwind.id, code="amount", limits={"USD": {"review": 100}}, actor=analyst,
             reason="a trial", at=NOW,
         )  # fmt: skip
-        with statement_budget(7):  # the rules; a review and its job
+        with statement_budget(6):  # the rules; a review with the events; its job
             assert screen(asked(northwind.id)).decision is Decision.REVIEW
         with statement_budget(4):
             screen(asked(northwind.id, minor=99))

@@ -8,8 +8,11 @@ from datetime import timedelta
 
 import pytest
 
+from fraud.engine.velocity import FACTS_SQL
+from fraud.models import FraudCheck
+from fraud.services import screening
 from ledger import clock, jobs
-from ledger.models import JournalEntry
+from ledger.models import Job, JournalEntry
 from payments.models import Payment
 from payments.providers import registry
 from payments.providers.base import Capability
@@ -57,7 +60,7 @@ class TestASale:
         )  # fmt: skip
         assert entries(payment) == 1
         assert [share.state for share in payment.share_rows] == ["captured", "captured"]
-        assert not jobs.run_due(now_plus(5))
+        assert not Job.objects.filter(reference=str(payment.pk)).exists()
         assert_all_invariants_hold()
 
     def test_is_repeated_without_a_second_effect(self, till, network):
@@ -137,11 +140,24 @@ class TestASale:
         assert payment.refundable.minor == 10_000
 
 
+class TestSlowFacts:
+    def test_the_payment_is_judged_without_them_and_made(self, till, northwind, monkeypatch):
+        slow = FACTS_SQL.replace(" AS check_id,", " AS check_id, pg_sleep(5) AS slept,")
+        with monkeypatch.context() as patch:
+            patch.setattr(screening, "FACTS_SQL", slow)
+            patch.setattr(screening.settings, "FRAUD_FACTS_TIMEOUT_SECONDS", 0.05)
+            payment = till("visa")
+        check = FraudCheck.objects.get(merchant=northwind, payment_ref=payment.public_id)
+        assert check.is_degraded
+        assert payment.state == "under_review"
+        assert payment.fraud_check_ref == check.public_id
+
+
 class TestManual:
     def test_capture_is_left_to_the_merchant(self, till):
         payment = till("visa", capture_method="manual")
         assert payment.state == "authorized"
-        assert not jobs.run_due(now_plus(5))
+        assert not Job.objects.filter(reference=str(payment.pk)).exists()
         assert captured(payment, 4_000).state == "partly_captured"
 
 
