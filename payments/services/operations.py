@@ -278,6 +278,11 @@ def postpone(operation: ProviderOperation, until: datetime) -> None:
     )
 
 
+def ask_now(operation: ProviderOperation, at: datetime) -> None:
+    """Ask as soon as may be about an open operation of which its provider has news; a held one stays held."""
+    ProviderOperation.objects.filter(pk=operation.pk, concluded_at=None, ask_at__gt=at).update(ask_at=at)
+
+
 def hold(operation: ProviderOperation, why: str, at: datetime) -> None:
     """Stop asking about a locked open operation and call a person, for a reason of our own."""
     operation.outcome_detail = {**operation.outcome_detail, "held": why}

@@ -227,6 +227,8 @@ def _apply_apart(
         # The border of the sweep: whatever went wrong is told, and the message is applied again later.
         log.exception("a callback could not be applied", extra={"webhook_id": webhook.public_id})
         return Verdict(Fate.PARK, f"{type(error).__name__}: {error}", operation)
+    if isinstance(notice.outcome, Pending):
+        operations.ask_now(operation, at)  # there is news, and the message does not hold all of it
     return Verdict(Fate.APPLY, _words(operation), operation)
 
 

@@ -94,13 +94,15 @@ def test_a_decline_is_told_with_its_advice(shop):
 def test_a_challenge_ends_as_the_payer_ends_it(shop, sandbox, result, status):
     made = pay(shop, "pm_card_authenticationRequired", return_url=BACK)
     assert made["status"] == "requires_action"
+    for seconds in (10, 40):  # the pauses between questions grow while the payer thinks
+        recovering.sweep(clock.now() + timedelta(seconds=seconds))
     answer = httpx.post(made["next_action"]["url"], data={"result": result}, trust_env=False)
     assert answer.status_code == 303
     subject = intent_of(sandbox, made)
     kind = "amount_capturable_updated" if result == "success" else "payment_failed"
     assert send(f"payment_intent.{kind}", subject, f"evt_{made['number']}").status_code == 200
     run_jobs()
-    recovering.sweep(clock.now() + timedelta(seconds=60))
+    recovering.sweep(clock.now() + timedelta(seconds=1))
     assert shop.payment(made["id"])["status"] == status
     payment = Payment.objects.get(number=made["number"])
     if result == "success":
