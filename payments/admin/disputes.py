@@ -146,12 +146,10 @@ class DisputeAdmin(ViewOnlyAdmin):
         "number",
         "deadline_shown",
         "state_shown",
-        "amount",
         "withheld",
         "about",
         "payment_shown",
         "merchant_shown",
-        "opened",
     ]
     list_select_related = ["merchant", "payment"]
     list_filter = [filters.state_of(Dispute), DeadlineFilter, filters.currency]
@@ -191,10 +189,8 @@ class DisputeAdmin(ViewOnlyAdmin):
     ]
     merchant_shown = link_column("merchant")
     payment_shown = link_column("payment")
-    amount = money_column()
     withheld = money_column("withheld_minor", "withheld")
     state_shown = badge_column("state")
-    opened = moment_column("opened_at", "opened")
 
     @admin.display(description="answer due", ordering="due_at")
     def deadline_shown(self, row: Dispute) -> SafeString:
