@@ -168,7 +168,7 @@ def conclude(
     payment, operation = locks.payment_with_operation(operation_id)
     if operation.is_awaited:
         _apply(payment, operation, operations.checked(operation, outcome), actor, at)
-    else:
+    elif not (_is_given_back(payment) and isinstance(outcome, Declined)):
         contradicting.note(operation, outcome, actor=actor, at=at)
     payment.is_processing = operation.is_open or payment.capturing_minor > 0 or payment.is_voiding
     answer(payment)
@@ -198,6 +198,11 @@ def _apply(
             operations.note(operation, outcome, at)
             return
     operations.close(operation, outcome, at)
+
+
+def _is_given_back(payment: Payment) -> bool:
+    """Say whether an authorization that is gone is what we asked for, or what its time brought."""
+    return payment.is_voiding or payment.state in (states.CANCELLED, states.EXPIRED)
 
 
 def _can_be_given_back(payment: Payment, outcome: Approved) -> bool:

@@ -21,7 +21,7 @@ from tests.factories import payments as rows
 from tests.kit.books import assert_all_invariants_hold
 from tests.kit.callbacks import Callback, callback_of, said_of, send
 from tests.kit.network import Network
-from tests.services.payments.cast import KEY, authorized, created, now_plus, paid, wish
+from tests.services.payments.cast import KEY, authorized, cancelled, created, now_plus, paid, wish
 from vendors.models import Merchant
 
 pytestmark = pytest.mark.django_db
@@ -89,6 +89,18 @@ class TestSeeing:
         assert operation.webhooks.get().verdict == "said otherwise after it was declined"
         [found] = operation.contradictions.all()
         assert (found.said, found.told_by) == ("approved", "provider velocitypay")
+
+    def test_an_authorization_that_is_gone_because_we_gave_it_back_is_none(
+        self, northwind: Merchant, network: Network
+    ) -> None:
+        """A provider tells a void as the end of what it voids (Stripe: payment_intent.canceled)."""
+        payment = paid(northwind, network)
+        operation: ProviderOperation = payment.operations.get(kind="authorize")
+        revoked = Declined("authorization_revoked", "Given back", "x_1", is_hard=True)
+        cancelled(payment)
+        assert tell(operation, revoked) == []
+        standing = paid(northwind, network)
+        assert len(tell(standing.operations.get(kind="authorize"), revoked)) == 1
 
     def test_two_different_words_are_two(self, northwind: Merchant) -> None:
         operation = concluded(northwind, Kind.CAPTURE, "approved")
