@@ -12,7 +12,6 @@ from ledger.admin.base import (
     Panel,
     ViewOnlyAdmin,
     badge_column,
-    code_column,
     link_column,
     moment_column,
 )
@@ -49,9 +48,9 @@ class PaymentMethodAdmin(ViewOnlyAdmin):
     def shown(self, row: PaymentMethod) -> str:
         return str(row)
 
-    @admin.display(description="default", boolean=True)
-    def default(self, row: PaymentMethod) -> bool:
-        return row.is_default
+    @admin.display(description="default", ordering="is_default")
+    def default(self, row: PaymentMethod) -> str:
+        return formats.badge("default") if row.is_default else ""
 
     @admin.display(description="until")
     def until(self, row: PaymentMethod) -> str:
@@ -80,7 +79,7 @@ class PaymentMethodAdmin(ViewOnlyAdmin):
                     formats.moment(operation.created_at),
                     formats.moment(operation.concluded_at),
                 ]
-                for operation in asked.order_by("created_at", "pk")
+                for operation in asked.order_by("created_at", "leg")
             ],
         )
         same = method_selectors.with_fingerprint(row).select_related("merchant")
@@ -116,17 +115,14 @@ class ProviderTokenAdmin(ViewOnlyAdmin):
 class VaultRecordAdmin(ViewOnlyAdmin):
     """That the vault holds something, since when and under which key."""
 
-    list_display = ["public", "merchant_shown", "kind", "key_shown", "kept", "rotated", "until", "erased"]
+    list_display = ["public", "merchant_shown", "kind", "key_id", "kept", "erased"]
     list_select_related = ["merchant"]
     list_filter = ["kind"]
     search_fields = ["=id"]
     hidden_fields = [*_SEALED, "fingerprint"]
     masked_fields = ["token"]
     merchant_shown = link_column("merchant")
-    key_shown = code_column("key_id", "key")
     kept = moment_column("created_at", "kept")
-    rotated = moment_column("rotated_at", "sealed anew")
-    until = moment_column("expires_at", "until")
     erased = moment_column("erased_at", "erased")
 
     @admin.display(description="record")
@@ -138,10 +134,9 @@ class VaultRecordAdmin(ViewOnlyAdmin):
 class ExchangeKeyAdmin(ViewOnlyAdmin):
     """Key pairs under which browsers encrypt for the vault."""
 
-    list_display = ["public", "key_shown", "made", "until", "opens_until", "erased"]
+    list_display = ["public", "made", "until", "opens_until", "erased"]
     search_fields = ["=id"]
     hidden_fields = [*_SEALED, "public_key"]
-    key_shown = code_column("key_id", "key")
     made = moment_column("created_at", "made")
     until = moment_column("expires_at", "published until")
     opens_until = moment_column("usable_until", "opens until")
