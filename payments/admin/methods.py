@@ -115,7 +115,7 @@ class ProviderTokenAdmin(ViewOnlyAdmin):
 class VaultRecordAdmin(ViewOnlyAdmin):
     """That the vault holds something, since when and under which key."""
 
-    list_display = ["public", "merchant_shown", "kind", "key_id", "kept", "erased"]
+    list_display = ["public", "kind", "key_id", "kept", "erased"]
     list_select_related = ["merchant"]
     list_filter = ["kind"]
     search_fields = ["=id"]
