@@ -1,7 +1,7 @@
 """How many payments a second the REST API takes from creation to capture, beside the bare baseline.
 
-One payment is three calls: create (which screens and splits it over two vendors), authorize and capture,
-each with its own answer from the sandbox network at zero added latency. The baseline is
+A payment is one call that screens it, splits it over two vendors, authorizes and captures it (one question to
+the sandbox network, at zero added latency), or three calls: create, authorize and capture. The baseline is
 `config.bench.bare`, served the same way on the same database and called by the same client.
 """
 
@@ -44,14 +44,18 @@ class Shop:
     def __post_init__(self) -> None:
         self._turn = cycle(self.tokens)
 
-    def body(self, order: str) -> dict[str, Any]:
-        """Return a payment of 19.99 USD, split over both vendors; customers and cards take turns."""
+    def body(self, order: str, *, at_once: bool = False) -> dict[str, Any]:
+        """Return a payment of 19.99 USD, split over both vendors; customers and cards take turns.
+
+        `at_once`: to be authorized and captured by the same call.
+        """
         return {
             "amount": {"amount": 1999, "currency": "USD"},
             "order_id": order,
             "customer_id": f"customer-{order}",
             "payment_method": {"type": "card", "token": next(self._turn)},
-            "capture_method": "manual",
+            "capture_method": "automatic" if at_once else "manual",
+            "confirm": at_once,
             "vendor_split": [
                 {"vendor_id": self.vendors[0], "amount": 1200},
                 {"vendor_id": self.vendors[1], "amount": 799},
@@ -86,7 +90,27 @@ def count_queries(shop: Shop) -> dict[str, int]:
         _counted(browser, counts, "authorize", "put", f"{path}/authorize", {}, 200)
         _counted(browser, counts, "capture", "put", f"{path}/capture", {}, 200)
         _counted(browser, counts, "get", "get", path, None, 200)
+        body = shop.body(f"{order}-1", at_once=True)
+        _counted(browser, counts, "one call", "post", "/api/v1/payments/core/", body, 201)
     return counts
+
+
+def pay_at_once(url: str, shop: Shop, clients: int, seconds: float) -> Figures:
+    """Measure payments that are created, screened, authorized and captured by one call each."""
+
+    def make(number: int) -> Callable[[], None]:
+        client = Client(url, {"Authorization": f"Bearer {shop.key}"})
+
+        def work() -> None:
+            order = f"bench-{number}-{ids.uuid7()}"
+            body = shop.body(order, at_once=True)
+            payment = client.send("POST", "/api/v1/payments/core/", body, 201, {"Idempotency-Key": order})
+            if payment["status"] != "captured":
+                raise Refused(f"the payment is {payment['status']}")
+
+        return work
+
+    return measure(make, clients, seconds)
 
 
 def pay(url: str, shop: Shop, clients: int, seconds: float) -> Figures:

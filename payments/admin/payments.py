@@ -81,7 +81,10 @@ def _names(shares: Iterable[PaymentTransaction], refunds: Iterable[Refund]) -> d
 
 
 def _about(row: Payment) -> Facts:
-    status = payment_status(row.state, is_processing=False)
+    status = payment_status(row.state, is_processing=False, is_voiding=row.is_voiding)
+    authentication = [row.get_authentication_display(), row.get_exemption_display()]
+    if row.liability_shift:
+        authentication.append(f"liability: {row.get_liability_shift_display()}")
     decline = f"{row.decline_code}: {row.decline_message}" if row.decline_code else formats.NOTHING
     return Facts(
         "",
@@ -93,6 +96,7 @@ def _about(row: Payment) -> Facts:
             ("order", row.order_ref or formats.NOTHING),
             ("method", f"{row.method_brand or row.get_method_type_display()} {row.method_last4}".strip()),
             ("capture", row.get_capture_method_display()),
+            ("authentication", ", ".join(filter(None, authentication)) or formats.NOTHING),
             ("decline", decline),
             ("ended because", row.reason or formats.NOTHING),
             ("screening", formats.badge(row.fraud_decision)),
@@ -104,6 +108,7 @@ def _money_of(row: Payment) -> Facts:
     figures = [
         ("amount", row.amount_minor),
         ("authorized", row.authorized_minor),
+        ("being added", row.increasing_minor),
         ("being captured", row.capturing_minor),
         ("captured", row.captured_minor),
         ("being refunded", row.refunding_minor),
@@ -123,7 +128,9 @@ def _origin(row: Payment) -> Facts:
             ("created", formats.moment(row.created_at)),
             ("authorized", formats.moment(row.authorized_at)),
             ("captured", formats.moment(row.captured_at)),
-            ("authorization lapses", formats.moment(row.expires_at)),
+            ("to be paid on", formats.moment(row.scheduled_at)),
+            ("to be captured on", formats.moment(row.capture_at)),
+            ("lapses", formats.moment(row.expires_at)),
             ("closed", formats.moment(row.closed_at)),
             ("metadata", formats.block(row.metadata)),
         ],
