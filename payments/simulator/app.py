@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from payments.simulator import answers, scenarios
+from payments.simulator import answers, scenarios, wishes
 from payments.simulator.answers import Answer
 from payments.simulator.bank import Bank
 from payments.simulator.callbacks import Deliverer, standard_headers
@@ -222,7 +222,7 @@ class Application:
         if self._deliverer:
             self._deliverer.wake()
         if not target:
-            return Answer(200, {"status": "done"})
+            return Answer(200, wishes.done_page(), content_type="text/html; charset=utf-8")
         return Answer(303, {"status": "done"}, headers=(("location", target),))
 
     def _settlement_report(self, request: Request) -> Answer:

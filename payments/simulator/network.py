@@ -147,11 +147,13 @@ class Network:
         """
         with self._storage.reading() as connection:
             row = connection.execute(
-                "SELECT * FROM operation WHERE id = ? AND status = ?", (operation_id, WAITS)
+                "SELECT o.*, t.brand, t.last4 FROM operation o JOIN token t ON t.token = o.token"
+                " WHERE o.id = ? AND o.status = ?",
+                (operation_id, WAITS),
             ).fetchone()
         if row is None:
             raise Refused(404, "challenge_not_found", "No challenge waits here")
-        return wishes.page(row)
+        return wishes.page(row, row["brand"], row["last4"])
 
     def act(self, operation_id: str, result: str) -> str:
         """End a challenge as its customer does; where the customer goes then.

@@ -7,12 +7,18 @@ on the page at `/challenges/{id}`, by a void, or by itself when its time is over
 import html
 import sqlite3
 
+from payments.simulator.currencies import major
 from payments.simulator.errors import Refused
 from payments.simulator.faults import Plan
 from payments.simulator.laws import Call
+from payments.simulator.stripe.challenge import frame
 
 NOT_AUTHENTICATED = "authentication_failed"
-RESULTS = {"authenticated": "Complete", "attempted": "Let the bank stand in", "failed": "Fail"}
+RESULTS = {
+    "authenticated": ("Confirm the payment", "success"),
+    "attempted": ("Let the card network stand in", ""),
+    "failed": ("Fail the check", "fail"),
+}
 _SHIFTS = {"authenticated": "issuer", "attempted": "issuer", "exempted": "merchant"}
 
 
@@ -98,15 +104,25 @@ def described(wish: sqlite3.Row | None, status: str, iso_until: str) -> dict[str
     return told
 
 
-def page(row: sqlite3.Row) -> str:
+def page(row: sqlite3.Row, brand: str, last4: str) -> str:
     """The page of the customer's bank: what is to be paid, and a button for each way it can end."""
-    target = f"/challenges/{row['id']}"
+    rows = {
+        "Amount": f"{major(row['amount'], row['currency'])} {row['currency']}",
+        "Card": f"{brand.capitalize()} ending in {last4}",
+        "Payment": row["reference"],
+    }
+    facts = "".join(f"<dt>{name}</dt><dd>{html.escape(value)}</dd>" for name, value in rows.items())
     buttons = "".join(
-        f'<form method="post" action="{target}?result={result}"><button>{label}</button></form>'
-        for result, label in RESULTS.items()
+        f'<button formaction="/challenges/{row["id"]}?result={result}" class="{kind}">{label}</button>'
+        for result, (label, kind) in RESULTS.items()
     )
-    what = html.escape(f"{row['reference']}: {row['amount']} {row['currency']} in minor units")
-    return (
-        '<!doctype html><html lang="en"><meta name="viewport" content="width=device-width">'
-        f"<title>Your bank (sandbox)</title><h1>Your bank (sandbox)</h1><p>{what}</p>{buttons}</html>"
+    return frame(
+        "Confirm this payment",
+        "<p>Your bank asks whether it is you who pays. This is the sandbox: choose how the bank's check ends."
+        f'</p><dl>{facts}</dl><form method="post">{buttons}</form>',
     )
+
+
+def done_page() -> str:
+    """What the customer sees where the merchant named no page to go back to."""
+    return frame("Thank you", "<p>The bank's check has ended. You can close this page.</p>")

@@ -48,7 +48,7 @@ def answer(desk: Desk, method: str, intent_id: str, query: str, raw: bytes) -> A
 def _back(intent: Record) -> Answer:
     """Send the browser to where the merchant wants it; without an address, show how it ended."""
     if not intent.private.get("return_url"):
-        return Answer(200, _frame("Done", _ended(intent)), "text/html; charset=utf-8", headers=POLICY)
+        return Answer(200, frame("Done", _ended(intent)), "text/html; charset=utf-8", headers=POLICY)
     target = urlsplit(intent.private["return_url"])
     succeeded = intent.body["status"] in ("requires_capture", "succeeded", "processing")
     added = {
@@ -62,7 +62,7 @@ def _back(intent: Record) -> Answer:
 
 def _page(desk: Desk, intent: Record, *, is_open: bool) -> str:
     if not is_open:
-        return _frame("This payment is already decided", _ended(intent))
+        return frame("This payment is already decided", _ended(intent))
     minutes = max(1, round((intent.due_at or desk.now) - desk.now) // 60)
     card = desk.get("payment_method", intent.private["method"]).body["card"]
     rows = {
@@ -80,7 +80,7 @@ def _page(desk: Desk, intent: Record, *, is_open: bool) -> str:
         )
     )
     unit = "minute" if minutes == 1 else "minutes"
-    return _frame(
+    return frame(
         "Confirm this payment",
         "<p>Your bank asks whether it is you who pays. This is the sandbox: choose how the bank's check ends."
         f"</p><dl>{facts}</dl>"
@@ -106,7 +106,8 @@ def _amount(intent: Record) -> str:
     return f"{major(amount, currency.upper())} {currency.upper()}"
 
 
-def _frame(title: str, content: str) -> str:
+def frame(title: str, content: str) -> str:
+    """A page of a customer's bank in the sandbox; `content` is markup already."""
     return f"""<!doctype html>
 <html lang="en">
 <head>
