@@ -9,6 +9,7 @@ from rest_framework.request import Request
 from ledger import clock, ids
 from payments import dispute_selectors, selectors, states
 from payments.api import dispute_shapes as shapes
+from payments.api import row_filters
 from payments.api.paths import public_status
 from payments.dispute_reasons import EvidenceKind
 from payments.models import Dispute
@@ -38,6 +39,7 @@ from vendors.api.openapi import (
 )
 
 TAG: Final = "disputes"
+LIST_PARAMETERS: Final = (*PAGE_PARAMETERS, *row_filters.PARAMETERS)
 ID: Final = path_id("id", "dsp", "The dispute")
 BAD_STATUS: Final = Refusal(400, "invalid_request", "There is no such status.", param="status")
 REFUSED: Final = Refusal(
@@ -69,7 +71,7 @@ class DisputeViewSet(MerchantViewSet):
         tag=TAG,
         summary="List disputes",
         description="All disputes of your payments.",
-        parameters=PAGE_PARAMETERS,
+        parameters=LIST_PARAMETERS,
         answers=PAGE,
     )
     def list(self, request: Request) -> HttpResponse:
@@ -95,7 +97,7 @@ class DisputeViewSet(MerchantViewSet):
         tag=TAG,
         summary="List a payment's disputes",
         description="All disputes of one payment.",
-        parameters=[path_id("payment_id", "pay", "The payment"), *PAGE_PARAMETERS],
+        parameters=[path_id("payment_id", "pay", "The payment"), *LIST_PARAMETERS],
         answers=PAGE,
         errors=(PaymentNotFound,),
     )
@@ -109,7 +111,7 @@ class DisputeViewSet(MerchantViewSet):
         tag=TAG,
         summary="List disputes by status",
         description="All disputes that have a status now.",
-        parameters=[path_text("status", "The status.", states.DISPUTE_STATUSES), *PAGE_PARAMETERS],
+        parameters=[path_text("status", "The status.", states.DISPUTE_STATUSES), *LIST_PARAMETERS],
         answers=PAGE,
         errors=(BAD_STATUS,),
     )
@@ -179,7 +181,12 @@ class DisputeViewSet(MerchantViewSet):
 
     def _page(self, **conditions: Any) -> HttpResponse:
         rows = dispute_selectors.disputes(self.merchant.pk).filter(**conditions)
-        return self.page(rows, prefix=Dispute.PREFIX, render=shapes.dispute)
+        return self.page(
+            row_filters.narrowed(self.request, rows),
+            prefix=Dispute.PREFIX,
+            render=shapes.dispute,
+            filters=row_filters.NAMES,
+        )
 
 
 class DisputeEvidenceViewSet(MerchantViewSet):

@@ -10,7 +10,7 @@ from ledger.states import StateConflict
 from payments import selectors, states
 from payments.api import outcome_answers as answers
 from payments.api import refund_shapes as shapes
-from payments.api import renderings
+from payments.api import renderings, row_filters
 from payments.api.paths import public_status, text
 from payments.api.payment_shapes import Nothing, Reason
 from payments.models import Refund
@@ -34,6 +34,7 @@ from vendors.api.openapi import (
 )
 
 TAG: Final = "refunds"
+LIST_PARAMETERS: Final = (*PAGE_PARAMETERS, *row_filters.PARAMETERS)
 ID: Final = path_id("id", "ref", "The refund")
 DECLINED: Final = Refusal(
     402, answers.REFUND_DECLINED, "The provider refused; `refund` is the refund.", answers.REFUND_ADVICE
@@ -127,7 +128,7 @@ class RefundViewSet(MerchantViewSet):
         tag=TAG,
         summary="List a payment's refunds",
         description="All refunds of one payment.",
-        parameters=[path_id("payment_id", "pay", "The payment"), *PAGE_PARAMETERS],
+        parameters=[path_id("payment_id", "pay", "The payment"), *LIST_PARAMETERS],
         answers=PAGE,
         errors=(PaymentNotFound,),
     )
@@ -141,7 +142,7 @@ class RefundViewSet(MerchantViewSet):
         tag=TAG,
         summary="List an order's refunds",
         description="All refunds of the payments of one order; empty when the order has none.",
-        parameters=[path_text("order_id", "The merchant's own order id."), *PAGE_PARAMETERS],
+        parameters=[path_text("order_id", "The merchant's own order id."), *LIST_PARAMETERS],
         answers=PAGE,
     )
     def of_order(self, request: Request, order_id: str) -> HttpResponse:
@@ -153,7 +154,7 @@ class RefundViewSet(MerchantViewSet):
         tag=TAG,
         summary="List refunds by status",
         description="All refunds that have a status now.",
-        parameters=[path_text("status", "The status.", states.REFUND_STATUSES), *PAGE_PARAMETERS],
+        parameters=[path_text("status", "The status.", states.REFUND_STATUSES), *LIST_PARAMETERS],
         answers=PAGE,
         errors=(BAD_STATUS,),
     )
@@ -251,7 +252,12 @@ class RefundViewSet(MerchantViewSet):
 
     def _page(self, **conditions: Any) -> HttpResponse:
         rows = selectors.refunds(self.merchant.pk).filter(**conditions)
-        return self.page(rows, prefix=Refund.PREFIX, render=renderings.refund)
+        return self.page(
+            row_filters.narrowed(self.request, rows),
+            prefix=Refund.PREFIX,
+            render=renderings.refund,
+            filters=row_filters.NAMES,
+        )
 
 
 def _refund_id(text_form: str) -> Any:

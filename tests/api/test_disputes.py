@@ -2,6 +2,7 @@
 
 import base64
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from django.http import HttpResponse
@@ -74,6 +75,17 @@ class TestReads:
         paid = here.payment.public_id
         assert len(good(merchant_client.get(f"{DISPUTES}payment/{paid}"), 200)["data"]) == 1
         problem(merchant_client.get(f"{DISPUTES}status/angry"), 400, "invalid_request")
+
+    def test_lists_are_narrowed_by_time_and_currency(self, here: Dispute, merchant_client, northwind) -> None:
+        def found(**asked: str) -> list[str]:
+            listed = good(merchant_client.get(f"{DISPUTES}?{urlencode(asked)}"), 200)["data"]
+            return [row["id"] for row in listed]
+
+        assert found(created_from="2026-01-20T12:00:00Z", currency="USD") == [here.public_id]
+        assert found(created_to="2026-01-20T12:00:00Z") == []
+        assert found(currency="EUR") == []
+        problem(merchant_client.get(f"{DISPUTES}?currency=dollars"), 400, "invalid_request")
+        problem(merchant_client.get(f"{DISPUTES}?colour=red"), 400, "unknown_field")
 
     def test_a_list_asks_as_much_for_five_rows_as_for_one(self, here, merchant_client, northwind) -> None:
         def asked() -> int:
