@@ -31,6 +31,19 @@ def integer(name: str, default: int, *, minimum: int = 0, maximum: int = 2**31) 
     return value
 
 
+def integers(name: str, *, minimum: int = 1, maximum: int = 366) -> dict[str, int]:
+    """Read whole numbers by name, written `name=number,name=number`; none by default."""
+    found = {}
+    for pair in filter(None, (part.strip() for part in env.str(name, default="").split(","))):
+        key, _, number = pair.partition("=")
+        if not key or not number.isdecimal() or not minimum <= int(number) <= maximum:
+            raise ImproperlyConfigured(
+                f"{name} must be name=number with commas between, {minimum} to {maximum}, not {pair!r}"
+            )
+        found[key] = int(number)
+    return found
+
+
 def seconds(name: str, default: float, *, minimum: float = 0.0, maximum: float = 86_400.0) -> float:
     """Read a duration in seconds."""
     raw = env.str(name, default=str(default))

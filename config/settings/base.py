@@ -5,7 +5,7 @@ from typing import Any
 
 from django.templatetags.static import static
 
-from config.env import OWNER_OPTIONS, amounts, choice, database, env, integer, path, seconds, secret
+from config.env import OWNER_OPTIONS, amounts, choice, database, env, integer, integers, path, seconds, secret
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 DATA_DIR = path("DATA_DIR", BASE_DIR / ".data")
@@ -259,9 +259,7 @@ FX_SPREAD_BPS = {  # where finance has set none
 PAYMENT_UNUSED_HOURS = integer("PAYMENT_UNUSED_HOURS", 24)  # a payment never authorized expires
 PAYMENT_AUTHORIZATION_DAYS = integer("PAYMENT_AUTHORIZATION_DAYS", 7)  # an authorization lapses
 # Shorter or longer where a brand's own rules say so: name=days, with commas between.
-PAYMENT_AUTHORIZATION_DAYS_OF_BRAND = {
-    name: int(days) for name, days in env.dict("PAYMENT_AUTHORIZATION_DAYS_OF_BRAND", default={}).items()
-}
+PAYMENT_AUTHORIZATION_DAYS_OF_BRAND = integers("PAYMENT_AUTHORIZATION_DAYS_OF_BRAND")
 PAYMENT_EXPIRY_WARNING_HOURS = integer("PAYMENT_EXPIRY_WARNING_HOURS", 24)  # told before it lapses
 PAYMENT_SCHEDULE_DAYS = integer("PAYMENT_SCHEDULE_DAYS", 366)  # how far ahead a payment may be scheduled
 PAYMENT_ACTION_MINUTES = integer("PAYMENT_ACTION_MINUTES", 15)  # the customer's time for a challenge

@@ -81,6 +81,15 @@ class TestReaders:
         with pytest.raises(ImproperlyConfigured, match="X_COUNT must be a whole number"):
             env.integer("X_COUNT", 1)
 
+    def test_numbers_by_name_are_read_or_refused(self, monkeypatch):
+        assert env.integers("X_DAYS") == {}
+        monkeypatch.setenv("X_DAYS", "visa=7, amex=5")
+        assert env.integers("X_DAYS") == {"visa": 7, "amex": 5}
+        for wrong in ("visa", "visa=x", "visa=0", "visa=999", "=7"):
+            monkeypatch.setenv("X_DAYS", wrong)
+            with pytest.raises(ImproperlyConfigured, match="X_DAYS"):
+                env.integers("X_DAYS")
+
     def test_a_missing_secret_without_default_is_refused(self):
         with pytest.raises(ImproperlyConfigured, match="X_SECRET"):
             env.secret("X_SECRET")
