@@ -1,11 +1,12 @@
 """Measure the API beside a baseline in the same run (`make bench` starts the house)."""
 
 import logging
+from collections import Counter
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from config.bench import paying
+from config.bench import paying, shares
 from config.bench.load import Figures, Refused
 from config.env import env
 
@@ -37,21 +38,25 @@ class Command(BaseCommand):
         )
         url = env.str("EVERYCENT_URL")
         names = ("bare DRF, one INSERT", "all in one call", "create + authorize + capture")
+        used: Counter[str] = Counter()
+        measured = []
         with paying.bare_server() as bare:
-            measured = [
-                (
-                    paying.insert(bare, clients, seconds),
-                    paying.pay_at_once(url, shop, clients, seconds),
-                    paying.pay(url, shop, clients, seconds),
-                )
-                for _ in range(rounds)
-            ]
+            for _ in range(rounds):
+                baseline = paying.insert(bare, clients, seconds)
+                before = shares.cpu_seconds()
+                at_once = paying.pay_at_once(url, shop, clients, seconds)
+                used += shares.cpu_seconds() - before
+                measured.append((baseline, at_once, paying.pay(url, shop, clients, seconds)))
         for place, name in enumerate(names):
             of_all = sorted((line[place] for line in measured), key=lambda figures: figures.rate)
             self._line(name, of_all[rounds // 2])
         for place, name in list(enumerate(names))[1:]:
             ratios = sorted(line[place].rate / line[0].rate for line in measured)
             self.stdout.write(f"  {name}, for each bare INSERT: {ratios[rounds // 2]:.2f}")
+        self.stdout.write("\nWhere the CPU of a payment in one call goes, milliseconds")
+        paid = sum(line[1].done for line in measured)
+        for program, spent in used.most_common():
+            self.stdout.write(f"  {program:<28} {1000 * spent / paid:>7.2f}")
 
     def _line(self, name: str, figures: Figures) -> None:
         self.stdout.write(
