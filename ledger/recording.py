@@ -84,10 +84,11 @@ def record(*subjects: Any, actor: Actor, at: datetime, cause: Cause | None = Non
         yield entry
         moves = [_move_of(subject) for subject in subjects]
         _check_after(subjects, [edge for edge, _ in moves], entry, actor)
-        _post(subjects[0], entry, at)
         written = _events(subjects, moves, entry, actor, cause or Cause(), at)
         _save(subjects, written)
         outbox.enqueue(written, at)
+        # Last, for it locks the accounts that others' payments hit too until the phase commits.
+        _post(subjects[0], entry, at)
         for edge, _ in moves:
             metrics.transitions.labels(edge.event.partition(".")[0], edge.name).inc()
     finally:
