@@ -16,7 +16,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import connection, models
+from django.db import DEFAULT_DB_ALIAS, connection, models
 
 from ledger import changes, events, ids, journal, locks, metrics, outbox
 from ledger.actors import Actor
@@ -189,8 +189,9 @@ def _save(subjects: Sequence[Any], written: Sequence[Event]) -> None:
                 f"WITH {named} {last}" if named else last,
                 [value for _, more in others for value in more] + values,
             )
+    # The library knows the connection by this name, also where the owner stands in.
     for row in (*subjects, *written):
-        row._state.adding, row._state.db = False, connection.alias
+        row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS
     for subject in subjects:
         locks.stamp(subject, unit)
 
