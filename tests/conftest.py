@@ -11,6 +11,7 @@ from django.test.utils import setup_databases, teardown_databases
 
 import tests.kit.books  # noqa: F401  its machine must be known before the database is made
 from config import grants
+from ledger import ids
 from tests.factories import vendors as factory
 from tests.kit import shards
 from tests.kit.api_client import MerchantClient
@@ -60,6 +61,13 @@ def _make_months() -> None:
     """Make the months in which the tests' clocks stand: a house that is new makes only those to come."""
     with grants.as_owner(), connections["owner"].cursor() as cursor:
         cursor.execute("SELECT ledger_make_partitions(12, '2025-12-01')")
+
+
+@pytest.fixture(autouse=True)
+def ids_of_their_own_time() -> Iterator[None]:
+    """Ids rise for as long as a process lives: a clock that stood in the future must not date the next tests'."""
+    yield
+    ids._ticks = ids._Ticks()  # type: ignore[misc]
 
 
 @pytest.fixture

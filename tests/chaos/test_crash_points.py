@@ -1,7 +1,8 @@
 """kill -9 of web and worker at every crash point of live processes: each fires, and nothing shows of it.
 
 All points of one flow are armed together and as many customers pay at once, so that a kill also takes the
-work of others with it. One mixture belongs to the fast suite; the sweep over all flows to `make storm`.
+work of others with it. All of it belongs to `make storm`, for leases must run out: the fast suite kills processes
+of its own at each point (the other files here).
 """
 
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from tests.kit.polling import eventually
 CUSTOMERS_MIN = 3
 MIXTURE = ("authorize.after_call", "capture.after_call", "refund.after_call", "transfer.after_call")
 
-pytestmark = [pytest.mark.chaos, pytest.mark.timeout(900), pytest.mark.xdist_group("chaos")]
+pytestmark = [pytest.mark.chaos, pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.xdist_group("chaos")]
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +63,6 @@ def test_kills_after_the_network_acted_change_nothing(northwind: Teller):
     kill_at(northwind, "mixture", list(MIXTURE))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("flow", sorted(flows()))
 def test_kills_at_every_point_of_a_flow_change_nothing(northwind: Teller, flow: str):
     kill_at(northwind, flow, flows()[flow])

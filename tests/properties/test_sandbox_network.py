@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
 from payments.simulator.bank import Bank
+from payments.simulator.disputes import Disputes
 from payments.simulator.errors import Refused
 from payments.simulator.faults import Plan
 from payments.simulator.network import Call, Network
@@ -39,7 +40,8 @@ class SandboxNetwork(RuleBasedStateMachine):
         super().__init__()
         self.folder = tempfile.TemporaryDirectory()
         self.storage = Storage(Path(self.folder.name))
-        self.network = Network(self.storage, pending_seconds=0.0, sends_callbacks=True)
+        disputes = Disputes(self.storage, pending_seconds=0.0, sends_callbacks=True)
+        self.network = Network(self.storage, disputes, pending_seconds=0.0, sends_callbacks=True)
         self.bank = Bank(self.storage)
         self.token = str(self.network.make_card_token("4242424242424242", 12, 2040, "123")["token"])
         self.keys = 0
