@@ -65,7 +65,7 @@ def _make_months() -> None:
 
 @pytest.fixture(autouse=True)
 def ids_of_their_own_time() -> Iterator[None]:
-    """Ids rise for as long as a process lives: a clock that stood in the future must not date the next tests'."""
+    """Ids rise for as long as a process lives: a clock of the future must not date the next test's."""
     yield
     ids._ticks = ids._Ticks()  # type: ignore[misc]
 

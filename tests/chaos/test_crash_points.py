@@ -1,8 +1,8 @@
 """kill -9 of web and worker at every crash point of live processes: each fires, and nothing shows of it.
 
 All points of one flow are armed together and as many customers pay at once, so that a kill also takes the
-work of others with it. All of it belongs to `make storm`, for leases must run out: the fast suite kills processes
-of its own at each point (the other files here).
+work of others with it. All of it belongs to `make storm`, for leases must run out: the fast suite kills
+processes of its own at each point (the other files here).
 """
 
 from collections.abc import Iterator
