@@ -17,7 +17,7 @@ from tests.kit.polling import eventually
 STORIES = 6
 BLOWS = 3
 
-pytestmark = [pytest.mark.chaos, pytest.mark.timeout(400), pytest.mark.xdist_group("chaos")]
+pytestmark = [pytest.mark.chaos, pytest.mark.slow, pytest.mark.timeout(400), pytest.mark.xdist_group("chaos")]
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,6 @@ def live_through(told: Teller, name: str, blow: Callable[[], None]) -> None:
         told.check(story)
 
 
-@pytest.mark.slow
 def test_postgresql_is_stopped_dead_in_mid_load(northwind: Teller):
     live_through(northwind, "postgres", northwind.house.restart_postgres)
 
@@ -71,7 +70,6 @@ def test_the_broker_is_wiped_in_mid_load(northwind: Teller):
     assert sum(lost) > 0
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("program", ["web", "worker-money", "worker-other", "beat", "network", "valkey"])
 def test_a_program_is_killed_in_mid_load(northwind: Teller, program: str):
     live_through(northwind, f"kill-{program}", lambda: northwind.house.kill(program))
@@ -90,12 +88,9 @@ FAULTS = {
     "early": ("capture", ["webhook_first"] * 3, "webhook_first"),
     "silent": ("refund", ["pending_then_ok+no_webhook"] * 3, "no_webhook"),
 }
-FAST_FAULTS = ("late", "twice", "reordered")
 
 
-@pytest.mark.parametrize(
-    "fault", [pytest.param(name, marks=() if name in FAST_FAULTS else pytest.mark.slow) for name in FAULTS]
-)
+@pytest.mark.parametrize("fault", FAULTS)
 def test_the_network_misbehaves(northwind: Teller, fault: str):
     operation, script, proof = FAULTS[fault]
     house = northwind.house

@@ -100,8 +100,8 @@ class TestChanges:
         dice = random.Random(2026)
         numbers = [number for number, line in enumerate(lines) if line.startswith(b"[")]
         taken = []
-        for number in dice.sample(numbers, min(12, len(numbers))):
-            for at in dice.sample(range(len(lines[number]) - 1), 40):
+        for number in dice.sample(numbers, min(10, len(numbers))):
+            for at in dice.sample(range(len(lines[number]) - 1), 20):
                 row = bytearray(lines[number])
                 row[at] ^= 1 << dice.randrange(8)
                 changed = [*lines[:number], bytes(row), *lines[number + 1 :]]
