@@ -1,7 +1,6 @@
 """Where the CPU of a measurement goes: seconds by program of the house, read from /proc (Linux, proc(5))."""
 
 import os
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -24,15 +23,15 @@ _HOUSE: Final = (
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 
 
-def cpu_seconds() -> Counter[str]:
+def cpu_seconds() -> dict[str, float]:
     """Return the CPU seconds of every program of this house so far; nothing where there is no /proc."""
     found = dict(_processes())
     house = _ancestors(os.getpid(), found)
-    used: Counter[str] = Counter()
+    used: dict[str, float] = {}
     for number, (_, command, seconds) in found.items():
         name = next((program for word, program in PROGRAMS if word in command), None)
         if name is not None and house & _ancestors(number, found):
-            used[name] += seconds
+            used[name] = used.get(name, 0.0) + seconds
     return used
 
 

@@ -4,6 +4,7 @@ import base64
 import binascii
 from typing import Any, Final
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from ledger.ids import show
@@ -35,6 +36,7 @@ class EvidenceParser(StrictJsonParser):
     bytes_max = _BASE64_MAX + 64 * 1024
 
 
+@extend_schema_field({"type": "string", "contentEncoding": "base64", "maxLength": _BASE64_MAX})
 class Base64Field(serializers.Field):
     """A file as base64 (RFC 4648, with padding); the value is its bytes."""
 
@@ -94,7 +96,7 @@ class NeedShape(serializers.Serializer):
     is_required = serializers.BooleanField()
 
 
-class EvidenceShape(serializers.Serializer):
+class DisputeEvidenceShape(serializers.Serializer):
     """A piece of evidence; its content is not repeated."""
 
     id = serializers.CharField()
@@ -138,7 +140,7 @@ class DisputeShape(serializers.Serializer):
     category = serializers.ChoiceField([category.value for category in Category])
     due_at = serializers.DateTimeField(allow_null=True)
     vendor_split = DisputeShareShape(many=True)
-    evidence = EvidenceShape(many=True)
+    evidence = DisputeEvidenceShape(many=True)
     missing = NeedShape(many=True)
     provider = serializers.CharField()
     provider_reference = serializers.CharField()

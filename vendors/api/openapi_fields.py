@@ -158,3 +158,13 @@ class IbanSchema(_FieldSchema):
 
     def schema(self) -> Schema:
         return {"type": "string", "minLength": 15, "maxLength": 42}
+
+
+class InstantSchema(_FieldSchema):
+    """A moment with its zone."""
+
+    target_class = "vendors.api.fields.InstantField"
+
+    def schema(self) -> Schema:
+        """Return the field's schema."""
+        return {"type": "string", "format": "date-time"}

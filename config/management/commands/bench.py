@@ -1,7 +1,6 @@
 """Measure the API beside a baseline in the same run (`make bench` starts the house)."""
 
 import logging
-from collections import Counter
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -38,14 +37,16 @@ class Command(BaseCommand):
         )
         url = env.str("EVERYCENT_URL")
         names = ("bare DRF, one INSERT", "all in one call", "create + authorize + capture")
-        used: Counter[str] = Counter()
+        used: dict[str, float] = {}
         measured = []
         with paying.bare_server() as bare:
             for _ in range(rounds):
                 baseline = paying.insert(bare, clients, seconds)
                 before = shares.cpu_seconds()
                 at_once = paying.pay_at_once(url, shop, clients, seconds)
-                used += shares.cpu_seconds() - before
+                for program, seconds_now in shares.cpu_seconds().items():
+                    spent = seconds_now - before.get(program, 0.0)
+                    used[program] = used.get(program, 0.0) + spent
                 measured.append((baseline, at_once, paying.pay(url, shop, clients, seconds)))
         for place, name in enumerate(names):
             of_all = sorted((line[place] for line in measured), key=lambda figures: figures.rate)
@@ -55,7 +56,7 @@ class Command(BaseCommand):
             self.stdout.write(f"  {name}, for each bare INSERT: {ratios[rounds // 2]:.2f}")
         self.stdout.write("\nWhere the CPU of a payment in one call goes, milliseconds")
         paid = sum(line[1].done for line in measured)
-        for program, spent in used.most_common():
+        for program, spent in sorted(used.items(), key=lambda item: -item[1]):
             self.stdout.write(f"  {program:<28} {1000 * spent / paid:>7.2f}")
 
     def _line(self, name: str, figures: Figures) -> None:
