@@ -1,12 +1,11 @@
 """Controller 2 over HTTP: every row of the contract, with the sandbox network behind it."""
 
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from django.http import HttpResponse
 
-from payments.models import PaymentMethod, ProviderOperation, ProviderToken, VaultRecord
+from payments.models import PaymentMethod, ProviderToken, VaultRecord
 from tests.factories import vendors as factory
 from tests.kit import cards
 from tests.kit.api_cases import (
@@ -17,45 +16,12 @@ from tests.kit.api_cases import (
     problem,
 )
 from tests.kit.api_client import MerchantClient
+from tests.kit.checkout import METHODS, Till
 from tests.kit.network import Network
 from tests.kit.shop import good
 from vendors.models import IdempotencyKey, Merchant
 
 pytestmark = pytest.mark.django_db
-METHODS = "/api/v1/payment-methods/"
-
-
-class Till:
-    """A merchant's checkout: adds methods of one customer."""
-
-    def __init__(self, client: MerchantClient, merchant: Merchant) -> None:
-        self.client, self.merchant = client, merchant
-        self.customer = f"carla-{uuid4().hex[:8]}"
-
-    def body(self, **more: Any) -> dict[str, Any]:
-        return {"customer_id": self.customer, "type": "card", **more}
-
-    def encrypted(self, details: dict[str, Any] | None = None) -> str:
-        return cards.encrypt(cards.card() if details is None else details, self.merchant.public_id)
-
-    def card(self, details: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
-        return good(self.client.post(METHODS, self.body(encrypted=self.encrypted(details), **more)), 201)
-
-    def account(self, **more: Any) -> dict[str, Any]:
-        details = {"holder": "Carla Jung", "iban": "DE89370400440532013000"}
-        return good(self.client.post(METHODS, self.body(type="sepa", details=details, **more)), 201)
-
-    def refused(self, body: dict[str, Any], status: int, code: str) -> dict[str, Any]:
-        return problem(self.client.post(METHODS, body), status, code)
-
-    def get(self, path: str) -> dict[str, Any]:
-        return good(self.client.get(METHODS + path), 200)
-
-    def put(self, path: str, body: dict[str, Any] | None = None) -> HttpResponse:
-        return self.client.put(METHODS + path, body)
-
-    def listed(self, path: str = "") -> list[str]:
-        return [row["id"] for row in self.get(f"customer/{self.customer}{path}")["data"]]
 
 
 @pytest.fixture
@@ -336,86 +302,6 @@ class TestRemoving:
         again = good(till.client.send("DELETE", METHODS + first["id"], key=None), 200)
         assert again == gone
         problem(till.put(f"{first['id']}/set-default"), 409, "state_conflict")
-
-
-class TestVerifying:
-    def test_a_card_by_an_authorization_of_nothing(self, till: Till, network: Network) -> None:
-        made = till.card(verify=True)
-        assert made["status"] == "verified"
-        assert made["verification"]["method"] == "zero_amount"
-        operation = ProviderOperation.objects.get(kind="verify")
-        (seen,) = network.truth(idempotency_key=operation.idempotency_key)
-        assert (seen["amount"], seen["status"]) == (0, "authorized")
-
-    def test_a_declined_card_fails(self, till: Till) -> None:
-        made = till.card(cards.card(number="4000000000000002"), verify=True)
-        assert (made["status"], made["verification"]["code"]) == ("failed", "do_not_honor")
-        assert made["default"] is True
-        again = till.put(f"{made['id']}/verification-status", {"status": "pending"})
-        assert good(again, 200)["status"] == "failed"
-        assert ProviderOperation.objects.filter(kind="verify").count() == 2
-
-    def test_an_answer_that_is_lost_is_asked_for(self, till: Till, network: Network) -> None:
-        from payments.services import recovering
-        from tests.services.payments.cast import now_plus
-
-        network.script("reset_after", operation="authorize")
-        made = till.card(verify=True)
-        assert made["status"] == "pending"
-        assert network.faults()["reset_after"] >= 1
-        recovering.sweep(now_plus(60))
-        assert till.get(made["id"])["status"] == "verified"
-        assert ProviderOperation.objects.get(kind="verify").asks == 0
-
-    def test_a_merchant_may_judge_accounts_but_not_cards(self, till: Till) -> None:
-        card, account = till.card(), till.account()
-        path = f"{account['id']}/verification-status"
-        problem(till.put(path, {"status": "verified"}), 422, "reason_missing")
-        judged = good(till.put(path, {"status": "verified", "reason": "saw a statement"}), 200)
-        assert (judged["status"], judged["verification"]["method"]) == ("verified", "merchant")
-        refused = till.put(f"{card['id']}/verification-status", {"status": "verified", "reason": "I know"})
-        problem(refused, 409, "verification_needs_provider")
-        failed = till.put(f"{card['id']}/verification-status", {"status": "failed", "reason": "stolen"})
-        assert good(failed, 200)["status"] == "failed"
-
-    def test_an_account_by_two_small_deposits(self, till: Till, network: Network) -> None:
-        made = till.account()
-        path = f"{made['id']}/verification-status"
-        begun = good(till.put(path, {"status": "pending", "verification": "micro_deposits"}), 200)
-        assert begun["status"] == "pending"
-        operations = ProviderOperation.objects.filter(kind="deposit").order_by("leg")
-        assert "DE89370400440532013000" not in str([row.request for row in operations])
-        arrived = [network.truth(idempotency_key=row.idempotency_key)[0]["amount"] for row in operations]
-        wrong = [1 if 1 not in arrived else 98, 99]
-        refused = problem(till.put(path, {"status": "verified", "amounts": wrong}), 422,
-                          "deposit_amounts_wrong")  # fmt: skip
-        assert "2 tries are left" in refused["detail"]
-        problem(till.put(path, {"status": "verified", "reason": "sure"}), 409, "state_conflict")
-        good(till.put(path, {"status": "verified", "amounts": arrived[::-1]}), 200)
-        assert till.get(made["id"])["status"] == "verified"
-
-    def test_three_wrong_guesses_fail_it(self, till: Till, network: Network) -> None:
-        made = till.account()
-        path = f"{made['id']}/verification-status"
-        good(till.put(path, {"status": "pending", "verification": "micro_deposits"}), 200)
-        deposited = sorted(ProviderOperation.objects.filter(kind="deposit").values_list("amount_minor"))
-        wrong = [1, 1] if deposited != [(1,), (1,)] else [2, 2]
-        for _ in range(3):
-            problem(till.put(path, {"status": "verified", "amounts": wrong}), 422, "deposit_amounts_wrong")
-        failed = till.get(made["id"])
-        assert (failed["status"], failed["verification"]["code"]) == ("failed", "amounts_mismatch")
-        problem(till.put(path, {"status": "verified", "amounts": wrong}), 409, "state_conflict")
-
-    def test_no_deposits_to_a_card(self, till: Till) -> None:
-        made = till.card()
-        refused = till.put(
-            f"{made['id']}/verification-status", {"status": "pending", "verification": "micro_deposits"}
-        )
-        problem(refused, 422, "verification_not_possible")
-
-    def test_a_verified_one_is_not_verified_again(self, till: Till) -> None:
-        made = till.card(verify=True)
-        problem(till.put(f"{made['id']}/verification-status", {"status": "pending"}), 409, "state_conflict")
 
 
 class AddingCase:
