@@ -1,14 +1,13 @@
 """Refunds: reserved at once, carried out at the network, posted, given back, turned back."""
 
 from datetime import timedelta
-from uuid import UUID
 
 import pytest
 
-from ledger import balances, chart, clock
+from ledger import chart, clock
 from ledger.actors import Actor, provider_actor
 from ledger.chart import Code
-from ledger.ids import parse, uuid7
+from ledger.ids import uuid7
 from ledger.journal import EntryDraft, credit, debit
 from ledger.locks import phase
 from ledger.models import AuditRecord
@@ -19,42 +18,14 @@ from payments.models import Payment, PaymentTransaction, ProviderOperation, Refu
 from payments.providers.outcomes import Approved, Declined
 from payments.refund_division import BadRefundSplit, RefundTooLarge
 from payments.services import operations, recovering, refunding, requesting_refunds
-from payments.services.requesting_refunds import FourEyes, PaymentNotRefundable, RefundWish, SeniorNeeded
+from payments.services.requesting_refunds import FourEyes, PaymentNotRefundable, SeniorNeeded
 from tests.kit.books import assert_all_invariants_hold, post
+from tests.kit.refunds import KEY, balance, payment_of, process, request, share_of, wish
 from tests.kit.shop import Shop, split
 
 pytestmark = pytest.mark.django_db
 
-KEY = Actor("api_key", "key_1", "the shop")
 GRACE = Actor("staff", "7", "grace")
-
-
-def payment_of(shown: dict) -> Payment:
-    return Payment.objects.get(pk=parse("pay", shown["id"]))
-
-
-def wish(payment: Payment, amount: int | None = None, parts: dict[UUID, int] | None = None) -> RefundWish:
-    return RefundWish(refund_id=uuid7(), payment_id=payment.pk, amount_minor=amount, split=parts)
-
-
-def request(payment: Payment, *arguments, actor: Actor = KEY) -> Refund:
-    return requesting_refunds.request(
-        merchant_id=payment.merchant_id, wish=wish(payment, *arguments), actor=actor, at=clock.now()
-    )
-
-
-def process(refund: Refund, operation_id: UUID | None = None) -> Refund:
-    return refunding.process(
-        merchant_id=refund.merchant_id,
-        refund_id=refund.pk,
-        operation_id=operation_id or uuid7(),
-        actor=KEY,
-        at=clock.now(),
-    )
-
-
-def balance(merchant, code: Code, owner: object = "", currency: str = "USD") -> int:
-    return balances.balance(chart.account(code, merchant.pk, currency, str(owner))).minor
 
 
 @pytest.fixture
@@ -195,7 +166,7 @@ class TestProcess:
 
     def test_what_a_vendor_no_longer_has_is_owed(self, payment: Payment, northwind, ada) -> None:
         _settle(northwind, ada, 5_000)
-        process(request(payment, None, {_share(payment, ada): 6_000}))
+        process(request(payment, None, {share_of(payment, ada).pk: 6_000}))
         assert balance(northwind, Code.VENDOR_PENDING, ada.pk) == 0
         assert balance(northwind, Code.VENDOR_RECEIVABLE, ada.pk) == 6_000 - 600 - 400
 
@@ -294,7 +265,7 @@ class TestLateFailure:
 
     def test_settles_first_what_the_vendor_owes(self, payment: Payment, northwind, ada) -> None:
         _settle(northwind, ada, 5_000)
-        refund = process(request(payment, None, {_share(payment, ada): 6_000}))
+        refund = process(request(payment, None, {share_of(payment, ada).pk: 6_000}))
         _conclude(refund, Declined("no_such_account", "closed", None, is_hard=True))
         assert balance(northwind, Code.VENDOR_RECEIVABLE, ada.pk) == 0
         assert balance(northwind, Code.VENDOR_PENDING, ada.pk) == -400
@@ -303,7 +274,7 @@ class TestLateFailure:
         """The vendor owes more than this refund and has nothing pending: the commission is not his twice."""
         payments = [payment_of(shop.captured(vendor_split=split((ada, 6_000)))) for _ in range(2)]
         _settle(northwind, ada, 10_800)
-        refunds = [process(request(paid, None, {_share(paid, ada): 6_000})) for paid in payments]
+        refunds = [process(request(paid, None, {share_of(paid, ada).pk: 6_000})) for paid in payments]
         assert balance(northwind, Code.VENDOR_RECEIVABLE, ada.pk) == 10_800
         _conclude(refunds[0], Declined("no_such_account", "closed", None, is_hard=True))
         assert balance(northwind, Code.VENDOR_RECEIVABLE, ada.pk) == 5_400
@@ -358,10 +329,6 @@ def _fail(refund: Refund) -> Refund:
     )
 
 
-def _share(payment: Payment, vendor) -> UUID:
-    return PaymentTransaction.objects.get(payment=payment, vendor=vendor).pk
-
-
 def _settle(merchant, vendor, minor: int) -> None:
     """Move a part of the vendor's pending balance on, as a settlement batch does."""
     amount = Money(minor, "USD")
@@ -381,46 +348,3 @@ def _settle(merchant, vendor, minor: int) -> None:
                 )
             ]
         )
-
-
-class TestCommissionPolicy:
-    def test_kept_stays_with_the_merchant_and_is_told(self, payment: Payment, ada) -> None:
-        payment.merchant.commission_on_return = "kept"
-        payment.merchant.save()
-        refund = process(request(payment, 6_000, {share_of(payment, ada).pk: 6_000}))
-        (part,) = selectors.refund_shares_of(Refund.objects.get(pk=refund.pk))
-        assert (part.commission_back_minor, part.commission_kept_minor) == (0, 600)
-        assert balance(payment.merchant, Code.COMMISSION) == -975
-        assert balance(payment.merchant, Code.VENDOR_RECEIVABLE, ada.pk) == 600
-        assert_all_invariants_hold()
-
-    def test_that_changes_between_two_refunds_gives_back_only_the_second_part(self, payment, ada) -> None:
-        share = share_of(payment, ada)
-        payment.merchant.commission_on_return = "kept"
-        payment.merchant.save()
-        process(request(payment, 3_000, {share.pk: 3_000}))
-        payment.merchant.commission_on_return = "given_back"
-        payment.merchant.save()
-        process(request(payment, 3_000, {share.pk: 3_000}))
-        share.refresh_from_db()
-        assert (share.commission_refunded_minor, share.commission_kept_minor) == (300, 300)
-        assert_all_invariants_hold()
-
-    def test_what_the_merchant_itself_cannot_bear_is_owed(self, shop: Shop) -> None:
-        paid = payment_of(shop.captured())
-        with phase():
-            account = chart.account(Code.MERCHANT_BALANCE, paid.merchant_id, "USD")
-            elsewhere = chart.account(Code.SUSPENSE, paid.merchant_id, "USD")
-            legs = [
-                debit(account, Money(8_000, "USD"), "taken"),
-                credit(elsewhere, Money(8_000, "USD"), "taken"),
-            ]
-            post([EntryDraft(id=uuid7(), merchant_id=paid.merchant_id, kind="test", source_type="test",
-                             source_id=uuid7(), step="1", occurred_at=clock.now(), legs=legs)])  # fmt: skip
-        assert process(request(paid)).state == "completed"
-        assert balance(paid.merchant, Code.MERCHANT_RECEIVABLE) == 8_000
-        assert_all_invariants_hold()
-
-
-def share_of(payment: Payment, vendor) -> PaymentTransaction:
-    return PaymentTransaction.objects.get(payment=payment, vendor=vendor)
