@@ -28,7 +28,7 @@ from payments.models.refunds import RefundNotFound
 from payments.models.transactions import PaymentTransactionNotFound
 from payments.models.webhooks import ProviderWebhookNotFound
 from payments.providers import registry
-from payments.providers.base import DisputeNotice, ProviderNotice
+from payments.providers.notices import DisputeNotice, ProviderNotice
 
 Row = TypeVar("Row", bound=Model)
 

@@ -20,7 +20,7 @@ from payments import dispute_selectors, locks, news, posting_rules, selectors
 from payments.capture_division import commission_due, divide_over
 from payments.models import Dispute, DisputeShare, Payment, PaymentTransaction, ProviderOperation
 from payments.models.operations import Kind, OutcomeKind
-from payments.providers.base import DisputeMovement, MovementKind
+from payments.providers.notices import DisputeMovement, MovementKind
 from payments.services import bearing
 from payments.services.bearing import Borne
 from vendors import selectors as vendor_selectors

@@ -20,7 +20,7 @@ from ledger.recording import record
 from payments import dispute_reasons, dispute_selectors, locks, news, numbers, selectors
 from payments.models import Dispute, Payment
 from payments.models.payments import PaymentNotFound
-from payments.providers.base import DisputeNotice, DisputeStage, DisputeStanding
+from payments.providers.notices import DisputeNotice, DisputeStage, DisputeStanding
 from payments.services import dispute_money
 from payments.states import ACCEPTED, DISPUTE, LOST
 

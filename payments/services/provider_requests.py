@@ -7,21 +7,21 @@ bank statement), else it is the operation's public id.
 from payments.models import DisputeEvidence, ProviderOperation
 from payments.models.operations import Kind
 from payments.providers import registry
-from payments.providers.base import (
+from payments.providers.base import Provider
+from payments.providers.outcomes import Found, Outcome
+from payments.providers.requests import (
     AcceptRequest,
     AuthorizeRequest,
     CaptureRequest,
     ChallengeRequest,
     EvidenceItem,
     IncrementRequest,
-    Provider,
     RefundRequest,
     Sought,
     TransferRequest,
     VerifyRequest,
     VoidRequest,
 )
-from payments.providers.outcomes import Found, Outcome
 from payments.services import method_tokens
 
 

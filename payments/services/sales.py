@@ -16,8 +16,8 @@ from ledger.recording import record
 from payments import locks, news
 from payments.models import Payment, ProviderOperation
 from payments.models.operations import Kind, OutcomeKind
-from payments.providers.base import capture_key
 from payments.providers.outcomes import Approved, Taken
+from payments.providers.requests import capture_key
 from payments.services import capture_steps, operations
 
 LEG: Final = "capture:1"

@@ -6,7 +6,7 @@ from uuid import UUID
 from ledger.actors import Actor
 from ledger.events import Cause
 from payments.models.payments import PaymentNotFound
-from payments.providers.base import DisputeNotice, ProviderNotice
+from payments.providers.notices import DisputeNotice, ProviderNotice
 from payments.providers.outcomes import Approved
 from payments.services import adopting_refunds, disputing
 

@@ -31,8 +31,8 @@ from ledger.states import StateConflict
 from payments import locks, selectors
 from payments.models import ProviderOperation, ProviderWebhook
 from payments.models.operations import OutcomeKind
-from payments.providers.base import DisputeNotice, ProviderNotice
 from payments.providers.errors import BadSignature
+from payments.providers.notices import DisputeNotice, ProviderNotice
 from payments.providers.outcomes import (
     Approved,
     Declined,

@@ -23,8 +23,8 @@ from ledger.locks import phased
 from payments import locks, selectors
 from payments.models import ProviderOperation, ProviderWebhook
 from payments.providers import registry
-from payments.providers.base import DisputeNotice, ProviderNotice
 from payments.providers.errors import BadSignature
+from payments.providers.notices import DisputeNotice, ProviderNotice
 from payments.services import refusing
 
 APPLY_TASK: Final = "payments.tasks.apply_webhooks"

@@ -9,7 +9,7 @@ from ledger.events import Cause
 from ledger.ids import uuid7
 from ledger.money import Money
 from payments.models import Dispute, Payment
-from payments.providers.base import (
+from payments.providers.notices import (
     DisputeMovement,
     DisputeNotice,
     DisputeStage,

@@ -4,14 +4,14 @@ import uuid
 
 from ledger.money import Money
 from payments.providers import registry
-from payments.providers.base import (
+from payments.providers.outcomes import Approved, Outcome
+from payments.providers.requests import (
     AuthorizeRequest,
     CaptureRequest,
     RefundRequest,
     TransferRequest,
     VoidRequest,
 )
-from payments.providers.outcomes import Approved, Outcome
 from payments.providers.velocitypay.client import VelocityPay
 from payments.simulator import scenarios
 from tests.kit.network import Network

@@ -11,15 +11,9 @@ from typing import Any, Protocol
 
 from ledger.money import Money
 from payments.providers import registry
-from payments.providers.base import (
-    AuthorizeRequest,
-    CaptureRequest,
-    Provider,
-    RefundRequest,
-    Sought,
-    VoidRequest,
-)
+from payments.providers.base import Provider
 from payments.providers.outcomes import Approved, Found, Outcome
+from payments.providers.requests import AuthorizeRequest, CaptureRequest, RefundRequest, Sought, VoidRequest
 from tests.kit.network import Network
 from tests.kit.stripe import StripeSandbox
 

@@ -13,24 +13,22 @@ from typing import Any, Final
 import stripe
 
 from ledger.money import Money
-from payments.providers.base import (
+from payments.providers.base import Capability
+from payments.providers.errors import NotDelivered, ProviderRefused, ProviderUnavailable, Unanswered
+from payments.providers.notices import DisputeNotice, ProviderNotice, ProviderReport
+from payments.providers.outcomes import Approved, Found, NotFound, NotSent, Outcome, Rejected, Unknown
+from payments.providers.requests import (
     AcceptRequest,
     AuthorizeRequest,
-    Capability,
     CaptureRequest,
     ChallengeRequest,
-    DisputeNotice,
     EvidenceItem,
     IncrementRequest,
-    ProviderNotice,
-    ProviderReport,
     RefundRequest,
     Sought,
     TransferRequest,
     VoidRequest,
 )
-from payments.providers.errors import NotDelivered, ProviderRefused, ProviderUnavailable, Unanswered
-from payments.providers.outcomes import Approved, Found, NotFound, NotSent, Outcome, Rejected, Unknown
 from payments.providers.stripe import disputes, mapping, webhooks
 from payments.providers.stripe.amounts import NotCarried
 from payments.providers.stripe.mapping import Body, Expected

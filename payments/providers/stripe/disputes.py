@@ -9,16 +9,15 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from ledger.money import Money
-from payments.providers.base import (
-    ChallengeRequest,
+from payments.providers.notices import (
     DisputeMovement,
     DisputeNotice,
     DisputeStage,
     DisputeStanding,
-    EvidenceItem,
     MovementKind,
 )
 from payments.providers.outcomes import Approved, Found, NotFound, Outcome, Rejected, Unknown
+from payments.providers.requests import ChallengeRequest, EvidenceItem
 from payments.providers.stripe.amounts import from_stripe
 
 EVENTS: Final = "charge.dispute."

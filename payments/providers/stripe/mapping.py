@@ -13,7 +13,6 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from ledger.money import Money
-from payments.providers.base import AuthorizeRequest, CaptureRequest, RefundRequest
 from payments.providers.declines import decline
 from payments.providers.outcomes import (
     AUTHENTICATION,
@@ -33,6 +32,7 @@ from payments.providers.outcomes import (
     Taken,
     Unknown,
 )
+from payments.providers.requests import AuthorizeRequest, CaptureRequest, RefundRequest
 from payments.providers.stripe import declines
 from payments.providers.stripe.amounts import from_stripe, to_stripe
 

@@ -13,8 +13,8 @@ from typing import Any, Final
 
 import stripe
 
-from payments.providers.base import DisputeNotice, ProviderNotice
 from payments.providers.errors import BadSignature
+from payments.providers.notices import DisputeNotice, ProviderNotice
 from payments.providers.outcomes import Approved, Outcome, Pending, Unknown
 from payments.providers.stripe import disputes, mapping
 from payments.providers.stripe.mapping import Expected

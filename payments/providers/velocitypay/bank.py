@@ -6,8 +6,8 @@ this file changes.
 
 from datetime import date
 
-from payments.providers.base import StatementSummary
 from payments.providers.errors import Unanswered
+from payments.providers.notices import StatementSummary
 from payments.providers.transport import Transport
 from payments.providers.velocitypay import reports
 

@@ -6,24 +6,22 @@ from datetime import datetime
 from django.views.decorators.debug import sensitive_variables
 
 from ledger.money import Money
-from payments.providers.base import (
+from payments.providers.base import Capability
+from payments.providers.errors import NotDelivered, ProviderUnavailable, Unanswered
+from payments.providers.notices import DisputeNotice, ProviderNotice, ProviderReport
+from payments.providers.outcomes import Found, NotSent, Outcome, Rejected, Unknown
+from payments.providers.requests import (
     AcceptRequest,
     AuthorizeRequest,
-    Capability,
     CaptureRequest,
     ChallengeRequest,
-    DisputeNotice,
     IncrementRequest,
-    ProviderNotice,
-    ProviderReport,
     RefundRequest,
     Sought,
     TransferRequest,
     VerifyRequest,
     VoidRequest,
 )
-from payments.providers.errors import NotDelivered, ProviderUnavailable, Unanswered
-from payments.providers.outcomes import Found, NotSent, Outcome, Rejected, Unknown
 from payments.providers.transport import Transport
 from payments.providers.velocitypay import disputes, mapping, methods, reports, webhooks
 from payments.providers.velocitypay.bank import SandboxBank

@@ -7,15 +7,14 @@ from typing import Any, Final
 
 from ledger.errors import Invalid
 from ledger.money import Money
-from payments.providers.base import (
-    ChallengeRequest,
+from payments.providers.notices import (
     DisputeMovement,
     DisputeNotice,
     DisputeStage,
     DisputeStanding,
-    EvidenceItem,
     MovementKind,
 )
+from payments.providers.requests import ChallengeRequest, EvidenceItem
 
 SCHEMES: Final = {"visa": "visa", "mastercard": "mastercard", "amex": "amex", "discover": "discover"}
 STANDINGS: Final = {

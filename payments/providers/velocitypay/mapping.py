@@ -13,17 +13,8 @@ from typing import Any, Final
 
 from ledger.errors import Invalid
 from ledger.money import Money
-from payments.providers.base import (
-    AuthorizeRequest,
-    CaptureRequest,
-    IncrementRequest,
-    ProviderNotice,
-    RefundRequest,
-    TransferRequest,
-    VoidRequest,
-    capture_key,
-)
 from payments.providers.declines import decline
+from payments.providers.notices import ProviderNotice
 from payments.providers.outcomes import (
     Approved,
     Declined,
@@ -37,6 +28,15 @@ from payments.providers.outcomes import (
     RequiresAction,
     Taken,
     Unknown,
+)
+from payments.providers.requests import (
+    AuthorizeRequest,
+    CaptureRequest,
+    IncrementRequest,
+    RefundRequest,
+    TransferRequest,
+    VoidRequest,
+    capture_key,
 )
 
 OBJECTS: Final = {

@@ -5,8 +5,8 @@ from typing import Any
 
 from django.views.decorators.debug import sensitive_variables
 
-from payments.providers.base import VerifyRequest
 from payments.providers.errors import ProviderRefused, Unanswered
+from payments.providers.requests import VerifyRequest
 from payments.providers.velocitypay.mapping import is_reference
 
 

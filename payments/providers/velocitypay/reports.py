@@ -10,8 +10,8 @@ from typing import Any
 
 from ledger.errors import Invalid
 from ledger.money import Money
-from payments.providers.base import ProviderReport, ReportLine, StatementSummary
 from payments.providers.errors import ProviderRefused, Unanswered
+from payments.providers.notices import ProviderReport, ReportLine, StatementSummary
 from payments.providers.velocitypay.mapping import REJECTED_STATUSES, error_of, is_reference
 
 

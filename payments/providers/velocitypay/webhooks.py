@@ -13,8 +13,8 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from payments.providers.base import DisputeNotice, ProviderNotice
 from payments.providers.errors import BadSignature
+from payments.providers.notices import DisputeNotice, ProviderNotice
 from payments.providers.velocitypay import disputes, mapping
 
 TOLERANCE_SECONDS = 300

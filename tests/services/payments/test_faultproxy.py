@@ -12,8 +12,8 @@ import pytest
 from config.servers import free_port
 from ledger.money import Money
 from payments.providers import registry
-from payments.providers.base import AuthorizeRequest
 from payments.providers.outcomes import Approved, NotFound, NotSent, Unknown
+from payments.providers.requests import AuthorizeRequest
 from tests.kit.faultproxy import FaultProxy
 from tests.kit.network import Network
 

@@ -14,8 +14,8 @@ import pytest
 
 from ledger.money import Money
 from payments.providers import registry
-from payments.providers.base import AuthorizeRequest, CaptureRequest
 from payments.providers.outcomes import Approved, Declined
+from payments.providers.requests import AuthorizeRequest, CaptureRequest
 from payments.simulator import scenarios
 from tests.kit.network import (
     API_KEY,

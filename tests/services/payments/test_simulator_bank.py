@@ -11,9 +11,9 @@ from defusedxml import ElementTree
 
 from ledger.money import Money, exponent
 from payments.providers import registry
-from payments.providers.base import AuthorizeRequest, CaptureRequest, RefundRequest, TransferRequest
 from payments.providers.errors import ProviderRefused, ProviderUnavailable
 from payments.providers.outcomes import Approved, Pending
+from payments.providers.requests import AuthorizeRequest, CaptureRequest, RefundRequest, TransferRequest
 from payments.simulator import scenarios
 from payments.simulator.camt import NAMESPACE
 from tests.kit.network import Network, eventually, point_adapter_at, started_network

@@ -10,9 +10,9 @@ import pytest
 
 from ledger.money import Money
 from payments.providers import registry
-from payments.providers.base import AuthorizeRequest
 from payments.providers.errors import BadSignature
 from payments.providers.outcomes import Approved, Declined, Unknown
+from payments.providers.requests import AuthorizeRequest
 from payments.providers.velocitypay import webhooks
 from tests.kit.inbox import Inbox
 from tests.kit.network import WEBHOOK_SECRET, Network, eventually, point_adapter_at, started_network

@@ -6,21 +6,8 @@ import pytest
 
 from ledger.money import Money
 from payments.providers import registry
-from payments.providers.base import (
-    AcceptRequest,
-    AuthorizeRequest,
-    ChallengeRequest,
-    DisputeNotice,
-    DisputeStage,
-    DisputeStanding,
-    EvidenceItem,
-    IncrementRequest,
-    MovementKind,
-    Sought,
-    TransferRequest,
-    capture_key,
-)
 from payments.providers.errors import ProviderRefused
+from payments.providers.notices import DisputeNotice, DisputeStage, DisputeStanding, MovementKind
 from payments.providers.outcomes import (
     Approved,
     Declined,
@@ -29,6 +16,16 @@ from payments.providers.outcomes import (
     Rejected,
     RequiresAction,
     Unknown,
+)
+from payments.providers.requests import (
+    AcceptRequest,
+    AuthorizeRequest,
+    ChallengeRequest,
+    EvidenceItem,
+    IncrementRequest,
+    Sought,
+    TransferRequest,
+    capture_key,
 )
 from payments.providers.stripe import webhooks
 from payments.simulator.stripe import cards

@@ -5,8 +5,8 @@ import uuid
 import pytest
 
 from ledger.money import Money
-from payments.providers.base import AuthorizeRequest
 from payments.providers.outcomes import Approved, Declined, Mismatch, NotFound, Rejected, Unknown
+from payments.providers.requests import AuthorizeRequest
 from payments.simulator import scenarios
 from tests.kit.till import PRICE
 

@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.money import Money
-from payments.providers.base import AuthorizeRequest, CaptureRequest, RefundRequest
 from payments.providers.declines import DECLINES
 from payments.providers.outcomes import (
     Approved,
@@ -23,6 +22,7 @@ from payments.providers.outcomes import (
     Taken,
     Unknown,
 )
+from payments.providers.requests import AuthorizeRequest, CaptureRequest, RefundRequest
 from payments.providers.stripe import amounts, declines, mapping
 from payments.providers.stripe.amounts import NotCarried
 from payments.providers.stripe.mapping import Expected

@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.money import Money
-from payments.providers.base import ProviderNotice
 from payments.providers.declines import DECLINES
 from payments.providers.errors import ProviderRefused, Unanswered
+from payments.providers.notices import ProviderNotice
 from payments.providers.outcomes import (
     Approved,
     Declined,
