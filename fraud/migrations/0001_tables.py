@@ -43,6 +43,14 @@ class Migration(migrations.Migration):
             ],
             options={
                 'db_table': 'fraud_check',
+                'indexes': [
+                    models.Index(fields=['merchant', 'customer_key', 'occurred_at'], name='fraud_check_by_customer'),
+                ],
+                'constraints': [
+                    models.UniqueConstraint(fields=('merchant', 'payment_ref'), name='fraud_check_one_per_payment'),
+                    models.CheckConstraint(condition=models.Q(('score__gte', 0), ('score__lte', 1000)), name='fraud_check_score_in_thousandths'),
+                    models.CheckConstraint(condition=models.Q(('decision', fraud.engine.types.Decision['REVIEW']), models.Q(('decision', fraud.engine.types.Decision['APPROVE']), ('state', 'approved')), models.Q(('decision', fraud.engine.types.Decision['DECLINE']), ('state', 'declined')), _connector='OR'), name='fraud_check_state_follows_decision'),
+                ],
             },
             bases=(django_fsm.FSMModelMixin, models.Model),
         ),
@@ -64,6 +72,13 @@ class Migration(migrations.Migration):
             ],
             options={
                 'db_table': 'fraud_review',
+                'indexes': [
+                    models.Index(condition=models.Q(('state', 'open')), fields=['expires_at'], name='fraud_review_open'),
+                    models.Index(fields=['payment_ref'], name='fraud_review_by_payment'),
+                ],
+                'constraints': [
+                    models.CheckConstraint(condition=models.Q(models.Q(('decided_at', None), ('state', 'open')), models.Q(models.Q(('state', 'open'), _negated=True), ('decided_at__isnull', False)), _connector='OR'), name='fraud_review_decided_has_a_time'),
+                ],
             },
             bases=(django_fsm.FSMModelMixin, models.Model),
         ),
@@ -84,6 +99,13 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name_plural': 'list entries',
                 'db_table': 'fraud_list_entry',
+                'indexes': [
+                    models.Index(fields=['key'], name='fraud_list_entry_by_key'),
+                ],
+                'constraints': [
+                    models.UniqueConstraint(condition=models.Q(('valid_until', None)), fields=('merchant', 'list', 'key'), name='fraud_list_entry_one_open', nulls_distinct=False),
+                    models.CheckConstraint(condition=models.Q(('valid_until', None), ('valid_until__gte', models.F('valid_from')), _connector='OR'), name='fraud_list_entry_ends_after_it_begins'),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -108,6 +130,12 @@ class Migration(migrations.Migration):
             ],
             options={
                 'db_table': 'fraud_rule',
+                'constraints': [
+                    models.UniqueConstraint(fields=('merchant', 'code', 'version'), name='fraud_rule_one_per_version', nulls_distinct=False),
+                    models.UniqueConstraint(condition=models.Q(('valid_until', None)), fields=('merchant', 'code'), name='fraud_rule_one_open', nulls_distinct=False),
+                    models.CheckConstraint(condition=models.Q(('valid_until', None), ('valid_until__gte', models.F('valid_from')), _connector='OR'), name='fraud_rule_ends_after_it_begins'),
+                    models.CheckConstraint(condition=models.Q(('decline_weight__lte', 1000), ('review_weight__lte', 1000), ('version__gte', 1)), name='fraud_rule_weights_in_thousandths'),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -129,82 +157,15 @@ class Migration(migrations.Migration):
             ],
             options={
                 'db_table': 'fraud_signal',
+                'indexes': [
+                    models.Index(condition=models.Q(('customer_key__isnull', False)), fields=['merchant', 'customer_key', 'occurred_at'], name='fraud_signal_by_customer'),
+                    models.Index(condition=models.Q(('method_key__isnull', False)), fields=['merchant', 'method_key', 'occurred_at'], name='fraud_signal_by_method'),
+                    models.Index(condition=models.Q(('ip_key__isnull', False)), fields=['merchant', 'ip_key', 'occurred_at'], name='fraud_signal_by_ip'),
+                ],
+                'constraints': [
+                    models.UniqueConstraint(fields=('merchant', 'payment_ref'), name='fraud_signal_one_per_payment'),
+                    models.CheckConstraint(condition=models.Q(('amount_minor__gte', 0)), name='fraud_signal_amount_not_negative'),
+                ],
             },
-        ),
-        migrations.AddIndex(
-            model_name='fraudcheck',
-            index=models.Index(fields=['merchant', 'customer_key', 'occurred_at'], name='fraud_check_by_customer'),
-        ),
-        migrations.AddConstraint(
-            model_name='fraudcheck',
-            constraint=models.UniqueConstraint(fields=('merchant', 'payment_ref'), name='fraud_check_one_per_payment'),
-        ),
-        migrations.AddConstraint(
-            model_name='fraudcheck',
-            constraint=models.CheckConstraint(condition=models.Q(('score__gte', 0), ('score__lte', 1000)), name='fraud_check_score_in_thousandths'),
-        ),
-        migrations.AddConstraint(
-            model_name='fraudcheck',
-            constraint=models.CheckConstraint(condition=models.Q(('decision', fraud.engine.types.Decision['REVIEW']), models.Q(('decision', fraud.engine.types.Decision['APPROVE']), ('state', 'approved')), models.Q(('decision', fraud.engine.types.Decision['DECLINE']), ('state', 'declined')), _connector='OR'), name='fraud_check_state_follows_decision'),
-        ),
-        migrations.AddIndex(
-            model_name='fraudreview',
-            index=models.Index(condition=models.Q(('state', 'open')), fields=['expires_at'], name='fraud_review_open'),
-        ),
-        migrations.AddIndex(
-            model_name='fraudreview',
-            index=models.Index(fields=['payment_ref'], name='fraud_review_by_payment'),
-        ),
-        migrations.AddConstraint(
-            model_name='fraudreview',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('decided_at', None), ('state', 'open')), models.Q(models.Q(('state', 'open'), _negated=True), ('decided_at__isnull', False)), _connector='OR'), name='fraud_review_decided_has_a_time'),
-        ),
-        migrations.AddIndex(
-            model_name='listentry',
-            index=models.Index(fields=['key'], name='fraud_list_entry_by_key'),
-        ),
-        migrations.AddConstraint(
-            model_name='listentry',
-            constraint=models.UniqueConstraint(condition=models.Q(('valid_until', None)), fields=('merchant', 'list', 'key'), name='fraud_list_entry_one_open', nulls_distinct=False),
-        ),
-        migrations.AddConstraint(
-            model_name='listentry',
-            constraint=models.CheckConstraint(condition=models.Q(('valid_until', None), ('valid_until__gte', models.F('valid_from')), _connector='OR'), name='fraud_list_entry_ends_after_it_begins'),
-        ),
-        migrations.AddConstraint(
-            model_name='riskrule',
-            constraint=models.UniqueConstraint(fields=('merchant', 'code', 'version'), name='fraud_rule_one_per_version', nulls_distinct=False),
-        ),
-        migrations.AddConstraint(
-            model_name='riskrule',
-            constraint=models.UniqueConstraint(condition=models.Q(('valid_until', None)), fields=('merchant', 'code'), name='fraud_rule_one_open', nulls_distinct=False),
-        ),
-        migrations.AddConstraint(
-            model_name='riskrule',
-            constraint=models.CheckConstraint(condition=models.Q(('valid_until', None), ('valid_until__gte', models.F('valid_from')), _connector='OR'), name='fraud_rule_ends_after_it_begins'),
-        ),
-        migrations.AddConstraint(
-            model_name='riskrule',
-            constraint=models.CheckConstraint(condition=models.Q(('decline_weight__lte', 1000), ('review_weight__lte', 1000), ('version__gte', 1)), name='fraud_rule_weights_in_thousandths'),
-        ),
-        migrations.AddIndex(
-            model_name='signal',
-            index=models.Index(condition=models.Q(('customer_key__isnull', False)), fields=['merchant', 'customer_key', 'occurred_at'], name='fraud_signal_by_customer'),
-        ),
-        migrations.AddIndex(
-            model_name='signal',
-            index=models.Index(condition=models.Q(('method_key__isnull', False)), fields=['merchant', 'method_key', 'occurred_at'], name='fraud_signal_by_method'),
-        ),
-        migrations.AddIndex(
-            model_name='signal',
-            index=models.Index(condition=models.Q(('ip_key__isnull', False)), fields=['merchant', 'ip_key', 'occurred_at'], name='fraud_signal_by_ip'),
-        ),
-        migrations.AddConstraint(
-            model_name='signal',
-            constraint=models.UniqueConstraint(fields=('merchant', 'payment_ref'), name='fraud_signal_one_per_payment'),
-        ),
-        migrations.AddConstraint(
-            model_name='signal',
-            constraint=models.CheckConstraint(condition=models.Q(('amount_minor__gte', 0)), name='fraud_signal_amount_not_negative'),
         ),
     ]

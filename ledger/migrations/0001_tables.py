@@ -148,6 +148,12 @@ class Migration(migrations.Migration):
                 'verbose_name': 'journal entry',
                 'verbose_name_plural': 'journal entries',
                 'db_table': 'ledger_entry',
+                'indexes': [
+                    models.Index(fields=['merchant_id', 'id'], name='ledger_entry_by_merchant'),
+                ],
+                'constraints': [
+                    models.UniqueConstraint(fields=('source_type', 'source_id', 'step'), name='ledger_entry_posts_once'),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -167,6 +173,13 @@ class Migration(migrations.Migration):
             ],
             options={
                 'db_table': 'ledger_outbox',
+                'indexes': [
+                    models.Index(condition=models.Q(('dead_at', None), ('sent_at', None)), fields=['due_at'], name='ledger_outbox_due'),
+                    models.Index(condition=models.Q(('dead_at', None), ('sent_at', None)), fields=['handler', 'subject_id', 'sequence'], name='ledger_outbox_in_order'),
+                ],
+                'constraints': [
+                    models.UniqueConstraint(fields=('event', 'handler'), name='ledger_outbox_once_per_handler'),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -184,34 +197,12 @@ class Migration(migrations.Migration):
             ],
             options={
                 'db_table': 'ledger_posting',
+                'indexes': [
+                    models.Index(fields=['account', 'entry'], name='ledger_posting_by_account'),
+                ],
+                'constraints': [
+                    models.CheckConstraint(condition=models.Q(('amount', 0), _negated=True), name='ledger_posting_not_zero'),
+                ],
             },
-        ),
-        migrations.AddIndex(
-            model_name='journalentry',
-            index=models.Index(fields=['merchant_id', 'id'], name='ledger_entry_by_merchant'),
-        ),
-        migrations.AddConstraint(
-            model_name='journalentry',
-            constraint=models.UniqueConstraint(fields=('source_type', 'source_id', 'step'), name='ledger_entry_posts_once'),
-        ),
-        migrations.AddIndex(
-            model_name='outboxmessage',
-            index=models.Index(condition=models.Q(('dead_at', None), ('sent_at', None)), fields=['due_at'], name='ledger_outbox_due'),
-        ),
-        migrations.AddIndex(
-            model_name='outboxmessage',
-            index=models.Index(condition=models.Q(('dead_at', None), ('sent_at', None)), fields=['handler', 'subject_id', 'sequence'], name='ledger_outbox_in_order'),
-        ),
-        migrations.AddConstraint(
-            model_name='outboxmessage',
-            constraint=models.UniqueConstraint(fields=('event', 'handler'), name='ledger_outbox_once_per_handler'),
-        ),
-        migrations.AddIndex(
-            model_name='posting',
-            index=models.Index(fields=['account', 'entry'], name='ledger_posting_by_account'),
-        ),
-        migrations.AddConstraint(
-            model_name='posting',
-            constraint=models.CheckConstraint(condition=models.Q(('amount', 0), _negated=True), name='ledger_posting_not_zero'),
         ),
     ]

@@ -108,6 +108,13 @@ class Migration(migrations.Migration):
             ],
             options={
                 'db_table': 'ledger_fx_conversion',
+                'indexes': [
+                    models.Index(fields=['merchant_id', 'id'], name='ledger_fx_conv_by_merchant'),
+                ],
+                'constraints': [
+                    models.CheckConstraint(condition=models.Q(('house_minor', django.db.models.expressions.CombinedExpression(models.F('buy_minor'), '+', models.F('spread_minor')))), name='ledger_fx_conversion_adds_up'),
+                    models.CheckConstraint(condition=models.Q(('unwound_minor__gte', 0), ('unwound_minor__lte', models.F('sell_minor')), ('returned_minor__gte', 0), ('returned_minor__lte', models.F('buy_minor')), ('spread_returned_minor__gte', 0), ('spread_returned_minor__lte', models.F('spread_minor'))), name='ledger_fx_conversion_unwound_within'),
+                ],
             },
             bases=(django_fsm.FSMModelMixin, models.Model),
         ),
@@ -171,6 +178,11 @@ class Migration(migrations.Migration):
             ],
             options={
                 'db_table': 'ledger_fx_unwind',
+                'constraints': [
+                    models.UniqueConstraint(fields=('conversion', 'number'), name='ledger_fx_unwind_numbered'),
+                    models.CheckConstraint(condition=models.Q(('gain_minor', django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(models.F('buy_minor'), '+', models.F('spread_minor')), '-', models.F('cost_minor')))), name='ledger_fx_unwind_gain'),
+                    models.CheckConstraint(condition=models.Q(('buy_minor__gte', 0), ('cost_minor__gte', 0), ('sell_minor__gt', 0), ('spread_minor__gte', 0)), name='ledger_fx_unwind_amounts'),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -189,39 +201,13 @@ class Migration(migrations.Migration):
             ],
             options={
                 'db_table': 'ledger_fx_exposure',
+                'indexes': [
+                    models.Index(fields=['merchant_id', 'pair'], name='ledger_fx_exposure_by_pair'),
+                ],
+                'constraints': [
+                    models.UniqueConstraint(condition=models.Q(('unwind', None)), fields=('conversion',), name='ledger_fx_exposure_once'),
+                ],
             },
-        ),
-        migrations.AddIndex(
-            model_name='fxconversion',
-            index=models.Index(fields=['merchant_id', 'id'], name='ledger_fx_conv_by_merchant'),
-        ),
-        migrations.AddConstraint(
-            model_name='fxconversion',
-            constraint=models.CheckConstraint(condition=models.Q(('house_minor', django.db.models.expressions.CombinedExpression(models.F('buy_minor'), '+', models.F('spread_minor')))), name='ledger_fx_conversion_adds_up'),
-        ),
-        migrations.AddConstraint(
-            model_name='fxconversion',
-            constraint=models.CheckConstraint(condition=models.Q(('unwound_minor__gte', 0), ('unwound_minor__lte', models.F('sell_minor')), ('returned_minor__gte', 0), ('returned_minor__lte', models.F('buy_minor')), ('spread_returned_minor__gte', 0), ('spread_returned_minor__lte', models.F('spread_minor'))), name='ledger_fx_conversion_unwound_within'),
-        ),
-        migrations.AddConstraint(
-            model_name='fxunwind',
-            constraint=models.UniqueConstraint(fields=('conversion', 'number'), name='ledger_fx_unwind_numbered'),
-        ),
-        migrations.AddConstraint(
-            model_name='fxunwind',
-            constraint=models.CheckConstraint(condition=models.Q(('gain_minor', django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(models.F('buy_minor'), '+', models.F('spread_minor')), '-', models.F('cost_minor')))), name='ledger_fx_unwind_gain'),
-        ),
-        migrations.AddConstraint(
-            model_name='fxunwind',
-            constraint=models.CheckConstraint(condition=models.Q(('buy_minor__gte', 0), ('cost_minor__gte', 0), ('sell_minor__gt', 0), ('spread_minor__gte', 0)), name='ledger_fx_unwind_amounts'),
-        ),
-        migrations.AddIndex(
-            model_name='fxexposure',
-            index=models.Index(fields=['merchant_id', 'pair'], name='ledger_fx_exposure_by_pair'),
-        ),
-        migrations.AddConstraint(
-            model_name='fxexposure',
-            constraint=models.UniqueConstraint(condition=models.Q(('unwind', None)), fields=('conversion',), name='ledger_fx_exposure_once'),
         ),
         migrations.RunSQL(LAW, NO_LAW),
     ]

@@ -37,6 +37,14 @@ class Migration(migrations.Migration):
             ],
             options={
                 'db_table': 'ledger_hold',
+                'indexes': [
+                    models.Index(fields=['merchant_id', 'id'], name='ledger_hold_by_merchant'),
+                    models.Index(fields=['account', 'id'], name='ledger_hold_by_account'),
+                    models.Index(condition=models.Q(('expires_at__isnull', False), ('state__in', ('open', 'partly_committed'))), fields=['expires_at'], name='ledger_hold_due'),
+                ],
+                'constraints': [
+                    models.CheckConstraint(condition=models.Q(('amount_minor__gt', 0), ('committed_minor__gte', 0), ('committed_minor__lte', models.F('amount_minor'))), name='ledger_hold_committed_within_amount'),
+                ],
             },
             bases=(django_fsm.FSMModelMixin, models.Model),
         ),
@@ -67,6 +75,19 @@ class Migration(migrations.Migration):
             ],
             options={
                 'db_table': 'ledger_transfer',
+                'indexes': [
+                    models.Index(fields=['merchant_id', 'id'], name='ledger_transfer_by_merchant'),
+                    models.Index(fields=['source', 'created_at'], name='ledger_transfer_by_source'),
+                    models.Index(fields=['target', 'id'], name='ledger_transfer_by_target'),
+                    models.Index(condition=models.Q(('hold__isnull', False)), fields=['hold'], name='ledger_transfer_by_hold'),
+                    models.Index(condition=models.Q(('refunds__isnull', False)), fields=['refunds'], name='ledger_transfer_by_refunded'),
+                    models.Index(fields=['merchant_id', 'state', 'id'], name='ledger_transfer_by_state'),
+                ],
+                'constraints': [
+                    models.CheckConstraint(condition=models.Q(('amount_minor__gt', 0), models.Q(('source', models.F('target')), _negated=True)), name='ledger_transfer_moves_money'),
+                    models.CheckConstraint(condition=models.Q(('interest_minor__gte', 0), ('interest_minor__lte', models.F('amount_minor'))), name='ledger_transfer_interest_within_amount'),
+                    models.CheckConstraint(condition=models.Q(('refunded_minor__gte', 0), ('refunded_minor__lte', models.F('amount_minor'))), name='ledger_transfer_refunded_within_amount'),
+                ],
             },
             bases=(django_fsm.FSMModelMixin, models.Model),
         ),
@@ -98,60 +119,14 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'AML alert',
                 'db_table': 'ledger_amlalert',
+                'indexes': [
+                    models.Index(fields=['state', 'id'], name='ledger_amlalert_by_state'),
+                ],
+                'constraints': [
+                    models.UniqueConstraint(condition=models.Q(('holds_transfer', False), ('state', 'open')), fields=('account', 'rule'), name='ledger_amlalert_one_open_per_pattern'),
+                ],
             },
             bases=(django_fsm.FSMModelMixin, models.Model),
-        ),
-        migrations.AddIndex(
-            model_name='transfer',
-            index=models.Index(fields=['merchant_id', 'id'], name='ledger_transfer_by_merchant'),
-        ),
-        migrations.AddIndex(
-            model_name='transfer',
-            index=models.Index(fields=['source', 'created_at'], name='ledger_transfer_by_source'),
-        ),
-        migrations.AddIndex(
-            model_name='transfer',
-            index=models.Index(fields=['target', 'id'], name='ledger_transfer_by_target'),
-        ),
-        migrations.AddIndex(
-            model_name='transfer',
-            index=models.Index(condition=models.Q(('hold__isnull', False)), fields=['hold'], name='ledger_transfer_by_hold'),
-        ),
-        migrations.AddIndex(
-            model_name='transfer',
-            index=models.Index(condition=models.Q(('refunds__isnull', False)), fields=['refunds'], name='ledger_transfer_by_refunded'),
-        ),
-        migrations.AddIndex(
-            model_name='transfer',
-            index=models.Index(fields=['merchant_id', 'state', 'id'], name='ledger_transfer_by_state'),
-        ),
-        migrations.AddConstraint(
-            model_name='transfer',
-            constraint=models.CheckConstraint(condition=models.Q(('amount_minor__gt', 0), models.Q(('source', models.F('target')), _negated=True)), name='ledger_transfer_moves_money'),
-        ),
-        migrations.AddConstraint(
-            model_name='transfer',
-            constraint=models.CheckConstraint(condition=models.Q(('interest_minor__gte', 0), ('interest_minor__lte', models.F('amount_minor'))), name='ledger_transfer_interest_within_amount'),
-        ),
-        migrations.AddConstraint(
-            model_name='transfer',
-            constraint=models.CheckConstraint(condition=models.Q(('refunded_minor__gte', 0), ('refunded_minor__lte', models.F('amount_minor'))), name='ledger_transfer_refunded_within_amount'),
-        ),
-        migrations.AddIndex(
-            model_name='hold',
-            index=models.Index(fields=['merchant_id', 'id'], name='ledger_hold_by_merchant'),
-        ),
-        migrations.AddIndex(
-            model_name='hold',
-            index=models.Index(fields=['account', 'id'], name='ledger_hold_by_account'),
-        ),
-        migrations.AddIndex(
-            model_name='hold',
-            index=models.Index(condition=models.Q(('expires_at__isnull', False), ('state__in', ('open', 'partly_committed'))), fields=['expires_at'], name='ledger_hold_due'),
-        ),
-        migrations.AddConstraint(
-            model_name='hold',
-            constraint=models.CheckConstraint(condition=models.Q(('amount_minor__gt', 0), ('committed_minor__gte', 0), ('committed_minor__lte', models.F('amount_minor'))), name='ledger_hold_committed_within_amount'),
         ),
         migrations.AddConstraint(
             model_name='hold',
@@ -160,13 +135,5 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='hold',
             constraint=models.UniqueConstraint(condition=models.Q(('reviews__isnull', False)), fields=('reviews',), name='ledger_hold_one_per_review'),
-        ),
-        migrations.AddIndex(
-            model_name='amlalert',
-            index=models.Index(fields=['state', 'id'], name='ledger_amlalert_by_state'),
-        ),
-        migrations.AddConstraint(
-            model_name='amlalert',
-            constraint=models.UniqueConstraint(condition=models.Q(('holds_transfer', False), ('state', 'open')), fields=('account', 'rule'), name='ledger_amlalert_one_open_per_pattern'),
         ),
     ]

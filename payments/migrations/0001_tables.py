@@ -64,6 +64,26 @@ class Migration(migrations.Migration):
                 ('closed_at', models.DateTimeField(blank=True, null=True)),
                 ('merchant', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='vendors.merchant')),
             ],
+            options={
+                'indexes': [
+                    models.Index(fields=['merchant', 'id'], name='payments_payment_by_merchant'),
+                    models.Index(fields=['merchant', 'order_ref', 'id'], name='payments_payment_by_order'),
+                    models.Index(fields=['merchant', 'customer_ref', 'id'], name='payments_payment_by_customer'),
+                    models.Index(fields=['merchant', 'state', 'id'], name='payments_payment_by_state'),
+                    models.Index(condition=models.Q(('provider_reference', ''), _negated=True), fields=['provider_reference'], name='payments_payment_by_provider'),
+                    models.Index(condition=models.Q(('state__in', ['created', 'authorized', 'partly_captured'])), fields=['expires_at'], name='payments_payment_expiring'),
+                    models.Index(condition=models.Q(('state', 'captured')), fields=['captured_at'], name='payments_payment_completing'),
+                ],
+                'constraints': [
+                    models.UniqueConstraint(fields=('merchant', 'number'), name='payments_payment_number'),
+                    models.UniqueConstraint(condition=models.Q(('merchant_reference__isnull', False)), fields=('merchant', 'merchant_reference'), name='payments_payment_merchant_reference'),
+                    models.CheckConstraint(condition=models.Q(('amount_minor__gt', 0), ('currency__regex', '^[A-Z]{3}$')), name='payments_payment_amount_positive'),
+                    models.CheckConstraint(condition=models.Q(('authorized_minor__gte', 0), ('authorized_minor__lte', models.F('amount_minor'))), name='payments_payment_authorized_within_amount'),
+                    models.CheckConstraint(condition=models.Q(('captured_minor__gte', 0), ('capturing_minor__gte', 0), ('authorized_minor__gte', django.db.models.expressions.CombinedExpression(models.F('captured_minor'), '+', models.F('capturing_minor')))), name='payments_payment_captured_within_authorized'),
+                    models.CheckConstraint(condition=models.Q(('is_voiding', False), ('capturing_minor', 0), _connector='OR'), name='payments_payment_void_excludes_capture'),
+                    models.CheckConstraint(condition=models.Q(('refunded_minor__gte', 0), ('refunding_minor__gte', 0), ('captured_minor__gte', django.db.models.expressions.CombinedExpression(models.F('refunded_minor'), '+', models.F('refunding_minor')))), name='payments_payment_refunded_within_captured'),
+                ],
+            },
             bases=(django_fsm.FSMModelMixin, models.Model),
         ),
         migrations.CreateModel(
@@ -93,6 +113,18 @@ class Migration(migrations.Migration):
                 ('payment', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='shares', to='payments.payment')),
                 ('vendor', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='vendors.vendor')),
             ],
+            options={
+                'indexes': [
+                    models.Index(fields=['merchant', 'id'], name='payments_ptx_by_merchant'),
+                    models.Index(fields=['vendor', 'id'], name='payments_ptx_by_vendor'),
+                ],
+                'constraints': [
+                    models.UniqueConstraint(fields=('payment', 'vendor'), name='payments_paymenttransaction_one_per_vendor'),
+                    models.CheckConstraint(condition=models.Q(('amount_minor__gt', 0)), name='payments_paymenttransaction_amount_positive'),
+                    models.CheckConstraint(condition=models.Q(('captured_minor__gte', 0), ('captured_minor__lte', models.F('amount_minor')), ('refunded_minor__gte', 0), ('refunding_minor__gte', 0), ('captured_minor__gte', django.db.models.expressions.CombinedExpression(models.F('refunding_minor'), '+', models.F('refunded_minor')))), name='payments_paymenttransaction_amounts_nest'),
+                    models.CheckConstraint(condition=models.Q(('commission_minor__gte', 0), ('commission_minor__lte', models.F('amount_minor')), ('commission_captured_minor__gte', 0), ('commission_captured_minor__lte', models.F('commission_minor')), ('commission_captured_minor__lte', models.F('captured_minor')), ('commission_refunded_minor__gte', 0), ('commission_refunded_minor__lte', models.F('commission_captured_minor'))), name='payments_paymenttransaction_commission_nests'),
+                ],
+            },
             bases=(django_fsm.FSMModelMixin, models.Model),
         ),
         migrations.CreateModel(
@@ -125,6 +157,22 @@ class Migration(migrations.Migration):
                 ('merchant', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='vendors.merchant')),
                 ('payment', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='operations', to='payments.payment')),
             ],
+            options={
+                'indexes': [
+                    models.Index(condition=models.Q(('ask_at__isnull', False), ('concluded_at__isnull', True)), fields=['ask_at'], name='payments_operation_to_ask'),
+                    models.Index(condition=models.Q(('concluded_at__isnull', True)), fields=['payment'], name='payments_operation_open'),
+                    models.Index(fields=['subject_type', 'subject_id'], name='payments_operation_by_subject'),
+                    models.Index(condition=models.Q(('concluded_at__isnull', True)), fields=['created_at'], name='payments_operation_age'),
+                ],
+                'constraints': [
+                    models.UniqueConstraint(fields=('idempotency_key',), name='payments_operation_key_once'),
+                    models.UniqueConstraint(condition=models.Q(('concluded_at__isnull', True)), fields=('subject_type', 'subject_id', 'leg'), name='payments_operation_one_open_per_leg'),
+                    models.UniqueConstraint(condition=models.Q(('outcome', 'approved')), fields=('subject_type', 'subject_id', 'leg'), name='payments_operation_one_success_per_leg'),
+                    models.UniqueConstraint(condition=models.Q(('outcome', 'approved'), models.Q(('provider_reference', ''), _negated=True)), fields=('provider', 'kind', 'provider_reference'), name='payments_operation_reference_once'),
+                    models.CheckConstraint(condition=models.Q(('amount_minor__gte', 0)), name='payments_operation_amount'),
+                    models.CheckConstraint(condition=models.Q(('concluded_at__isnull', True), models.Q(('ask_at__isnull', True), ('outcome__in', ['approved', 'declined', 'rejected'])), _connector='OR'), name='payments_operation_concluded_is_final'),
+                ],
+            },
         ),
         migrations.CreateModel(
             name='ProviderWebhook',
@@ -145,6 +193,15 @@ class Migration(migrations.Migration):
                 ('merchant', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='vendors.merchant')),
                 ('operation', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='webhooks', to='payments.provideroperation')),
             ],
+            options={
+                'indexes': [
+                    models.Index(condition=models.Q(('state__in', ['received', 'failed'])), fields=['received_at'], name='payments_providerwebhook_open'),
+                    models.Index(fields=['merchant', 'id'], name='payments_providerwebhook_mer'),
+                ],
+                'constraints': [
+                    models.UniqueConstraint(condition=models.Q(('is_verified', True)), fields=('provider', 'event_id'), name='payments_providerwebhook_once'),
+                ],
+            },
         ),
         migrations.CreateModel(
             name='Refund',
@@ -173,6 +230,17 @@ class Migration(migrations.Migration):
                 ('merchant', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='vendors.merchant')),
                 ('payment', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='refunds', to='payments.payment')),
             ],
+            options={
+                'indexes': [
+                    models.Index(fields=['merchant', 'id'], name='payments_refund_by_merchant'),
+                    models.Index(fields=['merchant', 'state', 'id'], name='payments_refund_by_state'),
+                ],
+                'constraints': [
+                    models.UniqueConstraint(fields=('merchant', 'number'), name='payments_refund_number'),
+                    models.UniqueConstraint(condition=models.Q(('merchant_reference__isnull', False)), fields=('merchant', 'merchant_reference'), name='payments_refund_merchant_reference'),
+                    models.CheckConstraint(condition=models.Q(('amount_minor__gt', 0), ('currency__regex', '^[A-Z]{3}$')), name='payments_refund_amount_positive'),
+                ],
+            },
             bases=(django_fsm.FSMModelMixin, models.Model),
         ),
         migrations.CreateModel(
@@ -185,6 +253,12 @@ class Migration(migrations.Migration):
                 ('refund', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='shares', to='payments.refund')),
                 ('transaction', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='refund_shares', to='payments.paymenttransaction')),
             ],
+            options={
+                'constraints': [
+                    models.UniqueConstraint(fields=('refund', 'transaction'), name='payments_refundshare_one_per_share'),
+                    models.CheckConstraint(condition=models.Q(('amount_minor__gt', 0), ('commission_back_minor__gte', 0), ('commission_back_minor__lte', models.F('amount_minor'))), name='payments_refundshare_amounts'),
+                ],
+            },
         ),
         migrations.CreateModel(
             name='NumberCounter',
@@ -198,165 +272,5 @@ class Migration(migrations.Migration):
             options={
                 'constraints': [models.UniqueConstraint(fields=('merchant', 'kind', 'year'), name='payments_numbercounter_one_per_year')],
             },
-        ),
-        migrations.AddIndex(
-            model_name='payment',
-            index=models.Index(fields=['merchant', 'id'], name='payments_payment_by_merchant'),
-        ),
-        migrations.AddIndex(
-            model_name='payment',
-            index=models.Index(fields=['merchant', 'order_ref', 'id'], name='payments_payment_by_order'),
-        ),
-        migrations.AddIndex(
-            model_name='payment',
-            index=models.Index(fields=['merchant', 'customer_ref', 'id'], name='payments_payment_by_customer'),
-        ),
-        migrations.AddIndex(
-            model_name='payment',
-            index=models.Index(fields=['merchant', 'state', 'id'], name='payments_payment_by_state'),
-        ),
-        migrations.AddIndex(
-            model_name='payment',
-            index=models.Index(condition=models.Q(('provider_reference', ''), _negated=True), fields=['provider_reference'], name='payments_payment_by_provider'),
-        ),
-        migrations.AddIndex(
-            model_name='payment',
-            index=models.Index(condition=models.Q(('state__in', ['created', 'authorized', 'partly_captured'])), fields=['expires_at'], name='payments_payment_expiring'),
-        ),
-        migrations.AddIndex(
-            model_name='payment',
-            index=models.Index(condition=models.Q(('state', 'captured')), fields=['captured_at'], name='payments_payment_completing'),
-        ),
-        migrations.AddConstraint(
-            model_name='payment',
-            constraint=models.UniqueConstraint(fields=('merchant', 'number'), name='payments_payment_number'),
-        ),
-        migrations.AddConstraint(
-            model_name='payment',
-            constraint=models.UniqueConstraint(condition=models.Q(('merchant_reference__isnull', False)), fields=('merchant', 'merchant_reference'), name='payments_payment_merchant_reference'),
-        ),
-        migrations.AddConstraint(
-            model_name='payment',
-            constraint=models.CheckConstraint(condition=models.Q(('amount_minor__gt', 0), ('currency__regex', '^[A-Z]{3}$')), name='payments_payment_amount_positive'),
-        ),
-        migrations.AddConstraint(
-            model_name='payment',
-            constraint=models.CheckConstraint(condition=models.Q(('authorized_minor__gte', 0), ('authorized_minor__lte', models.F('amount_minor'))), name='payments_payment_authorized_within_amount'),
-        ),
-        migrations.AddConstraint(
-            model_name='payment',
-            constraint=models.CheckConstraint(condition=models.Q(('captured_minor__gte', 0), ('capturing_minor__gte', 0), ('authorized_minor__gte', django.db.models.expressions.CombinedExpression(models.F('captured_minor'), '+', models.F('capturing_minor')))), name='payments_payment_captured_within_authorized'),
-        ),
-        migrations.AddConstraint(
-            model_name='payment',
-            constraint=models.CheckConstraint(condition=models.Q(('is_voiding', False), ('capturing_minor', 0), _connector='OR'), name='payments_payment_void_excludes_capture'),
-        ),
-        migrations.AddConstraint(
-            model_name='payment',
-            constraint=models.CheckConstraint(condition=models.Q(('refunded_minor__gte', 0), ('refunding_minor__gte', 0), ('captured_minor__gte', django.db.models.expressions.CombinedExpression(models.F('refunded_minor'), '+', models.F('refunding_minor')))), name='payments_payment_refunded_within_captured'),
-        ),
-        migrations.AddIndex(
-            model_name='paymenttransaction',
-            index=models.Index(fields=['merchant', 'id'], name='payments_ptx_by_merchant'),
-        ),
-        migrations.AddIndex(
-            model_name='paymenttransaction',
-            index=models.Index(fields=['vendor', 'id'], name='payments_ptx_by_vendor'),
-        ),
-        migrations.AddConstraint(
-            model_name='paymenttransaction',
-            constraint=models.UniqueConstraint(fields=('payment', 'vendor'), name='payments_paymenttransaction_one_per_vendor'),
-        ),
-        migrations.AddConstraint(
-            model_name='paymenttransaction',
-            constraint=models.CheckConstraint(condition=models.Q(('amount_minor__gt', 0)), name='payments_paymenttransaction_amount_positive'),
-        ),
-        migrations.AddConstraint(
-            model_name='paymenttransaction',
-            constraint=models.CheckConstraint(condition=models.Q(('captured_minor__gte', 0), ('captured_minor__lte', models.F('amount_minor')), ('refunded_minor__gte', 0), ('refunding_minor__gte', 0), ('captured_minor__gte', django.db.models.expressions.CombinedExpression(models.F('refunding_minor'), '+', models.F('refunded_minor')))), name='payments_paymenttransaction_amounts_nest'),
-        ),
-        migrations.AddConstraint(
-            model_name='paymenttransaction',
-            constraint=models.CheckConstraint(condition=models.Q(('commission_minor__gte', 0), ('commission_minor__lte', models.F('amount_minor')), ('commission_captured_minor__gte', 0), ('commission_captured_minor__lte', models.F('commission_minor')), ('commission_captured_minor__lte', models.F('captured_minor')), ('commission_refunded_minor__gte', 0), ('commission_refunded_minor__lte', models.F('commission_captured_minor'))), name='payments_paymenttransaction_commission_nests'),
-        ),
-        migrations.AddIndex(
-            model_name='provideroperation',
-            index=models.Index(condition=models.Q(('ask_at__isnull', False), ('concluded_at__isnull', True)), fields=['ask_at'], name='payments_operation_to_ask'),
-        ),
-        migrations.AddIndex(
-            model_name='provideroperation',
-            index=models.Index(condition=models.Q(('concluded_at__isnull', True)), fields=['payment'], name='payments_operation_open'),
-        ),
-        migrations.AddIndex(
-            model_name='provideroperation',
-            index=models.Index(fields=['subject_type', 'subject_id'], name='payments_operation_by_subject'),
-        ),
-        migrations.AddIndex(
-            model_name='provideroperation',
-            index=models.Index(condition=models.Q(('concluded_at__isnull', True)), fields=['created_at'], name='payments_operation_age'),
-        ),
-        migrations.AddConstraint(
-            model_name='provideroperation',
-            constraint=models.UniqueConstraint(fields=('idempotency_key',), name='payments_operation_key_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='provideroperation',
-            constraint=models.UniqueConstraint(condition=models.Q(('concluded_at__isnull', True)), fields=('subject_type', 'subject_id', 'leg'), name='payments_operation_one_open_per_leg'),
-        ),
-        migrations.AddConstraint(
-            model_name='provideroperation',
-            constraint=models.UniqueConstraint(condition=models.Q(('outcome', 'approved')), fields=('subject_type', 'subject_id', 'leg'), name='payments_operation_one_success_per_leg'),
-        ),
-        migrations.AddConstraint(
-            model_name='provideroperation',
-            constraint=models.UniqueConstraint(condition=models.Q(('outcome', 'approved'), models.Q(('provider_reference', ''), _negated=True)), fields=('provider', 'kind', 'provider_reference'), name='payments_operation_reference_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='provideroperation',
-            constraint=models.CheckConstraint(condition=models.Q(('amount_minor__gte', 0)), name='payments_operation_amount'),
-        ),
-        migrations.AddConstraint(
-            model_name='provideroperation',
-            constraint=models.CheckConstraint(condition=models.Q(('concluded_at__isnull', True), models.Q(('ask_at__isnull', True), ('outcome__in', ['approved', 'declined', 'rejected'])), _connector='OR'), name='payments_operation_concluded_is_final'),
-        ),
-        migrations.AddIndex(
-            model_name='providerwebhook',
-            index=models.Index(condition=models.Q(('state__in', ['received', 'failed'])), fields=['received_at'], name='payments_providerwebhook_open'),
-        ),
-        migrations.AddIndex(
-            model_name='providerwebhook',
-            index=models.Index(fields=['merchant', 'id'], name='payments_providerwebhook_mer'),
-        ),
-        migrations.AddConstraint(
-            model_name='providerwebhook',
-            constraint=models.UniqueConstraint(condition=models.Q(('is_verified', True)), fields=('provider', 'event_id'), name='payments_providerwebhook_once'),
-        ),
-        migrations.AddIndex(
-            model_name='refund',
-            index=models.Index(fields=['merchant', 'id'], name='payments_refund_by_merchant'),
-        ),
-        migrations.AddIndex(
-            model_name='refund',
-            index=models.Index(fields=['merchant', 'state', 'id'], name='payments_refund_by_state'),
-        ),
-        migrations.AddConstraint(
-            model_name='refund',
-            constraint=models.UniqueConstraint(fields=('merchant', 'number'), name='payments_refund_number'),
-        ),
-        migrations.AddConstraint(
-            model_name='refund',
-            constraint=models.UniqueConstraint(condition=models.Q(('merchant_reference__isnull', False)), fields=('merchant', 'merchant_reference'), name='payments_refund_merchant_reference'),
-        ),
-        migrations.AddConstraint(
-            model_name='refund',
-            constraint=models.CheckConstraint(condition=models.Q(('amount_minor__gt', 0), ('currency__regex', '^[A-Z]{3}$')), name='payments_refund_amount_positive'),
-        ),
-        migrations.AddConstraint(
-            model_name='refundshare',
-            constraint=models.UniqueConstraint(fields=('refund', 'transaction'), name='payments_refundshare_one_per_share'),
-        ),
-        migrations.AddConstraint(
-            model_name='refundshare',
-            constraint=models.CheckConstraint(condition=models.Q(('amount_minor__gt', 0), ('commission_back_minor__gte', 0), ('commission_back_minor__lte', models.F('amount_minor'))), name='payments_refundshare_amounts'),
         ),
     ]

@@ -40,6 +40,10 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'refused callbacks',
                 'verbose_name_plural': 'refused callbacks',
+                'constraints': [
+                    models.UniqueConstraint(fields=('provider', 'day', 'source'), name='payments_refusedcallbacks_once'),
+                    models.CheckConstraint(condition=models.Q(('kept__lte', models.F('seen'))), name='payments_refusedcallbacks_kept'),
+                ],
             },
         ),
         migrations.AddField(
@@ -91,13 +95,5 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='providerwebhook',
             constraint=models.CheckConstraint(condition=models.Q(models.Q(('apply_at__isnull', False), ('state', 'received')), models.Q(models.Q(('state', 'received'), _negated=True), ('apply_at__isnull', True)), _connector='OR'), name='payments_providerwebhook_waits'),
-        ),
-        migrations.AddConstraint(
-            model_name='refusedcallbacks',
-            constraint=models.UniqueConstraint(fields=('provider', 'day', 'source'), name='payments_refusedcallbacks_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='refusedcallbacks',
-            constraint=models.CheckConstraint(condition=models.Q(('kept__lte', models.F('seen'))), name='payments_refusedcallbacks_kept'),
         ),
     ]

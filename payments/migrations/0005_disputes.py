@@ -46,6 +46,16 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField()),
                 ('closed_at', models.DateTimeField(blank=True, null=True)),
             ],
+            options={
+                'indexes': [
+                    models.Index(condition=models.Q(('state__in', ['inquiry', 'chargeback', 'pre_arbitration'])), fields=['due_at'], name='payments_dispute_due'),
+                ],
+                'constraints': [
+                    models.UniqueConstraint(fields=('provider', 'provider_reference'), name='payments_dispute_once'),
+                    models.CheckConstraint(condition=models.Q(('amount_minor__gt', 0), ('currency__regex', '^[A-Z]{3}$')), name='payments_dispute_amount_positive'),
+                    models.CheckConstraint(condition=models.Q(('withheld_minor__gte', 0), ('withheld_minor__lte', models.F('amount_minor')), ('covered_minor__gte', 0), ('covered_minor__lte', models.F('withheld_minor')), ('settled_minor__gte', 0), ('settled_minor__lte', models.F('withheld_minor'))), name='payments_dispute_amounts_nest'),
+                ],
+            },
             bases=(django_fsm.FSMModelMixin, models.Model),
         ),
         migrations.CreateModel(
@@ -64,6 +74,9 @@ class Migration(migrations.Migration):
             ],
             options={
                 'verbose_name_plural': 'dispute evidence',
+                'constraints': [
+                    models.CheckConstraint(condition=models.Q(models.Q(('text', ''), models.Q(('sha256', ''), _negated=True), ('size_bytes__gt', 0)), models.Q(models.Q(('text', ''), _negated=True), ('sha256', ''), ('size_bytes', 0)), _connector='OR'), name='payments_disputeevidence_file_or_text'),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -75,6 +88,11 @@ class Migration(migrations.Migration):
                 ('commission_back_minor', models.BigIntegerField(default=0)),
                 ('commission_kept_minor', models.BigIntegerField(default=0)),
             ],
+            options={
+                'constraints': [
+                    models.CheckConstraint(condition=models.Q(('commission_back_minor__gte', 0), ('commission_kept_minor__gte', 0), ('amount_minor__gte', django.db.models.expressions.CombinedExpression(models.F('commission_back_minor'), '+', models.F('commission_kept_minor')))), name='payments_disputeshare_amounts'),
+                ],
+            },
         ),
         migrations.RemoveConstraint(
             model_name='payment',
@@ -186,37 +204,13 @@ class Migration(migrations.Migration):
             model_name='dispute',
             index=models.Index(fields=['merchant', 'state', 'id'], name='payments_dispute_by_state'),
         ),
-        migrations.AddIndex(
-            model_name='dispute',
-            index=models.Index(condition=models.Q(('state__in', ['inquiry', 'chargeback', 'pre_arbitration'])), fields=['due_at'], name='payments_dispute_due'),
-        ),
-        migrations.AddConstraint(
-            model_name='dispute',
-            constraint=models.UniqueConstraint(fields=('provider', 'provider_reference'), name='payments_dispute_once'),
-        ),
         migrations.AddConstraint(
             model_name='dispute',
             constraint=models.UniqueConstraint(fields=('merchant', 'number'), name='payments_dispute_number'),
         ),
         migrations.AddConstraint(
-            model_name='dispute',
-            constraint=models.CheckConstraint(condition=models.Q(('amount_minor__gt', 0), ('currency__regex', '^[A-Z]{3}$')), name='payments_dispute_amount_positive'),
-        ),
-        migrations.AddConstraint(
-            model_name='dispute',
-            constraint=models.CheckConstraint(condition=models.Q(('withheld_minor__gte', 0), ('withheld_minor__lte', models.F('amount_minor')), ('covered_minor__gte', 0), ('covered_minor__lte', models.F('withheld_minor')), ('settled_minor__gte', 0), ('settled_minor__lte', models.F('withheld_minor'))), name='payments_dispute_amounts_nest'),
-        ),
-        migrations.AddConstraint(
-            model_name='disputeevidence',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('text', ''), models.Q(('sha256', ''), _negated=True), ('size_bytes__gt', 0)), models.Q(models.Q(('text', ''), _negated=True), ('sha256', ''), ('size_bytes', 0)), _connector='OR'), name='payments_disputeevidence_file_or_text'),
-        ),
-        migrations.AddConstraint(
             model_name='disputeshare',
             constraint=models.UniqueConstraint(fields=('dispute', 'transaction'), name='payments_disputeshare_one_per_share'),
-        ),
-        migrations.AddConstraint(
-            model_name='disputeshare',
-            constraint=models.CheckConstraint(condition=models.Q(('commission_back_minor__gte', 0), ('commission_kept_minor__gte', 0), ('amount_minor__gte', django.db.models.expressions.CombinedExpression(models.F('commission_back_minor'), '+', models.F('commission_kept_minor')))), name='payments_disputeshare_amounts'),
         ),
         migrations.RunSQL(guard_sql("payments_dispute", "dispute"), unguard_sql("payments_dispute")),
     ]

@@ -74,6 +74,18 @@ class Migration(migrations.Migration):
                 ('removed_at', models.DateTimeField(blank=True, null=True)),
                 ('merchant', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='vendors.merchant')),
             ],
+            options={
+                'indexes': [
+                    models.Index(fields=['merchant', 'customer_ref', 'id'], name='payments_method_by_customer'),
+                    models.Index(condition=models.Q(('fingerprint', ''), _negated=True), fields=['merchant', 'fingerprint'], name='payments_method_by_fingerprint'),
+                ],
+                'constraints': [
+                    models.UniqueConstraint(condition=models.Q(('is_default', True)), fields=('merchant', 'customer_ref'), name='payments_method_one_default'),
+                    models.CheckConstraint(condition=models.Q(('removed_at__isnull', True), models.Q(('holder', ''), ('is_default', False), ('state', 'removed'), ('vault_token', '')), _connector='OR'), name='payments_method_removed_is_bare'),
+                    models.CheckConstraint(condition=models.Q(models.Q(('state', 'removed'), _negated=True), ('removed_at__isnull', False), _connector='OR'), name='payments_method_removed_has_time'),
+                    models.CheckConstraint(condition=models.Q(('last4__regex', '^.{0,4}$')), name='payments_method_last4'),
+                ],
+            },
             bases=(django_fsm.FSMModelMixin, models.Model),
         ),
         migrations.AddField(
@@ -91,6 +103,11 @@ class Migration(migrations.Migration):
                 ('merchant', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='vendors.merchant')),
                 ('method', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='provider_tokens', to='payments.paymentmethod')),
             ],
+            options={
+                'constraints': [
+                    models.UniqueConstraint(fields=('method', 'provider'), name='payments_providertoken_once'),
+                ],
+            },
         ),
         migrations.CreateModel(
             name='VaultRecord',
@@ -109,54 +126,17 @@ class Migration(migrations.Migration):
                 ('expires_at', models.DateTimeField(blank=True, null=True)),
                 ('merchant', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='vendors.merchant')),
             ],
-        ),
-        migrations.AddIndex(
-            model_name='paymentmethod',
-            index=models.Index(fields=['merchant', 'customer_ref', 'id'], name='payments_method_by_customer'),
-        ),
-        migrations.AddIndex(
-            model_name='paymentmethod',
-            index=models.Index(condition=models.Q(('fingerprint', ''), _negated=True), fields=['merchant', 'fingerprint'], name='payments_method_by_fingerprint'),
-        ),
-        migrations.AddConstraint(
-            model_name='paymentmethod',
-            constraint=models.UniqueConstraint(condition=models.Q(('is_default', True)), fields=('merchant', 'customer_ref'), name='payments_method_one_default'),
-        ),
-        migrations.AddConstraint(
-            model_name='paymentmethod',
-            constraint=models.CheckConstraint(condition=models.Q(('removed_at__isnull', True), models.Q(('holder', ''), ('is_default', False), ('state', 'removed'), ('vault_token', '')), _connector='OR'), name='payments_method_removed_is_bare'),
-        ),
-        migrations.AddConstraint(
-            model_name='paymentmethod',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state', 'removed'), _negated=True), ('removed_at__isnull', False), _connector='OR'), name='payments_method_removed_has_time'),
-        ),
-        migrations.AddConstraint(
-            model_name='paymentmethod',
-            constraint=models.CheckConstraint(condition=models.Q(('last4__regex', '^.{0,4}$')), name='payments_method_last4'),
-        ),
-        migrations.AddConstraint(
-            model_name='providertoken',
-            constraint=models.UniqueConstraint(fields=('method', 'provider'), name='payments_providertoken_once'),
-        ),
-        migrations.AddIndex(
-            model_name='vaultrecord',
-            index=models.Index(condition=models.Q(('erased_at__isnull', True)), fields=['key_id', 'id'], name='payments_vaultrecord_by_key'),
-        ),
-        migrations.AddIndex(
-            model_name='vaultrecord',
-            index=models.Index(condition=models.Q(('erased_at__isnull', True)), fields=['expires_at'], name='payments_vaultrecord_expiring'),
-        ),
-        migrations.AddIndex(
-            model_name='vaultrecord',
-            index=models.Index(fields=['fingerprint'], name='payments_vaultrecord_same'),
-        ),
-        migrations.AddConstraint(
-            model_name='vaultrecord',
-            constraint=models.UniqueConstraint(fields=('token',), name='payments_vaultrecord_token_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='vaultrecord',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('ciphertext__isnull', False), ('erased_at__isnull', True), ('nonce__isnull', False), ('wrapped_key__isnull', False)), models.Q(('ciphertext__isnull', True), ('erased_at__isnull', False), ('nonce__isnull', True), ('wrapped_key__isnull', True)), _connector='OR'), name='payments_vaultrecord_whole_or_erased'),
+            options={
+                'indexes': [
+                    models.Index(condition=models.Q(('erased_at__isnull', True)), fields=['key_id', 'id'], name='payments_vaultrecord_by_key'),
+                    models.Index(condition=models.Q(('erased_at__isnull', True)), fields=['expires_at'], name='payments_vaultrecord_expiring'),
+                    models.Index(fields=['fingerprint'], name='payments_vaultrecord_same'),
+                ],
+                'constraints': [
+                    models.UniqueConstraint(fields=('token',), name='payments_vaultrecord_token_once'),
+                    models.CheckConstraint(condition=models.Q(models.Q(('ciphertext__isnull', False), ('erased_at__isnull', True), ('nonce__isnull', False), ('wrapped_key__isnull', False)), models.Q(('ciphertext__isnull', True), ('erased_at__isnull', False), ('nonce__isnull', True), ('wrapped_key__isnull', True)), _connector='OR'), name='payments_vaultrecord_whole_or_erased'),
+                ],
+            },
         ),
         migrations.RunSQL(
             guard_sql('payments_paymentmethod', 'payment_method'), unguard_sql('payments_paymentmethod')

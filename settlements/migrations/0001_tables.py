@@ -39,6 +39,14 @@ class Migration(migrations.Migration):
             ],
             options={
                 'verbose_name': 'bank statement',
+                'indexes': [
+                    models.Index(fields=['merchant', 'account', 'currency', 'closed_on'], name='settlements_statement_chain'),
+                ],
+                'constraints': [
+                    models.UniqueConstraint(condition=models.Q(('state', 'accepted')), fields=('merchant', 'account', 'currency', 'reference'), name='settlements_statement_accepted_once'),
+                    models.UniqueConstraint(fields=('merchant', 'content_hash'), name='settlements_statement_content_once'),
+                    models.CheckConstraint(condition=models.Q(models.Q(('state', 'accepted'), _negated=True), models.Q(('closed_on__isnull', False), ('closing_minor__isnull', False), ('opening_minor__isnull', False)), _connector='OR'), name='settlements_statement_accepted_is_whole'),
+                ],
             },
             bases=(django_fsm.FSMModelMixin, models.Model),
         ),
@@ -59,6 +67,9 @@ class Migration(migrations.Migration):
             ],
             options={
                 'verbose_name_plural': 'matches',
+                'constraints': [
+                    models.UniqueConstraint(condition=models.Q(('report', ''), _negated=True), fields=('merchant', 'provider', 'report'), name='settlements_match_report_once'),
+                ],
             },
             bases=(django_fsm.FSMModelMixin, models.Model),
         ),
@@ -93,6 +104,14 @@ class Migration(migrations.Migration):
                 ('paid_at', models.DateTimeField(blank=True, null=True)),
                 ('merchant', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='vendors.merchant')),
             ],
+            options={
+                'indexes': [
+                    models.Index(condition=models.Q(('state', 'paid')), fields=['merchant', 'currency'], name='settlements_payout_to_match'),
+                ],
+                'constraints': [
+                    models.CheckConstraint(condition=models.Q(('amount_minor__gt', 0)), name='settlements_payout_pays'),
+                ],
+            },
             bases=(django_fsm.FSMModelMixin, models.Model),
         ),
         migrations.AddField(
@@ -149,6 +168,17 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'settlement',
                 'verbose_name_plural': 'settlements',
+                'indexes': [
+                    models.Index(fields=['vendor', 'currency', 'id'], name='settlements_batch_by_vendor'),
+                    models.Index(condition=models.Q(('state', 'closed')), fields=['merchant', 'id'], name='settlements_batch_due'),
+                ],
+                'constraints': [
+                    models.UniqueConstraint(fields=('merchant', 'vendor', 'currency', 'business_date', 'sequence'), name='settlements_batch_sequence_once'),
+                    models.UniqueConstraint(fields=('merchant', 'number'), name='settlements_batch_number_once'),
+                    models.CheckConstraint(condition=models.Q(('net_minor', django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(models.F('gross_minor'), '-', models.F('commission_minor')), '-', models.F('refunds_minor')), '+', models.F('other_minor')), '-', models.F('recovered_minor')))), name='settlements_batch_foots'),
+                    models.CheckConstraint(condition=models.Q(models.Q(('net_minor__lte', 0), ('state', 'carried')), models.Q(models.Q(('state', 'carried'), _negated=True), ('net_minor__gt', 0)), _connector='OR'), name='settlements_batch_pays_only_what_is_owed'),
+                    models.CheckConstraint(condition=models.Q(('recovered_minor__gte', 0)), name='settlements_batch_recovers'),
+                ],
             },
             bases=(django_fsm.FSMModelMixin, models.Model),
         ),
@@ -167,6 +197,11 @@ class Migration(migrations.Migration):
                 ('amount_minor', models.BigIntegerField()),
                 ('batch', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='lines', to='settlements.settlementbatch')),
             ],
+            options={
+                'constraints': [
+                    models.UniqueConstraint(fields=('entry_id', 'line'), name='settlements_line_in_one_batch'),
+                ],
+            },
         ),
         migrations.CreateModel(
             name='StatementLine',
@@ -188,6 +223,10 @@ class Migration(migrations.Migration):
             ],
             options={
                 'verbose_name': 'statement line',
+                'constraints': [
+                    models.UniqueConstraint(fields=('merchant', 'content_hash'), name='settlements_line_once'),
+                    models.UniqueConstraint(fields=('statement', 'line_no'), name='settlements_line_no_once'),
+                ],
             },
         ),
         migrations.AddField(
@@ -217,55 +256,15 @@ class Migration(migrations.Migration):
                 ('run', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='breaks', to='settlements.reconciliationrun')),
                 ('line', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='breaks', to='settlements.statementline')),
             ],
+            options={
+                'indexes': [
+                    models.Index(condition=models.Q(('state', 'open')), fields=['merchant', 'id'], name='settlements_break_to_resolve'),
+                ],
+                'constraints': [
+                    models.UniqueConstraint(condition=models.Q(('state', 'open')), fields=('merchant', 'reason', 'key'), name='settlements_break_open_once'),
+                ],
+            },
             bases=(django_fsm.FSMModelMixin, models.Model),
-        ),
-        migrations.AddIndex(
-            model_name='bankstatement',
-            index=models.Index(fields=['merchant', 'account', 'currency', 'closed_on'], name='settlements_statement_chain'),
-        ),
-        migrations.AddConstraint(
-            model_name='bankstatement',
-            constraint=models.UniqueConstraint(condition=models.Q(('state', 'accepted')), fields=('merchant', 'account', 'currency', 'reference'), name='settlements_statement_accepted_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='bankstatement',
-            constraint=models.UniqueConstraint(fields=('merchant', 'content_hash'), name='settlements_statement_content_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='bankstatement',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state', 'accepted'), _negated=True), models.Q(('closed_on__isnull', False), ('closing_minor__isnull', False), ('opening_minor__isnull', False)), _connector='OR'), name='settlements_statement_accepted_is_whole'),
-        ),
-        migrations.AddIndex(
-            model_name='settlementbatch',
-            index=models.Index(fields=['vendor', 'currency', 'id'], name='settlements_batch_by_vendor'),
-        ),
-        migrations.AddIndex(
-            model_name='settlementbatch',
-            index=models.Index(condition=models.Q(('state', 'closed')), fields=['merchant', 'id'], name='settlements_batch_due'),
-        ),
-        migrations.AddConstraint(
-            model_name='settlementbatch',
-            constraint=models.UniqueConstraint(fields=('merchant', 'vendor', 'currency', 'business_date', 'sequence'), name='settlements_batch_sequence_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='settlementbatch',
-            constraint=models.UniqueConstraint(fields=('merchant', 'number'), name='settlements_batch_number_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='settlementbatch',
-            constraint=models.CheckConstraint(condition=models.Q(('net_minor', django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(models.F('gross_minor'), '-', models.F('commission_minor')), '-', models.F('refunds_minor')), '+', models.F('other_minor')), '-', models.F('recovered_minor')))), name='settlements_batch_foots'),
-        ),
-        migrations.AddConstraint(
-            model_name='settlementbatch',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('net_minor__lte', 0), ('state', 'carried')), models.Q(models.Q(('state', 'carried'), _negated=True), ('net_minor__gt', 0)), _connector='OR'), name='settlements_batch_pays_only_what_is_owed'),
-        ),
-        migrations.AddConstraint(
-            model_name='settlementbatch',
-            constraint=models.CheckConstraint(condition=models.Q(('recovered_minor__gte', 0)), name='settlements_batch_recovers'),
-        ),
-        migrations.AddIndex(
-            model_name='payout',
-            index=models.Index(condition=models.Q(('state', 'paid')), fields=['merchant', 'currency'], name='settlements_payout_to_match'),
         ),
         migrations.AddConstraint(
             model_name='payout',
@@ -276,35 +275,7 @@ class Migration(migrations.Migration):
             constraint=models.UniqueConstraint(condition=models.Q(('state', 'failed'), _negated=True), fields=('batch',), name='settlements_payout_one_live_per_batch'),
         ),
         migrations.AddConstraint(
-            model_name='payout',
-            constraint=models.CheckConstraint(condition=models.Q(('amount_minor__gt', 0)), name='settlements_payout_pays'),
-        ),
-        migrations.AddConstraint(
-            model_name='batchline',
-            constraint=models.UniqueConstraint(fields=('entry_id', 'line'), name='settlements_line_in_one_batch'),
-        ),
-        migrations.AddConstraint(
-            model_name='statementline',
-            constraint=models.UniqueConstraint(fields=('merchant', 'content_hash'), name='settlements_line_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='statementline',
-            constraint=models.UniqueConstraint(fields=('statement', 'line_no'), name='settlements_line_no_once'),
-        ),
-        migrations.AddConstraint(
             model_name='match',
             constraint=models.CheckConstraint(condition=models.Q(models.Q(('kind', 'payout'), ('payout__isnull', False), ('report', '')), models.Q(('kind', 'funding'), ('payout__isnull', True), models.Q(('report', ''), _negated=True)), _connector='OR'), name='settlements_match_has_its_other_side'),
-        ),
-        migrations.AddConstraint(
-            model_name='match',
-            constraint=models.UniqueConstraint(condition=models.Q(('report', ''), _negated=True), fields=('merchant', 'provider', 'report'), name='settlements_match_report_once'),
-        ),
-        migrations.AddIndex(
-            model_name='break',
-            index=models.Index(condition=models.Q(('state', 'open')), fields=['merchant', 'id'], name='settlements_break_to_resolve'),
-        ),
-        migrations.AddConstraint(
-            model_name='break',
-            constraint=models.UniqueConstraint(condition=models.Q(('state', 'open')), fields=('merchant', 'reason', 'key'), name='settlements_break_open_once'),
         ),
     ]

@@ -45,6 +45,17 @@ class Migration(migrations.Migration):
             ],
             options={
                 'db_table': 'subscriptions_invoice',
+                'indexes': [
+                    models.Index(fields=['merchant', 'state', 'due_at'], name='subscriptions_invoice_due'),
+                    models.Index(condition=models.Q(('state', 'open')), fields=['next_try_at'], name='subscriptions_invoice_collect'),
+                ],
+                'constraints': [
+                    models.UniqueConstraint(condition=models.Q(('number__isnull', False)), fields=('merchant', 'number'), name='subscriptions_invoice_number'),
+                    models.CheckConstraint(condition=models.Q(('paid_minor__gte', 0), ('paid_minor__lte', models.F('total_minor')), ('total_minor__gte', 0)), name='subscriptions_invoice_paid_within_total'),
+                    models.CheckConstraint(condition=models.Q(models.Q(('state', 'paid'), _negated=True), ('paid_minor', models.F('total_minor')), _connector='OR'), name='subscriptions_invoice_paid_in_full'),
+                    models.CheckConstraint(condition=models.Q(('state__in', ['draft', 'void']), models.Q(('finalized_at__isnull', False), ('number__isnull', False)), _connector='OR'), name='subscriptions_invoice_final_has_a_number'),
+                    models.CheckConstraint(condition=models.Q(('period_end__gt', models.F('period_start'))), name='subscriptions_invoice_period_forward'),
+                ],
             },
             bases=(django_fsm.FSMModelMixin, models.Model),
         ),
@@ -83,6 +94,11 @@ class Migration(migrations.Migration):
             ],
             options={
                 'db_table': 'subscriptions_plan',
+                'constraints': [
+                    models.UniqueConstraint(fields=('merchant', 'code'), name='subscriptions_plan_code'),
+                    models.CheckConstraint(condition=models.Q(('amount_minor__gte', 0), ('currency__regex', '^[A-Z]{3}$')), name='subscriptions_plan_amount_not_negative'),
+                    models.CheckConstraint(condition=models.Q(('interval__in', ['day', 'week', 'month', 'year']), ('interval_count__gte', 1), ('interval_count__lte', 366)), name='subscriptions_plan_period_is_sensible'),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -113,6 +129,19 @@ class Migration(migrations.Migration):
             ],
             options={
                 'db_table': 'subscriptions_subscription',
+                'indexes': [
+                    models.Index(fields=['merchant', 'customer_ref', 'id'], name='subscriptions_sub_by_customer'),
+                    models.Index(fields=['merchant', 'state', 'id'], name='subscriptions_sub_by_state'),
+                    models.Index(condition=models.Q(('state', 'active')), fields=['period_end'], name='subscriptions_sub_renewing'),
+                    models.Index(condition=models.Q(('state', 'trialing')), fields=['trial_end'], name='subscriptions_sub_converting'),
+                ],
+                'constraints': [
+                    models.UniqueConstraint(condition=models.Q(('merchant_reference__isnull', False)), fields=('merchant', 'merchant_reference'), name='subscriptions_subscription_reference'),
+                    models.CheckConstraint(condition=models.Q(('period_end__gt', models.F('period_start'))), name='subscriptions_subscription_period_runs_forward'),
+                    models.CheckConstraint(condition=models.Q(('anchor_day__gte', 1), ('anchor_day__lte', 31), ('quantity__gte', 1)), name='subscriptions_subscription_figures_are_sensible'),
+                    models.CheckConstraint(condition=models.Q(models.Q(('state', 'trialing'), _negated=True), ('trial_end__isnull', False), _connector='OR'), name='subscriptions_subscription_trial_has_an_end'),
+                    models.CheckConstraint(condition=models.Q(models.Q(('ended_at__isnull', False), ('state__in', ['cancelled', 'expired'])), models.Q(models.Q(('state__in', ['cancelled', 'expired']), _negated=True), ('ended_at__isnull', True)), _connector='OR'), name='subscriptions_subscription_ended_has_a_time'),
+                ],
             },
             bases=(django_fsm.FSMModelMixin, models.Model),
         ),
@@ -140,83 +169,7 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.AddConstraint(
-            model_name='plan',
-            constraint=models.UniqueConstraint(fields=('merchant', 'code'), name='subscriptions_plan_code'),
-        ),
-        migrations.AddConstraint(
-            model_name='plan',
-            constraint=models.CheckConstraint(condition=models.Q(('amount_minor__gte', 0), ('currency__regex', '^[A-Z]{3}$')), name='subscriptions_plan_amount_not_negative'),
-        ),
-        migrations.AddConstraint(
-            model_name='plan',
-            constraint=models.CheckConstraint(condition=models.Q(('interval__in', ['day', 'week', 'month', 'year']), ('interval_count__gte', 1), ('interval_count__lte', 366)), name='subscriptions_plan_period_is_sensible'),
-        ),
-        migrations.AddIndex(
-            model_name='subscription',
-            index=models.Index(fields=['merchant', 'customer_ref', 'id'], name='subscriptions_sub_by_customer'),
-        ),
-        migrations.AddIndex(
-            model_name='subscription',
-            index=models.Index(fields=['merchant', 'state', 'id'], name='subscriptions_sub_by_state'),
-        ),
-        migrations.AddIndex(
-            model_name='subscription',
-            index=models.Index(condition=models.Q(('state', 'active')), fields=['period_end'], name='subscriptions_sub_renewing'),
-        ),
-        migrations.AddIndex(
-            model_name='subscription',
-            index=models.Index(condition=models.Q(('state', 'trialing')), fields=['trial_end'], name='subscriptions_sub_converting'),
-        ),
-        migrations.AddConstraint(
-            model_name='subscription',
-            constraint=models.UniqueConstraint(condition=models.Q(('merchant_reference__isnull', False)), fields=('merchant', 'merchant_reference'), name='subscriptions_subscription_reference'),
-        ),
-        migrations.AddConstraint(
-            model_name='subscription',
-            constraint=models.CheckConstraint(condition=models.Q(('period_end__gt', models.F('period_start'))), name='subscriptions_subscription_period_runs_forward'),
-        ),
-        migrations.AddConstraint(
-            model_name='subscription',
-            constraint=models.CheckConstraint(condition=models.Q(('anchor_day__gte', 1), ('anchor_day__lte', 31), ('quantity__gte', 1)), name='subscriptions_subscription_figures_are_sensible'),
-        ),
-        migrations.AddConstraint(
-            model_name='subscription',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state', 'trialing'), _negated=True), ('trial_end__isnull', False), _connector='OR'), name='subscriptions_subscription_trial_has_an_end'),
-        ),
-        migrations.AddConstraint(
-            model_name='subscription',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('ended_at__isnull', False), ('state__in', ['cancelled', 'expired'])), models.Q(models.Q(('state__in', ['cancelled', 'expired']), _negated=True), ('ended_at__isnull', True)), _connector='OR'), name='subscriptions_subscription_ended_has_a_time'),
-        ),
-        migrations.AddIndex(
-            model_name='invoice',
-            index=models.Index(fields=['merchant', 'state', 'due_at'], name='subscriptions_invoice_due'),
-        ),
-        migrations.AddIndex(
-            model_name='invoice',
-            index=models.Index(condition=models.Q(('state', 'open')), fields=['next_try_at'], name='subscriptions_invoice_collect'),
-        ),
-        migrations.AddConstraint(
             model_name='invoice',
             constraint=models.UniqueConstraint(condition=models.Q(('kind', 'period'), models.Q(('state', 'void'), _negated=True)), fields=('subscription', 'period_start'), name='subscriptions_invoice_once_per_period'),
-        ),
-        migrations.AddConstraint(
-            model_name='invoice',
-            constraint=models.UniqueConstraint(condition=models.Q(('number__isnull', False)), fields=('merchant', 'number'), name='subscriptions_invoice_number'),
-        ),
-        migrations.AddConstraint(
-            model_name='invoice',
-            constraint=models.CheckConstraint(condition=models.Q(('paid_minor__gte', 0), ('paid_minor__lte', models.F('total_minor')), ('total_minor__gte', 0)), name='subscriptions_invoice_paid_within_total'),
-        ),
-        migrations.AddConstraint(
-            model_name='invoice',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state', 'paid'), _negated=True), ('paid_minor', models.F('total_minor')), _connector='OR'), name='subscriptions_invoice_paid_in_full'),
-        ),
-        migrations.AddConstraint(
-            model_name='invoice',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['draft', 'void']), models.Q(('finalized_at__isnull', False), ('number__isnull', False)), _connector='OR'), name='subscriptions_invoice_final_has_a_number'),
-        ),
-        migrations.AddConstraint(
-            model_name='invoice',
-            constraint=models.CheckConstraint(condition=models.Q(('period_end__gt', models.F('period_start'))), name='subscriptions_invoice_period_forward'),
         ),
     ]

@@ -46,6 +46,11 @@ class Migration(migrations.Migration):
                 ('recorded_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
                 ('merchant', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='api_keys', to='vendors.merchant')),
             ],
+            options={
+                'constraints': [
+                    models.CheckConstraint(condition=models.Q(('mode__in', ['sandbox', 'live'])), name='vendors_key_mode_is_known'),
+                ],
+            },
         ),
         migrations.CreateModel(
             name='Vendor',
@@ -62,6 +67,14 @@ class Migration(migrations.Migration):
                 ('occurred_at', models.DateTimeField(help_text='When the vendor was opened.')),
                 ('merchant', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='vendors', to='vendors.merchant')),
             ],
+            options={
+                'indexes': [
+                    models.Index(fields=['merchant', 'id'], name='vendors_vendor_by_merchant'),
+                ],
+                'constraints': [
+                    models.UniqueConstraint(fields=('merchant', 'external_id'), name='vendors_vendor_external_id_once'),
+                ],
+            },
             bases=(django_fsm.FSMModelMixin, models.Model),
         ),
         migrations.CreateModel(
@@ -81,6 +94,15 @@ class Migration(migrations.Migration):
                 ('merchant', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='commission_rules', to='vendors.merchant')),
                 ('vendor', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='commission_rules', to='vendors.vendor')),
             ],
+            options={
+                'constraints': [
+                    models.CheckConstraint(condition=models.Q(('rate_bps__lte', 10000)), name='vendors_rule_rate_is_at_most_the_whole'),
+                    models.CheckConstraint(condition=models.Q(('fixed_minor__gte', 0)), name='vendors_rule_fixed_part_is_not_negative'),
+                    models.CheckConstraint(condition=models.Q(('fixed_minor', 0), models.Q(('currency', ''), _negated=True), _connector='OR'), name='vendors_rule_fixed_part_has_a_currency'),
+                    models.CheckConstraint(condition=models.Q(('vendor__isnull', True), ('category', ''), _connector='OR'), name='vendors_rule_vendor_or_category'),
+                    models.CheckConstraint(condition=models.Q(('valid_to__isnull', True), ('valid_to__gt', models.F('valid_from')), _connector='OR'), name='vendors_rule_ends_after_it_begins'),
+                ],
+            },
         ),
         migrations.CreateModel(
             name='IdempotencyKey',
@@ -113,37 +135,5 @@ class Migration(migrations.Migration):
                 'indexes': [models.Index(condition=models.Q(('finished_at__isnull', True)), fields=['resume_at'], name='vendors_idempotency_unfinished'), models.Index(fields=['expires_at'], name='vendors_idempotency_expiry')],
                 'constraints': [models.UniqueConstraint(fields=('merchant', 'mode', 'key'), name='vendors_idempotency_key_once'), models.CheckConstraint(condition=models.Q(('key__regex', '^[!-~]{8,255}$')), name='vendors_idempotency_key_is_visible_ascii'), models.CheckConstraint(condition=models.Q(models.Q(('finished_at__isnull', True), ('response_body__isnull', True), ('response_status__isnull', True)), models.Q(('finished_at__isnull', False), ('response_body__isnull', False), ('response_status__gte', 200), ('response_status__lt', 500)), _connector='OR'), name='vendors_idempotency_finished_with_answer')],
             },
-        ),
-        migrations.AddConstraint(
-            model_name='apikey',
-            constraint=models.CheckConstraint(condition=models.Q(('mode__in', ['sandbox', 'live'])), name='vendors_key_mode_is_known'),
-        ),
-        migrations.AddIndex(
-            model_name='vendor',
-            index=models.Index(fields=['merchant', 'id'], name='vendors_vendor_by_merchant'),
-        ),
-        migrations.AddConstraint(
-            model_name='vendor',
-            constraint=models.UniqueConstraint(fields=('merchant', 'external_id'), name='vendors_vendor_external_id_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='commissionrule',
-            constraint=models.CheckConstraint(condition=models.Q(('rate_bps__lte', 10000)), name='vendors_rule_rate_is_at_most_the_whole'),
-        ),
-        migrations.AddConstraint(
-            model_name='commissionrule',
-            constraint=models.CheckConstraint(condition=models.Q(('fixed_minor__gte', 0)), name='vendors_rule_fixed_part_is_not_negative'),
-        ),
-        migrations.AddConstraint(
-            model_name='commissionrule',
-            constraint=models.CheckConstraint(condition=models.Q(('fixed_minor', 0), models.Q(('currency', ''), _negated=True), _connector='OR'), name='vendors_rule_fixed_part_has_a_currency'),
-        ),
-        migrations.AddConstraint(
-            model_name='commissionrule',
-            constraint=models.CheckConstraint(condition=models.Q(('vendor__isnull', True), ('category', ''), _connector='OR'), name='vendors_rule_vendor_or_category'),
-        ),
-        migrations.AddConstraint(
-            model_name='commissionrule',
-            constraint=models.CheckConstraint(condition=models.Q(('valid_to__isnull', True), ('valid_to__gt', models.F('valid_from')), _connector='OR'), name='vendors_rule_ends_after_it_begins'),
         ),
     ]
