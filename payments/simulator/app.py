@@ -23,6 +23,7 @@ from payments.simulator.laws import Call
 from payments.simulator.network import Network
 from payments.simulator.rate_feed import RateFeed
 from payments.simulator.requests import Request, call, read, text, whole
+from payments.simulator.settling import Settlements
 from payments.simulator.storage import Storage
 from payments.simulator.stripe.desk import Rules
 from payments.simulator.stripe.face import Asked, Keys, StripeFace
@@ -66,7 +67,8 @@ class Application:
             sends_callbacks=tells,
             challenge_seconds=options.challenge_seconds,
         )
-        self._bank = Bank(self._storage)
+        self._settlements = Settlements(self._storage)
+        self._bank = Bank(self._storage, [self._settlements])
         self._truth = Truth(self._storage)
         self._feed = RateFeed()
         self._deliverer = (
@@ -227,7 +229,7 @@ class Application:
 
     def _settlement_report(self, request: Request) -> Answer:
         after, limit = request.integer("after", 0), request.integer("limit", 1000)
-        return Answer(200, self._bank.settlement_report(request.arguments[0], after, limit))
+        return Answer(200, self._settlements.report(request.arguments[0], after, limit))
 
     def _close_day(self, request: Request) -> Answer:
         return Answer(200, {"data": self._bank.close_day(text(request.body(), "date"))})

@@ -1,46 +1,31 @@
-"""The sandbox bank: an account per currency, statements per closed day, reports behind their credits.
+"""The sandbox bank: an account per currency, and statements per closed day.
 
 Closing a day settles everything that is not settled yet, whatever its own date, and dates the lines with the
-closed day: first one line with the net of the captures (less fees) and refunds, then a line per transfer. A
-second close of the same day adds only what is new, as the next statement. A net of zero waits for the next.
+closed day: first one line per payer (payers.py) with the net that it pays, then a line per transfer. A second
+close of the same day adds only what is new, as the next statement. A net of zero waits for the next.
 """
 
 import sqlite3
-from dataclasses import dataclass
+import threading
+from collections.abc import Sequence
 from datetime import date
 
 from payments.simulator.camt import Line, Statement, statement_xml
 from payments.simulator.errors import Refused
-from payments.simulator.network import iso
+from payments.simulator.payers import Payer
 from payments.simulator.storage import Storage
 
 HOLDER = "Everycent Sandbox Platform"
-NETWORK_NAME = "VelocityPay Network"
 BANK_CODE = "70090100"
-REPORT_PAGE = 1000
-DISPUTED = "sum(CASE kind WHEN 'withdrawal' THEN amount WHEN 'reinstatement' THEN -amount ELSE 0 END)"
-
-
-@dataclass(frozen=True, slots=True)
-class _Net:
-    """The sums of one currency's unsettled captures and refunds."""
-
-    captured: int
-    fees: int
-    refunded: int
-    disputed: int
-    last_seq: int
-
-    @property
-    def net(self) -> int:
-        return self.captured - self.fees - self.refunded - self.disputed
 
 
 class Bank:
-    """The bank's face over the network's storage."""
+    """The bank's face over the network's storage, paid by the faces that hold money of ours."""
 
-    def __init__(self, storage: Storage) -> None:
+    def __init__(self, storage: Storage, payers: Sequence[Payer]) -> None:
         self._storage = storage
+        self._payers = tuple(payers)
+        self._one_close = threading.Lock()
 
     def accounts(self) -> list[dict[str, object]]:
         """All accounts with their balances; an account opens with its currency's first line."""
@@ -51,17 +36,16 @@ class Bank:
     def close_day(self, day: str) -> list[dict[str, object]]:
         """Settle and execute all that waits; the statements made by this call, one per currency with lines.
 
+        A statement that an earlier call began and did not live to write is finished first, as of its own day.
+
         :raises Refused: not an ISO date.
         """
         _check_date(day)
-        with self._storage.writing() as connection:
-            currencies = connection.execute(
-                "SELECT DISTINCT currency FROM operation WHERE settled_in IS NULL"
-                " AND status IN ('succeeded', 'paid')"
-                " AND kind IN ('capture', 'refund', 'transfer', 'withdrawal', 'reinstatement')"
-                " ORDER BY currency"
-            ).fetchall()
-            made = [_close_currency(connection, row["currency"], day) for row in currencies]
+        with self._one_close:
+            made = [self._finish(row) for row in self._begun()]
+            for currency in self._currencies():
+                self._begin(currency, day)
+            made += [self._finish(row) for row in self._begun()]
         return [summary for summary in made if summary]
 
     def statements(self, day: str | None) -> list[dict[str, object]]:
@@ -84,29 +68,41 @@ class Bank:
             raise Refused(404, "statement_not_found", "No such statement")
         return str(row["xml"])
 
-    def settlement_report(self, report_id: str, after: int, limit: int) -> dict[str, object]:
-        """The operations behind one funding line, paged by `after` (seq); fees and refunds lower the net.
-
-        :raises Refused: no such report.
-        """
-        size = max(1, min(limit, REPORT_PAGE))
+    def _currencies(self) -> list[str]:
         with self._storage.reading() as connection:
-            report = connection.execute(
-                "SELECT * FROM settlement_report WHERE id = ?", (report_id,)
-            ).fetchone()
-            if report is None:
-                raise Refused(404, "settlement_report_not_found", "No such settlement report")
             rows = connection.execute(
-                "SELECT seq, id, kind, idempotency_key, authorization_id, reference, amount, fee, currency,"
-                " made_at FROM operation WHERE settled_in = ? AND seq > ? ORDER BY seq LIMIT ?",
-                (report_id, after, size + 1),
+                "SELECT DISTINCT currency FROM operation WHERE settled_in IS NULL AND status = 'paid'"
+                " AND kind = 'transfer'"
             ).fetchall()
-            disputed = connection.execute(
-                f"SELECT {DISPUTED} FROM operation WHERE settled_in = ?",  # noqa: S608 - a constant
-                (report_id,),
-            ).fetchone()[0]
-        data = [dict(row) | {"made_at": iso(row["made_at"])} for row in rows[:size]]
-        return dict(report) | {"disputed": disputed or 0, "operations": data, "has_more": len(rows) > size}
+        waiting = {row["currency"] for row in rows}
+        return sorted(waiting.union(*(payer.unsettled() for payer in self._payers)))
+
+    def _begin(self, currency: str, day: str) -> None:
+        """Write down which statement is about to be made, before any payer settles for it."""
+        with self._storage.writing() as connection:
+            account = connection.execute(
+                "SELECT statements FROM account WHERE currency = ?", (currency,)
+            ).fetchone()
+            sequence = (account["statements"] if account else 0) + 1
+            connection.execute(
+                "INSERT INTO closing VALUES (?, ?, ?, ?)",
+                (currency, f"st_{currency.lower()}_{day.replace('-', '')}_{sequence}", sequence, day),
+            )
+
+    def _begun(self) -> list[sqlite3.Row]:
+        with self._storage.reading() as connection:
+            return connection.execute("SELECT * FROM closing ORDER BY currency").fetchall()
+
+    def _finish(self, closing: sqlite3.Row) -> dict[str, object] | None:
+        """Let every payer settle, then write the statement; all of it repeats with the same result."""
+        lines = []
+        for payer in self._payers:
+            paid = payer.settle(closing["currency"], closing["day"], closing["statement_id"])
+            if paid:
+                lines.append(Line(paid.net, paid.id, payer.payer_name, "", paid.remittance, paid.id))
+        with self._storage.writing() as connection:
+            connection.execute("DELETE FROM closing WHERE currency = ?", (closing["currency"],))
+            return _write(connection, closing, lines)
 
 
 def _check_date(day: str) -> None:
@@ -116,26 +112,26 @@ def _check_date(day: str) -> None:
         raise Refused(422, "bad_date", "A date is YYYY-MM-DD", param="date") from None
 
 
-def _close_currency(connection: sqlite3.Connection, currency: str, day: str) -> dict[str, object] | None:
-    account = _account(connection, currency)
-    sequence = account["statements"] + 1
-    statement_id = f"st_{currency.lower()}_{day.replace('-', '')}_{sequence}"
-    lines = _funding_line(connection, currency, day, statement_id, sequence)
-    lines += _transfer_lines(connection, currency, statement_id)
+def _write(
+    connection: sqlite3.Connection, closing: sqlite3.Row, funding: list[Line]
+) -> dict[str, object] | None:
+    currency, statement_id = closing["currency"], closing["statement_id"]
+    lines = [*funding, *_transfer_lines(connection, currency, statement_id)]
     if not lines:
         return None
-    opening = account["balance"]
-    closing = opening + sum(line.amount for line in lines)
+    account = _account(connection, currency)
+    sequence, day, opening = closing["sequence"], closing["day"], account["balance"]
+    balance = opening + sum(line.amount for line in lines)
     statement = Statement(
-        statement_id, sequence, day, account["iban"], HOLDER, currency, opening, closing, tuple(lines)
+        statement_id, sequence, day, account["iban"], HOLDER, currency, opening, balance, tuple(lines)
     )
     connection.execute(
-        "UPDATE account SET balance = ?, statements = ? WHERE currency = ?", (closing, sequence, currency)
+        "UPDATE account SET balance = ?, statements = ? WHERE currency = ?", (balance, sequence, currency)
     )
     row = connection.execute(
         "INSERT INTO statement (id, currency, date, sequence, opening, closing, lines, xml)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING *",
-        (statement_id, currency, day, sequence, opening, closing, len(lines), statement_xml(statement)),
+        (statement_id, currency, day, sequence, opening, balance, len(lines), statement_xml(statement)),
     ).fetchone()
     return _summary(row)
 
@@ -149,41 +145,6 @@ def _account(connection: sqlite3.Connection, currency: str) -> sqlite3.Row:
         (currency, f"acct_{currency.lower()}", f"DE{check:02d}{body}"),
     )
     return connection.execute("SELECT * FROM account WHERE currency = ?", (currency,)).fetchone()
-
-
-def _funding_line(
-    connection: sqlite3.Connection, currency: str, day: str, statement_id: str, sequence: int
-) -> list[Line]:
-    total = _unsettled(connection, currency)
-    if total is None or total.net == 0:
-        return []
-    report_id = f"sr_{currency.lower()}_{day.replace('-', '')}_{sequence}"
-    connection.execute(
-        "INSERT INTO settlement_report VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (report_id, statement_id, currency, day, total.captured, total.fees, total.refunded, total.net),
-    )
-    connection.execute(
-        "UPDATE operation SET settled_in = ? WHERE settled_in IS NULL AND status = 'succeeded'"
-        " AND kind IN ('capture', 'refund', 'withdrawal', 'reinstatement') AND currency = ? AND seq <= ?",
-        (report_id, currency, total.last_seq),
-    )
-    return [Line(total.net, report_id, NETWORK_NAME, "", f"VELOCITYPAY SETTLEMENT {report_id}", report_id)]
-
-
-def _unsettled(connection: sqlite3.Connection, currency: str) -> _Net | None:
-    row = connection.execute(
-        "SELECT sum(CASE kind WHEN 'capture' THEN amount ELSE 0 END) AS captured, sum(fee) AS fees,"  # noqa: S608
-        " sum(CASE kind WHEN 'refund' THEN amount ELSE 0 END) AS refunded,"
-        f" {DISPUTED} AS disputed, max(seq) AS last_seq"
-        " FROM operation WHERE settled_in IS NULL AND status = 'succeeded'"
-        " AND kind IN ('capture', 'refund', 'withdrawal', 'reinstatement') AND currency = ?",
-        (currency,),
-    ).fetchone()
-    return (
-        None
-        if row["last_seq"] is None
-        else _Net(row["captured"], row["fees"], row["refunded"], row["disputed"], row["last_seq"])
-    )
 
 
 def _transfer_lines(connection: sqlite3.Connection, currency: str, statement_id: str) -> list[Line]:

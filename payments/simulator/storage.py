@@ -111,6 +111,12 @@ CREATE TABLE IF NOT EXISTS account (
     balance INTEGER NOT NULL DEFAULT 0,
     statements INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS closing (
+    currency TEXT PRIMARY KEY,
+    statement_id TEXT NOT NULL,
+    sequence INTEGER NOT NULL,
+    day TEXT NOT NULL
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS settlement_report (
     id TEXT PRIMARY KEY,
     statement_id TEXT NOT NULL,
@@ -141,6 +147,7 @@ TABLES = (
     "dispute",
     "wish",
     "account",
+    "closing",
     "settlement_report",
     "statement",
 )

@@ -14,6 +14,7 @@ from payments.simulator.disputes import Disputes
 from payments.simulator.errors import Refused
 from payments.simulator.faults import Plan
 from payments.simulator.network import Call, Network
+from payments.simulator.settling import Settlements
 from payments.simulator.storage import Storage
 
 CURRENCIES = ("USD", "JPY", "KWD")
@@ -42,7 +43,7 @@ class SandboxNetwork(RuleBasedStateMachine):
         self.storage = Storage(Path(self.folder.name))
         disputes = Disputes(self.storage, pending_seconds=0.0, sends_callbacks=True)
         self.network = Network(self.storage, disputes, pending_seconds=0.0, sends_callbacks=True)
-        self.bank = Bank(self.storage)
+        self.bank = Bank(self.storage, [Settlements(self.storage)])
         self.token = str(self.network.make_card_token("4242424242424242", 12, 2040, "123")["token"])
         self.keys = 0
         self.days = 0
