@@ -4,6 +4,7 @@ An adapter knows no tables and opens no transaction. Methods that can move money
 not raise.
 """
 
+import re
 from collections.abc import Mapping
 from datetime import date, datetime
 from enum import StrEnum
@@ -57,6 +58,8 @@ class Provider(Protocol):
     name: str
     capabilities: frozenset[Capability]
     token_prefixes: tuple[str, ...]
+    report_in_remittance: re.Pattern[str] | None
+    """How its bank lines name their settlement report, as the one group; None: it has no reports."""
 
     def authorize(self, request: AuthorizeRequest) -> Outcome:
         """Reserve money."""

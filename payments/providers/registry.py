@@ -82,6 +82,16 @@ def owner_of(token: str) -> str | None:
     return next((name for name in names() if token.startswith(provider(name).token_prefixes)), None)
 
 
+def report_named(remittance: str) -> tuple[str, str] | None:
+    """The provider and its settlement report that a bank line's remittance names, if it names one."""
+    for name in names():
+        pattern = provider(name).report_in_remittance
+        found = pattern.search(remittance) if pattern else None
+        if found:
+            return name, found[1]
+    return None
+
+
 def able(*capabilities: Capability) -> list[str]:
     """The names of the adapters that have all these capabilities."""
     return [name for name in names() if provider(name).capabilities >= set(capabilities)]

@@ -68,7 +68,6 @@ class Application:
             challenge_seconds=options.challenge_seconds,
         )
         self._settlements = Settlements(self._storage)
-        self._bank = Bank(self._storage, [self._settlements])
         self._truth = Truth(self._storage)
         self._feed = RateFeed()
         self._deliverer = (
@@ -77,6 +76,7 @@ class Application:
             else None
         )
         self._stripe = StripeFace(folder, options.stripe, options.stripe_rules)
+        self._bank = Bank(self._storage, [self._settlements, self._stripe.payer])
         self._latency_seconds = 0.0
         self._is_down = False
         table: tuple[tuple[str, str, str, Handler], ...] = (
@@ -290,7 +290,9 @@ class Application:
         return Answer(200, {"data": [], "hits": self._faults.hits()})
 
     def _reset(self, _request: Request) -> Answer:
+        # All faces together: the bank's statements begin again, and with them the ids they settle under.
         self._storage.reset()
+        self._stripe.reset()
         self._faults.clear()
         self._feed.clear()
         self._latency_seconds, self._is_down = 0.0, False

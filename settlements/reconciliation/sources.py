@@ -1,10 +1,10 @@
 """Our books, the bank's lines and the providers' reports in the one shape that `matching` compares.
 
 The key of a payout is its public id, which the bank repeats as EndToEndId; the key of a provider operation
-is the idempotency key that its call carried. From our bank's side a payout is negative.
+is the idempotency key that its call carried. From our bank's side a payout is negative. How a provider names
+its report on a bank line is said by its adapter.
 """
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID
@@ -12,12 +12,10 @@ from uuid import UUID
 from ledger import ids
 from ledger.ids import BadId
 from payments.models import ProviderOperation
+from payments.providers import registry
 from settlements.models import Payout, StatementLine
 from settlements.reconciliation.matching import Record
 from settlements.reconciliation.reports import COMES_IN
-
-# How each provider names its report on the bank line: provider -> pattern with one group.
-_REPORT_NAMES = {"velocitypay": re.compile(r"\bVELOCITYPAY SETTLEMENT (sr_[a-z0-9_]{1,90})\b")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +28,8 @@ class ReportName:
 
 def report_name(line: StatementLine) -> ReportName | None:
     """Return the provider's report that a bank line names, if it names one."""
-    for provider, pattern in _REPORT_NAMES.items():
-        found = pattern.search(line.remittance)
-        if found:
-            return ReportName(provider, found.group(1))
-    return None
+    found = registry.report_named(line.remittance)
+    return ReportName(*found) if found else None
 
 
 def payout_id(line: StatementLine) -> UUID | None:

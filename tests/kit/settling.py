@@ -49,25 +49,30 @@ def own_network(own_network_process: Network, settings: Any) -> Iterator[Network
 
 
 def wanted(
-    network: Network, vendor: Vendor, amount: Money = TEN_EUR, *, own: int = 0, scenario: str = "visa"
-) -> NewPayment:
-    """Describe a payment to one vendor; `own` minor units are the merchant's own."""
+    network: Network, vendor: Vendor, amount: Money = TEN_EUR, *, own: int = 0, scenario: str = "visa",
+    token: str = "",
+) -> NewPayment:  # fmt: skip
+    """Describe a payment to one vendor; `own` minor units are the merchant's own.
+
+    A `token` of a provider's says by whom it is paid; without one it is VelocityPay's, for a scenario.
+    """
     return NewPayment(
         amount=Money(amount.minor + own, amount.currency),
         order_ref=f"order-{uuid7().hex}",
         customer_ref=f"carla-{uuid7().hex}",
         method_type="card",
-        method_token=network.card(scenario)["token"],
+        method_token=token or network.card(scenario)["token"],
         capture_method="manual",
         shares=[WantedShare(vendor.pk, amount)],
     )
 
 
 def sell(
-    network: Network, vendor: Vendor, amount: Money, at: datetime, *, own: int = 0, scenario: str = "visa"
-) -> Payment:
+    network: Network, vendor: Vendor, amount: Money, at: datetime, *, own: int = 0, scenario: str = "visa",
+    token: str = "",
+) -> Payment:  # fmt: skip
     """Sell through the network: create, authorize, capture. `own` minor units are the merchant's own."""
-    order = wanted(network, vendor, amount, own=own, scenario=scenario)
+    order = wanted(network, vendor, amount, own=own, scenario=scenario, token=token)
     whose: dict[str, Any] = {"merchant_id": vendor.merchant_id, "actor": SYSTEM, "at": at}
     payment = creating.create(payment_id=uuid7(), wanted=order, **whose)
     authorizing.authorize(payment_id=payment.pk, operation_id=uuid7(), **whose)

@@ -5,6 +5,7 @@ Stripe has: a capture, void or refund in its intent, an authorization by our key
 """
 
 import io
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -29,7 +30,7 @@ from payments.providers.requests import (
     TransferRequest,
     VoidRequest,
 )
-from payments.providers.stripe import disputes, mapping, webhooks
+from payments.providers.stripe import disputes, mapping, reports, webhooks
 from payments.providers.stripe.amounts import NotCarried
 from payments.providers.stripe.mapping import Body, Expected
 from payments.providers.stripe.wire import Wire
@@ -61,8 +62,10 @@ class Stripe:
             Capability.FIND_BY_KEY,
             Capability.CALLBACKS,
             Capability.DISPUTES,
+            Capability.SETTLEMENT_REPORTS,
         }
     )
+    report_in_remittance: re.Pattern[str] | None = re.compile(r"\bSTRIPE PAYOUT (po_[A-Za-z0-9]{1,60})\b")
 
     def __init__(
         self, transport: Transport, base_url: str, api_key: str, webhook_secrets: Sequence[str]
@@ -174,11 +177,22 @@ class Stripe:
         return webhooks.parse(headers, raw_body, self._webhook_secrets, now)
 
     def settlement_report(self, report_id: str) -> ProviderReport:
-        """Not offered yet.
+        """What Stripe paid out and for what: a payout and its balance transactions.
 
-        :raises ProviderRefused: always.
+        :raises ProviderUnavailable: could not be asked. :raises ProviderRefused: no such payout.
         """
-        raise ProviderRefused("Stripe's payouts are not read", provider_code="not_offered")
+        if not mapping.is_reference(report_id):
+            raise ProviderRefused("this is not an id of Stripe's", provider_code="bad_reference")
+        try:
+            payout = _plain(self._api.payouts.retrieve(report_id))
+            rows = list(self._movements({"payout": report_id, "expand": reports.EXPAND}))
+            charges = {
+                charge: list(self._movements({"source": charge, "type": "charge"}))
+                for charge in reports.captured_in_parts(rows)
+            }
+        except stripe.StripeError as error:
+            raise reports.refusal(error) from error
+        return reports.report(payout, rows, charges)
 
     def health(self) -> bool:
         """Say whether Stripe answers."""
@@ -283,14 +297,23 @@ class Stripe:
                 return str(intent.get("id", ""))
         return ""
 
-    def _pages(self, read: Callable[[Any], Any], params: Mapping[str, Any]) -> Iterator[Body]:
+    def _movements(self, params: Mapping[str, Any]) -> Iterator[Body]:
+        return self._pages(self._api.balance_transactions.list, params, reports.PAGE, reports.PAGES_MAX)
+
+    def _pages(
+        self,
+        read: Callable[[Any], Any],
+        params: Mapping[str, Any],
+        page_size: int = PAGE,
+        pages_max: int = PAGES_MAX,
+    ) -> Iterator[Body]:
         """The rows of a list, newest first, over its pages.
 
         :raises Unanswered: not shaped like one, or too long.
         """
         after: dict[str, str] = {}
-        for _ in range(PAGES_MAX):
-            page = _plain(read({**params, **after, "limit": PAGE}))
+        for _ in range(pages_max):
+            page = _plain(read({**params, **after, "limit": page_size}))
             rows = _rows(page)
             yield from rows
             if page.get("has_more") is not True or not rows:

@@ -29,6 +29,7 @@ _OPERATIONS: Final = (
     ("post", re.compile(r"/v1/disputes/\w+"), "challenge"),
     ("post", re.compile(r"/v1/disputes/\w+/close"), "accept"),
     ("get", re.compile(r"/v1/balance"), "health"),
+    ("get", re.compile(r"/v1/payouts/\w+"), "settlement_report"),
 )
 
 

@@ -1,5 +1,6 @@
 """The VelocityPay adapter: one method per operation, each one HTTP request and its meaning (mapping.py)."""
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
@@ -47,6 +48,9 @@ class VelocityPay:
     name = "velocitypay"
     token_prefixes: tuple[str, ...] = ("vpt_",)
     capabilities = frozenset(Capability)
+    report_in_remittance: re.Pattern[str] | None = re.compile(
+        r"\bVELOCITYPAY SETTLEMENT (sr_[a-z0-9_]{1,90})\b"
+    )
 
     def __init__(self, transport: Transport, webhook_secrets: Sequence[str]) -> None:
         self._transport = transport

@@ -12,6 +12,7 @@ from payments.simulator.stripe.errors import StripeRefused
 AMOUNT_MAX = 99_999_999
 AMOUNT_MIN = {"usd": 50, "eur": 50, "gbp": 30, "jpy": 50, "cad": 50, "aud": 50, "chf": 50, "huf": 17500}
 WHOLE_ONLY = frozenset({"ugx", "isk"})
+HUNDREDTH = frozenset({"mga"})
 NOT_CARRIED = frozenset({"iqd", "lyd", "clf", "uyw", "irr", "kpw", "syp", "cup", "sdg"})
 
 
@@ -51,6 +52,13 @@ def check_amount(amount: int, currency: str, param: str = "amount", *, minimum: 
             param=param,
         )
     return amount
+
+
+def to_iso(units: int, currency: str) -> int:
+    """An amount of Stripe's, of either sign, in the ISO minor units in which a bank keeps accounts."""
+    if currency in WHOLE_ONLY:
+        return units // 100
+    return units * 100 if currency in HUNDREDTH else units
 
 
 def fee_of(amount: int, currency: str) -> int:

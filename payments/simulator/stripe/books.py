@@ -1,7 +1,8 @@
 """The face's own memory: every Stripe object as a row, and every answered idempotency key.
 
 A row keeps the object as Stripe shows it (`body`), what only the sandbox knows of it (`private`) and, while
-something is still to come of it, when (`due_at`).
+something is still to come of it, when (`due_at`). `movement` says of each balance transaction which payout
+took it.
 """
 
 import hashlib
@@ -34,6 +35,14 @@ CREATE TABLE IF NOT EXISTS label (
     id TEXT NOT NULL,
     PRIMARY KEY (name, value, id)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS movement (
+    id TEXT PRIMARY KEY,
+    currency TEXT NOT NULL,
+    net INTEGER NOT NULL,
+    payout TEXT
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS movement_unsettled ON movement (currency) WHERE payout IS NULL;
+CREATE INDEX IF NOT EXISTS movement_of_payout ON movement (payout) WHERE payout IS NOT NULL;
 CREATE TABLE IF NOT EXISTS answered (
     key TEXT PRIMARY KEY,
     hash TEXT NOT NULL,
@@ -42,7 +51,7 @@ CREATE TABLE IF NOT EXISTS answered (
     request_id TEXT NOT NULL
 ) WITHOUT ROWID;
 """
-TABLES = ("object", "label", "answered")
+TABLES = ("object", "label", "movement", "answered")
 PAGE_MAX = 100
 Body = dict[str, Any]
 
@@ -117,9 +126,9 @@ def due(connection: sqlite3.Connection, now: float) -> list[Record]:
 
 
 def page(
-    connection: sqlite3.Connection, kind: str, wanted: Page, parents: Sequence[str] = ()
+    connection: sqlite3.Connection, kind: str, wanted: Page, parents: Sequence[str] = (), payout: str = ""
 ) -> tuple[list[Record], bool]:
-    """A page of objects, newest first, and whether there are more.
+    """A page of objects, newest first, and whether there are more; `payout` keeps to its movements.
 
     :raises StripeRefused: `after` is not one of them.
     """
@@ -127,9 +136,12 @@ def page(
     marks = ", ".join("?" * len(parents))
     rows = connection.execute(
         f"SELECT * FROM object WHERE kind = ? AND seq < ? AND made_at >= ? AND made_at <= ?"  # noqa: S608 - marks only
-        f" {f'AND parent IN ({marks})' if parents else ''} ORDER BY seq DESC LIMIT ?",
-        (kind, before, wanted.since or 0, wanted.until or 1e12, *parents, wanted.limit + 1),
-    ).fetchall()
+        f" {f'AND parent IN ({marks})' if parents else ''}"
+        f" {'AND id IN (SELECT id FROM movement WHERE payout = ?)' if payout else ''}"
+        " ORDER BY seq DESC LIMIT ?",
+        (kind, before, wanted.since or 0, wanted.until or 1e12, *parents, *([payout] if payout else []),
+         wanted.limit + 1),
+    ).fetchall()  # fmt: skip
     return [_record(row) for row in rows[: wanted.limit]], len(rows) > wanted.limit
 
 

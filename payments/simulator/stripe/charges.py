@@ -97,7 +97,11 @@ def balance_transaction(desk: Desk, source: Record, kind: str, amount: int, fee:
         "type": kind,
         "balance_type": "payments",
     }
-    return desk.make("txn", "balance_transaction", source.id, body)
+    made = desk.make("txn", "balance_transaction", source.id, body)
+    desk.connection.execute(
+        "INSERT INTO movement VALUES (?, ?, ?, NULL)", (made.id, body["currency"], body["net"])
+    )
+    return made
 
 
 def of_intent(desk: Desk, intent: Record) -> Record:

@@ -36,6 +36,7 @@ from payments.simulator.stripe import (
     lists,
     methods,
     operator,
+    payouts,
     refunds,
     subjects,
 )
@@ -94,6 +95,7 @@ KINDS = {
     "refunds": "refund",
     "disputes": "dispute",
     "balance_transactions": "balance_transaction",
+    "payouts": "payout",
     "events": "event",
 }
 BALANCE = {"object": "balance", "available": [], "pending": [], "livemode": False}
@@ -116,11 +118,16 @@ class StripeFace:
             else None
         )
         self._operator = operator.Operator(self._storage, self._faults)
+        self.payer = payouts.Payouts(self._storage, rules, self._wake)
 
     def start(self) -> None:
         """Start delivering events."""
         if self._deliverer:
             self._deliverer.start()
+
+    def reset(self) -> None:
+        """Forget everything."""
+        self._operator.reset()
 
     def respond(self, asked: Asked) -> Answer:
         """Answer one request; the path is without the mount."""

@@ -19,6 +19,7 @@ PARENTS = {
     "refund": ("charge", "payment_intent"),
     "dispute": ("charge", "payment_intent"),
     "balance_transaction": ("source",),
+    "payout": (),
     "event": (),
 }
 PLURALS = {"balance_transaction": "balance_transactions", "dispute": "disputes", "event": "events"}
@@ -31,8 +32,11 @@ def retrieve(desk: Desk, kind: str, object_id: str) -> Done:
 
 
 def listed(desk: Desk, kind: str, params: Params) -> Done:
-    """GET /v1/{kind}s: `limit`, `starting_after`, `created[gte|lte]`, the parents of the kind, `type`."""
-    forms.known(params, (*PARENTS[kind], "limit", "starting_after", "created", "type", "expand"))
+    """GET /v1/{kind}s: `limit`, `starting_after`, `created[gte|lte]`, the parents of the kind, `type`; and
+    for balance transactions the `payout` that paid them out.
+    """
+    own = ("payout",) if kind == "balance_transaction" else ()
+    forms.known(params, (*PARENTS[kind], *own, "limit", "starting_after", "created", "type", "expand"))
     limit = forms.integer(params, "limit", 10)
     if not 1 <= limit <= books.PAGE_MAX:
         raise StripeRefused(400, "parameter_invalid_integer", "limit is 1 to 100", param="limit")
@@ -44,7 +48,10 @@ def listed(desk: Desk, kind: str, params: Params) -> Done:
         forms.integer(created, "lte") + 1 if "lte" in created else None,
     )
     parents = _parents(desk, kind, params)
-    found, has_more = ([], False) if parents == [""] else books.page(desk.connection, kind, wanted, parents)
+    payout = desk.get("payout", forms.text(params, "payout"), "payout").id if "payout" in params else ""
+    found, has_more = (
+        ([], False) if parents == [""] else books.page(desk.connection, kind, wanted, parents, payout)
+    )
     rows = [record.body for record in found if params.get("type") in (None, record.body.get("type"))]
     return _list(kind, rows, has_more)
 
@@ -77,19 +84,21 @@ def expanded(connection: sqlite3.Connection, body: Body, params: Params) -> Body
     return body
 
 
-def _expand(connection: sqlite3.Connection, value: Any, parts: list[str]) -> Any:
+def _expand(connection: sqlite3.Connection, value: Any, parts: list[str], *, is_source: bool = False) -> Any:
     if isinstance(value, list):
         return [_expand(connection, one, parts) for one in value]
     if not isinstance(value, dict) or not parts:
         return value
     name, rest = parts[0], parts[1:]
+    if name not in value and is_source:
+        return value  # of the many kinds that a source may be, not all have every part
     if name not in value:
         raise StripeRefused(400, "", f"This property cannot be expanded ({name}).", param="expand")
     inner = value[name]
     if isinstance(inner, str):
         row = connection.execute("SELECT kind FROM object WHERE id = ?", (inner,)).fetchone()
         inner = books.get(connection, row["kind"], inner).body if row else inner
-    return {**value, name: _expand(connection, inner, rest)}
+    return {**value, name: _expand(connection, inner, rest, is_source=name == "source")}
 
 
 def _parents(desk: Desk, kind: str, params: Params) -> list[str]:

@@ -33,6 +33,11 @@ class Operator:
         if self._is_down:
             raise StripeRefused(503, "", "We are having trouble", kind="api_error", retry_after="1")
 
+    def reset(self) -> None:
+        """Forget everything."""
+        self._storage.reset()
+        self._clear()
+
     def respond(self, method: str, path: str, query: str, raw: bytes) -> Answer:
         """Answer an operator's request.
 
@@ -56,8 +61,7 @@ class Operator:
                 self._is_down = _body(raw).get("down") is True
                 return Answer(200, {"down": self._is_down})
             case "POST", "/sim/reset":
-                self._storage.reset()
-                self._clear()
+                self.reset()
                 return Answer(200, {"status": "empty"})
             case "GET", "/sim/truth":
                 return self._truth(asked)
@@ -75,7 +79,9 @@ class Operator:
 
     def _truth(self, asked: dict[str, str]) -> Answer:
         after = int(asked["after"]) if re.fullmatch("[0-9]{1,15}", asked.get("after", "")) else 0
-        kinds = asked.get("kind", "payment_intent,charge,refund,dispute,balance_transaction").split(",")
+        kinds = asked.get("kind", "payment_intent,charge,refund,dispute,balance_transaction,payout").split(
+            ","
+        )
         marks = ", ".join("?" * len(kinds))
         if "operation" in asked:
             return self._truth_of_operation(asked["operation"])

@@ -348,8 +348,9 @@ def test_what_stripe_is_not_asked_for_is_refused_here(network):
     increment = IncrementRequest("op_increment", PRICE, "pay_x", "pi_x")
     assert isinstance(adapter.increment(increment), Rejected)
     assert isinstance(adapter.transfer(TransferRequest("op_transfer", PRICE, "po_x", {})), Rejected)
-    with pytest.raises(ProviderRefused):
-        adapter.settlement_report("po_1")
+    for unknown in ("po_1", "../balance"):
+        with pytest.raises(ProviderRefused):
+            adapter.settlement_report(unknown)
     assert adapter.health() is True
 
 
