@@ -43,6 +43,13 @@ class MethodType(models.TextChoices):
 
     CARD = "card", "Card"
     BANK_TRANSFER = "bank_transfer", "Bank transfer"
+    ACH = "ach", "ACH debit"
+    SEPA = "sepa", "SEPA debit"
+    WIRE = "wire", "Wire"
+    CHECK = "check", "Check"
+    DIGITAL_WALLET = "digital_wallet", "Digital wallet"
+    BNPL = "bnpl", "Buy now, pay later"
+    CRYPTO = "crypto", "Crypto currency"
 
 
 class Payment(Recorded):

@@ -32,6 +32,13 @@ class Capability(StrEnum):
 
     CARD = "card"
     BANK_TRANSFER = "bank_transfer"
+    ACH = "ach"
+    SEPA = "sepa"
+    WIRE = "wire"
+    CHECK = "check"
+    DIGITAL_WALLET = "digital_wallet"
+    BNPL = "bnpl"
+    CRYPTO = "crypto"
     AUTHORIZE = "authorize"
     SALE = "sale"  # authorize and capture in one call, concluded together
     CHALLENGE = "challenge"  # may ask the customer to act first; a void gives such a payment up

@@ -47,7 +47,15 @@ class VelocityPay:
 
     name = "velocitypay"
     token_prefixes: tuple[str, ...] = ("vpt_",)
-    capabilities = frozenset(Capability)
+    capabilities = frozenset(Capability) - {
+        Capability.ACH,
+        Capability.SEPA,
+        Capability.WIRE,
+        Capability.CHECK,
+        Capability.DIGITAL_WALLET,
+        Capability.BNPL,
+        Capability.CRYPTO,
+    }
     report_in_remittance: re.Pattern[str] | None = re.compile(
         r"\bVELOCITYPAY SETTLEMENT (sr_[a-z0-9_]{1,90})\b"
     )
