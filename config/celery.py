@@ -58,6 +58,7 @@ TIMETABLE: tuple[Row, ...] = (
     _every(1, "payments.tasks.apply_webhooks", WEBHOOK_IN, "apply what providers told us"),
     _every(15, "ledger.tasks.expire_holds", MONEY, "let go of money held beyond its time"),
     _every(300, "payments.tasks.expire_payments", MONEY, "let authorizations and unused payments lapse"),
+    _every(15, "payments.tasks.probe_providers", REPORTS, "ask providers whether they answer"),
     _every(600, "payments.tasks.rotate_encryption_keys", REPORTS, "change the keys browsers encrypt for"),
     _every(10, "vendors.tasks.complete_requests", MONEY, "complete requests whose caller was lost"),
     _every(5, "ledger.tasks.seal_books", REPORTS, "seal what was written"),

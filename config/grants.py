@@ -50,6 +50,7 @@ TABLES: Final = {
     "ledger_seal": APPEND_ONLY,
     "ledger_seal_records": APPEND_ONLY,
     "ledger_seal_check": APPEND_ONLY,
+    "payments_routingpolicy": APPEND_ONLY,
     "settlements_batchline": APPEND_ONLY,
     "settlements_fundedoperation": APPEND_ONLY,
     "settlements_statementline": APPEND_ONLY,

@@ -19,6 +19,7 @@ from ledger.explain.registry import (
 from ledger.explain.types import Explanation, Link, Part, one
 from ledger.models import JournalEntry, Posting
 from ledger.money import Money
+from payments import route_explanations
 from payments.models import Dispute, Payment, ProviderOperation, ProviderWebhook, Refund
 from payments.models.operations import Kind, OutcomeKind
 
@@ -90,7 +91,11 @@ def _explained(
         amounts=one(row.amount),
         parts=tuple(parts),
         causes=tuple(causes),
-        evidence=(("our key", row.idempotency_key), ("asked", f"{row.tries} times")),
+        evidence=(
+            ("our key", row.idempotency_key),
+            ("asked", f"{row.tries} times"),
+            *route_explanations.evidence(row.route),
+        ),
         problems=problems,
         at=row.concluded_at or row.created_at,
         page=("payments_provideroperation", str(row.pk)),

@@ -17,6 +17,7 @@ from payments.services import (
     completing,
     encryption_keys,
     fetching_rates,
+    provider_health,
     recovering,
     releasing,
     voiding,
@@ -94,6 +95,12 @@ def warn_of_disputes(**_: Any) -> None:
 def fetch_fx_rates(**_: Any) -> None:
     """Take in the newest rates of the feed."""
     fetching_rates.fetch(clock.now())
+
+
+@shared_task
+def probe_providers(**_: Any) -> None:
+    """Ask each provider whether it answers, for those who choose one."""
+    provider_health.probe()
 
 
 @shared_task

@@ -23,6 +23,7 @@ from ledger.admin.base import (
     money_column,
 )
 from ledger.admin.story import Context, Item, made_at, tells
+from payments.admin.routing import route_panel
 from payments.models import Contradiction, ProviderOperation, ProviderWebhook
 from payments.services import deciding_unknown, recovering
 from payments.states import OPEN
@@ -106,6 +107,7 @@ class ProviderOperationAdmin(ViewOnlyAdmin):
     list_select_related = ["payment"]
     list_filter = [StandingFilter, "kind", "outcome"]
     search_fields = ["=id", "=idempotency_key", "=provider_reference"]
+    hidden_fields = ["route"]
     reasoned_actions = [
         ReasonedAction(
             name="ask_again",
@@ -170,6 +172,8 @@ class ProviderOperationAdmin(ViewOnlyAdmin):
         return formats.badge("held" if row.is_held else "open" if row.is_open else "over")
 
     def panels(self, row: ProviderOperation) -> Iterable[Panel]:
+        if row.route:
+            yield route_panel(row.route)
         yield Panel(
             "Contradictions",
             ["seen", "was", "then said", "about", "told by", "state", "decided"],

@@ -26,8 +26,8 @@ from payments.services import (
     paying,
     voiding,
 )
-from payments.services.creating import Customer, NewPayment, WantedShare
 from payments.services.operations import OperationOpen
+from payments.services.payment_wishes import Customer, NewPayment, WantedShare
 from vendors.api.openapi import Answer, Body, Refusal, documented
 from vendors.models.vendors import VendorNotFound
 

@@ -8,6 +8,7 @@ from payments.models.operations import ProviderOperation
 from payments.models.payments import Payment
 from payments.models.refunds import Refund, RefundShare
 from payments.models.refusals import RefusedCallbacks
+from payments.models.routing import RoutingPolicy
 from payments.models.transactions import PaymentTransaction
 from payments.models.vault import ExchangeKey, VaultRecord
 from payments.models.webhooks import ProviderWebhook
@@ -28,5 +29,6 @@ __all__ = [
     "Refund",
     "RefundShare",
     "RefusedCallbacks",
+    "RoutingPolicy",
     "VaultRecord",
 ]

@@ -80,6 +80,9 @@ class ProviderOperation(models.Model):
     currency = models.CharField(max_length=3)
     idempotency_key = models.CharField(max_length=64)
     request = models.JSONField(default=dict)
+    # Why this provider: the candidates with their scores, rule, arm, weights (services/routing.py); of an
+    # authorization only.
+    route = models.JSONField(default=dict, blank=True)
     asked_by = models.JSONField(default=dict)
 
     created_at = models.DateTimeField()

@@ -6,8 +6,9 @@ constraints too (payment_constraints.py). Card numbers are never here: only the 
 tells of the card.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.db import models
 from django.db.models import Q
@@ -64,6 +65,8 @@ class Payment(Recorded):
     share_rows: list["PaymentTransaction"]
     is_processing: bool
     last_operation: "ProviderOperation"
+    # Why its provider was chosen, between its creation and the claim of its authorization.
+    route_log: Mapping[str, Any]
 
     merchant = models.ForeignKey(
         "vendors.Merchant", on_delete=models.PROTECT, related_name="+", db_index=False

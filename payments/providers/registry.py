@@ -66,6 +66,11 @@ def names() -> list[str]:
     return sorted(name for name in _BUILDERS if name != Stripe.name or settings.STRIPE_API_KEY)
 
 
+def known() -> list[str]:
+    """The names of all adapters there are, set up or not."""
+    return sorted(_BUILDERS)
+
+
 def bank(name: str) -> BankConnection:
     """The bank that a provider offers.
 

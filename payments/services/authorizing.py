@@ -6,9 +6,10 @@ makes the payment wait in `requires_action`, its operation open. An authorizatio
 merchant cancelled is said so and given back by an operation of its own.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from functools import partial
-from typing import Final
+from typing import Any, Final
 from uuid import UUID, uuid5
 
 from ledger import jobs
@@ -23,7 +24,7 @@ from payments.models.payment_choices import CaptureMethod
 from payments.providers import outcomes, registry
 from payments.providers.base import Capability
 from payments.providers.outcomes import Approved, Declined, Outcome, Pending, Rejected, RequiresAction
-from payments.services import contradicting, operations, performing, sales
+from payments.services import choosing, contradicting, operations, performing, routing, sales
 from payments.services.creating import AUTHORIZE_JOB
 from payments.services.operations import Answer, Intent
 
@@ -123,6 +124,7 @@ def claim(
             provider=payment.provider,
             amount=payment.amount,
             payment_id=payment.pk,
+            route=_route(payment),
             request={
                 "token": payment.method_token,
                 "method_type": payment.method_type,
@@ -136,6 +138,12 @@ def claim(
         actor=actor,
         at=at,
     )
+
+
+def _route(payment: Payment) -> Mapping[str, Any]:
+    """Return why this provider: as it was just decided, else how the choice of the creation stands now."""
+    just_decided: Mapping[str, Any] | None = payment.__dict__.get("route_log")
+    return just_decided or routing.explain(choosing.asked_of(payment), payment.provider)
 
 
 def _is_sale(payment: Payment) -> bool:

@@ -9,10 +9,9 @@
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from django.conf import settings
@@ -32,8 +31,9 @@ from payments import locks as payment_locks
 from payments import news, numbers, selectors, states
 from payments.models import Payment, PaymentTransaction, ProviderOperation
 from payments.models.payment_choices import CaptureMethod
-from payments.services import method_tokens, routing
+from payments.services import choosing, routing
 from payments.services.operations import Answer
+from payments.services.payment_wishes import NewPayment, WantedShare
 from vendors import selectors as vendor_selectors
 from vendors.commission import CommissionQuote
 from vendors.models.vendors import VendorNotFound
@@ -82,50 +82,6 @@ class MerchantReferenceTaken(Conflict):
     advice = "Use a reference once; fetch the payment that has it."
 
 
-@dataclass(frozen=True, slots=True)
-class WantedShare:
-    """What one vendor shall have of a payment."""
-
-    vendor_id: UUID
-    amount: Money
-
-
-@dataclass(frozen=True, slots=True)
-class Customer:
-    """What is known of the payer for the screening; none of it is kept with the payment."""
-
-    email: str = ""
-    ip: str = ""
-    country: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class NewPayment:
-    """A payment as a merchant wants it. `is_confirmed`: authorize without being asked again."""
-
-    amount: Money
-    order_ref: str
-    customer_ref: str
-    method_type: str
-    method_token: str
-    capture_method: str = "automatic"
-    shares: Sequence[WantedShare] = ()
-    merchant_reference: str | None = None
-    description: str = ""
-    metadata: dict[str, Any] = field(default_factory=dict)
-    customer: Customer = Customer()
-    method_fingerprint: str = ""
-    is_confirmed: bool = False
-    scheduled_at: datetime | None = None
-    capture_at: datetime | None = None
-    return_url: str = ""
-    exemption: str = ""
-    method_id: UUID | None = None  # a stored method: type, token and provider are its own
-    provider: str = ""
-    method_brand: str = ""
-    method_last4: str = ""
-
-
 def create(
     *,
     merchant_id: UUID,
@@ -145,14 +101,13 @@ def create(
     :raises SplitTooLarge: :raises SplitInvalid: :raises VendorNotActive: the split cannot be.
     :raises VendorNotFound: a vendor is not this merchant's.
     :raises MerchantReferenceTaken: another payment has the reference.
-    :raises DomainError: a stored method cannot be paid with (`method_tokens.resolve`).
+    :raises DomainError: a stored method cannot be paid with (`method_tokens`).
     :raises CurrencyMismatch: a share is in another currency.
     """
     try:
         _check_dates(wanted, at)
-        wanted = _with_method(merchant_id, wanted, actor, at)
+        wanted, route = choosing.choose(merchant_id, payment_id, wanted, actor, at)
         quotes = _quotes(merchant_id, wanted, at)
-        provider = wanted.provider or routing.choose(wanted.method_type, wanted.method_token)
         number = numbers.take(merchant_id, numbers.PAYMENT, at)
         write = partial(
             _screen_and_write,
@@ -161,7 +116,7 @@ def create(
             number,
             wanted,
             quotes,
-            provider,
+            route,
             actor=actor,
             at=at,
             answer=answer,
@@ -188,25 +143,6 @@ def _check_dates(wanted: NewPayment, at: datetime) -> None:
     lapses = begins + timedelta(days=settings.PAYMENT_AUTHORIZATION_DAYS)
     if wanted.capture_at is not None and not begins < wanted.capture_at <= lapses:
         raise DateInvalid(f"capture_at must lie before {lapses.isoformat()}", param="capture_at")
-
-
-def _with_method(merchant_id: UUID, wanted: NewPayment, actor: Actor, at: datetime) -> NewPayment:
-    """Return the wish with type, token and provider of the stored method that it names, if it names one."""
-    if wanted.method_id is None:
-        return wanted
-    found = method_tokens.resolve(
-        merchant_id=merchant_id, method_id=wanted.method_id, customer_ref=wanted.customer_ref, actor=actor,
-        at=at,
-    )  # fmt: skip
-    return replace(
-        wanted,
-        method_type=found.method_type,
-        method_token=found.token,
-        method_fingerprint=found.fingerprint,
-        method_brand=found.brand,
-        method_last4=found.last4,
-        provider=found.provider,
-    )
 
 
 def _quotes(merchant_id: UUID, wanted: NewPayment, at: datetime) -> list[CommissionQuote]:
@@ -256,7 +192,7 @@ def _screen_and_write(
     number: str,
     wanted: NewPayment,
     quotes: Sequence[CommissionQuote],
-    provider: str,
+    route: routing.Decision,
     *,
     actor: Actor,
     at: datetime,
@@ -267,7 +203,7 @@ def _screen_and_write(
     verdict = screening.screen_here(_request(merchant_id, payment_id, wanted, at), with_facts=with_facts)
     crashpoint("create.after_screening")
     payment = _build(merchant_id, payment_id, number, wanted, verdict, at)
-    payment.provider = provider
+    payment.provider, payment.route_log = route.provider, route.log
     shares = _build_shares(payment, wanted.shares, quotes, at)
     with record(payment, *shares, actor=actor, at=at) as entry:
         match verdict.decision:

@@ -4,7 +4,7 @@ A provider gives its token once, at the first use, and it is kept with the metho
 No transaction is open while the vault is, for a provider is called with what comes out of it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -22,6 +22,7 @@ from payments.models import PaymentMethod, ProviderOperation, ProviderToken
 from payments.models.methods import MethodKind
 from payments.models.payments import MethodType
 from payments.providers import registry
+from payments.providers.base import Capability
 from payments.providers.errors import ProviderRefused
 from payments.services import routing
 from payments.vault import tokens
@@ -75,14 +76,12 @@ class Resolved:
     last4: str
 
 
-def resolve(*, merchant_id: UUID, method_id: UUID, customer_ref: str, actor: Actor, at: datetime) -> Resolved:
-    """Return the provider and its token for a stored method that a customer pays with; outside transactions.
+def usable(*, merchant_id: UUID, method_id: UUID, customer_ref: str, at: datetime) -> PaymentMethod:
+    """Return a stored method that a customer can pay with now.
 
     :raises PaymentMethodNotFound: the merchant has no such method.
     :raises MethodOfAnother: it is another customer's.
     :raises MethodNotUsable: it cannot be paid with. :raises MethodNotPayable: no provider takes its kind.
-    :raises NoProvider: no provider can now. :raises ProviderUnavailable: its provider does not answer.
-    :raises MethodRefused: the provider does not take it.
     """
     method = method_selectors.method(merchant_id, method_id)
     if method.customer_ref != customer_ref:
@@ -90,12 +89,47 @@ def resolve(*, merchant_id: UUID, method_id: UUID, customer_ref: str, actor: Act
     if method.state in (states.REMOVED, states.FAILED) or method.is_expired(at):
         why = "past its date" if method.is_expired(at) else method.state
         raise MethodNotUsable(f"the method is {why}", param="payment_method")
-    provider = provider_of(method)
+    payable_as(method)
+    return method
+
+
+def payable_as(method: PaymentMethod) -> MethodType:
+    """Return what a payment by a method is routed as.
+
+    :raises MethodNotPayable: no provider takes its kind.
+    """
+    found = PAYABLE_AS.get(method.kind)
+    if found is None:
+        raise MethodNotPayable(f"no provider takes {method.kind}", param="payment_method")
+    return found
+
+
+def tokens_at(method: PaymentMethod) -> dict[str, str]:
+    """Return what the providers that know a method call it."""
+    return dict(ProviderToken.objects.filter(method=method).values_list("provider", "token"))
+
+
+def holders(method: PaymentMethod, known: Collection[str]) -> frozenset[str]:
+    """Return the providers that can carry payments by a method: those that know it, and where the vault has
+    it, those that give tokens."""
+    if not method.vault_token:
+        return frozenset(known)
+    return frozenset(known) | frozenset(registry.able(Capability.TOKENIZE))
+
+
+def resolve(
+    method: PaymentMethod, provider: str, known: Mapping[str, str], *, actor: Actor, at: datetime
+) -> Resolved:
+    """Return what a payment needs to know of a usable method at a provider; outside transactions.
+
+    :raises ProviderUnavailable: the provider does not answer. :raises MethodRefused: it does not take it.
+    :raises MethodNotPayable: it can be given no such method.
+    """
     return Resolved(
         method_id=method.pk,
-        method_type=PAYABLE_AS[method.kind],
+        method_type=payable_as(method),
         provider=provider,
-        token=token_of(method, provider, actor=actor, at=at),
+        token=known.get(provider) or token_of(method, provider, actor=actor, at=at),
         fingerprint=method.fingerprint,
         brand=method.brand,
         last4=method.last4,
@@ -103,17 +137,15 @@ def resolve(*, merchant_id: UUID, method_id: UUID, customer_ref: str, actor: Act
 
 
 def provider_of(method: PaymentMethod) -> str:
-    """Return the provider that carries payments by a method: the one that knows it already, or the best.
+    """Return the provider that is asked about a method: the one that alone knows it, or the first.
 
     :raises MethodNotPayable: no provider takes its kind. :raises NoProvider: none can now.
     """
-    payable_as = PAYABLE_AS.get(method.kind)
-    if payable_as is None:
-        raise MethodNotPayable(f"no provider takes {method.kind}", param="payment_method")
+    kind = payable_as(method)
     known = ProviderToken.objects.filter(method=method).order_by("created_at").first()
     if known is not None and not method.vault_token:
         return known.provider  # only this provider has it: there is nothing that another could be given
-    return routing.choose(payable_as)
+    return routing.choose(kind)
 
 
 @sensitive_variables()

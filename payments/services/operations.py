@@ -9,7 +9,7 @@
    until a person has looked (I-25). Nothing fails by age.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -19,7 +19,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import IntegrityError, connection
 
-from ledger import audit, crashpoints
+from ledger import audit, clock, crashpoints
 from ledger.actors import SYSTEM, Actor, current_request
 from ledger.crashpoints import crashpoint
 from ledger.errors import Conflict
@@ -43,7 +43,7 @@ from payments.providers.outcomes import (
     RequiresAction,
     Unknown,
 )
-from payments.services import provider_requests
+from payments.services import provider_health, provider_requests
 
 Answer = Callable[[Any], None]
 
@@ -90,6 +90,7 @@ class Intent:
     amount: Money
     request: dict[str, Any] = field(default_factory=dict)
     payment_id: UUID | None = None
+    route: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Concluder(Protocol):
@@ -136,6 +137,7 @@ def claim(intent: Intent, *, actor: Actor, at: datetime) -> ProviderOperation:
         currency=intent.amount.currency,
         idempotency_key=show("op", intent.operation_id),
         request=intent.request,
+        route=dict(intent.route),
         asked_by={**actor.as_json(), "request_id": current_request().request_id},
         created_at=at,
         sent_at=at,
@@ -158,7 +160,10 @@ def call(operation: ProviderOperation) -> Outcome:
     :raises CallInTransaction: a database transaction is open.
     """
     _refuse_transaction()
-    return provider_requests.send(registry.provider(operation.provider), operation)
+    started = clock.monotonic()
+    outcome = provider_requests.send(registry.provider(operation.provider), operation)
+    provider_health.note(operation, outcome, clock.monotonic() - started)
+    return outcome
 
 
 def find(operation: ProviderOperation) -> Found:

@@ -18,8 +18,8 @@ from ledger.recording import no_answer
 from payments import states
 from payments.models import Payment, ProviderOperation
 from payments.services import authorizing, creating, performing
-from payments.services.creating import NewPayment
 from payments.services.operations import Answer
+from payments.services.payment_wishes import NewPayment
 
 
 def pay(

@@ -17,7 +17,7 @@ from payments.services import (
     webhook_applying,
     webhook_intake,
 )
-from payments.services.creating import NewPayment, WantedShare
+from payments.services.payment_wishes import NewPayment, WantedShare
 from payments.services.requesting_refunds import RefundWish
 
 

@@ -19,6 +19,7 @@ import pytest
 
 from config.servers import reserve_port
 from payments.providers import registry
+from payments.services import provider_health
 from payments.simulator import scenarios
 from tests.kit.shared import ROOT
 
@@ -227,3 +228,4 @@ def point_adapter_at(network: Network, settings: Any) -> None:
     settings.PROVIDER_READ_TIMEOUT_SECONDS = READ_TIMEOUT_SECONDS
     settings.PROVIDER_CALLS_PER_SECOND = 10_000
     registry.reset()
+    provider_health.watch().forget()  # what another test saw of the providers must not choose here

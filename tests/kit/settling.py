@@ -18,7 +18,7 @@ from ledger.money import Money
 from payments.models import Payment, ProviderOperation, Refund
 from payments.providers import registry
 from payments.services import authorizing, capturing, creating, recovering, refunding, requesting_refunds
-from payments.services.creating import NewPayment, WantedShare
+from payments.services.payment_wishes import NewPayment, WantedShare
 from payments.services.requesting_refunds import RefundWish
 from payments.simulator import scenarios
 from settlements.models import SettlementBatch

@@ -17,8 +17,8 @@ from payments.services.creating import (
     SplitInvalid,
     SplitTooLarge,
     VendorNotActive,
-    WantedShare,
 )
+from payments.services.payment_wishes import WantedShare
 from tests.factories import vendors as people
 from tests.kit.books import assert_all_invariants_hold
 from tests.services.payments.cast import KEY, authorized, created, now_plus, types_of, usd, wish
