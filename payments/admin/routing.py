@@ -1,10 +1,25 @@
-"""Routing for staff: why a provider was chosen."""
+"""Routing for staff: the merchants' policies, version by version, and why a provider was chosen."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from ledger.admin.base import Panel
+from django.contrib import admin
+
+from ledger.admin.base import Panel, ViewOnlyAdmin, link_column, moment_column
 from payments import route_explanations
+from payments.models import RoutingPolicy
+
+
+@admin.register(RoutingPolicy)
+class RoutingPolicyAdmin(ViewOnlyAdmin):
+    """What merchants want of routing; the newest version of each holds."""
+
+    list_display = ["merchant_shown", "version", "reason", "written_by", "written"]
+    list_select_related = ["merchant"]
+    search_fields = ["=id"]
+
+    merchant_shown = link_column("merchant")
+    written = moment_column("written_at")
 
 
 def route_panel(route: Mapping[str, Any]) -> Panel:
