@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('payments', '0007_methods'),
+        ('payments', '0008_method_types'),
         ('vendors', '0003_returns'),
     ]
 
