@@ -73,6 +73,10 @@ class HttpClient:
         """Read something."""
         return self._until_final("GET", path, params=params)
 
+    def send_form(self, path: str, fields: dict[str, str], key: str) -> Answer:
+        """Do something, once, at a house that takes forms; `key` is its name."""
+        return self._until_final("POST", path, data=fields, headers={"Idempotency-Key": key})
+
     def post(self, path: str, body: dict[str, Any], key: str = "") -> Answer:
         """Do something, once: `key` is its name."""
         headers = {"Idempotency-Key": key} if key else {}
@@ -159,7 +163,9 @@ class Api(HttpClient):
 
 
 class Network(HttpClient):
-    """The sandbox network as the payer's browser, the bank and the sandbox's operator see it."""
+    """VelocityPay's sandbox as the payer's browser, the bank and the sandbox's operator see it."""
+
+    provider = "velocitypay"
 
     def token(self, means: dict[str, object]) -> str:
         """Exchange what the payer typed for a token; our house never sees the number."""

@@ -51,6 +51,7 @@ CURRENCIES: dict[str, tuple[tuple[str, ...], int, int]] = {
     "JPY": (("JP",), 3, 2),
     "KWD": (("KW",), 3, 1),
 }
+NOT_AT_STRIPE = frozenset({"KWD"})  # Stripe takes three decimals in steps of ten
 CURRENCY_WEIGHTS = (("USD", 40), ("EUR", 30), ("GBP", 10), ("JPY", 12), ("KWD", 8))
 
 VENDORS = (
@@ -210,9 +211,17 @@ def _means(draw: Random, kind: Kind, customer: Customer) -> Means:
         return means.customer_account(customer.ref)
     if kind is Kind.TRANSFER_PENDING:
         return means.pending_account()
-    if kind in SPECIAL_CARDS and (kind not in REFUNDS or draw.randrange(4) == 0):
-        return Means("card", draw.choice(sorted(SPECIAL_CARDS[kind].values())))
-    return means.customer_card(customer.ref)
+    is_special = kind in SPECIAL_CARDS and (kind not in REFUNDS or draw.randrange(4) == 0)
+    number = draw.choice(sorted(SPECIAL_CARDS[kind].values())) if is_special else ""
+    card = Means("card", number) if is_special else means.customer_card(customer.ref)
+    return replace(card, at=means.STRIPE) if _pays_at_stripe(customer, number) else card
+
+
+def _pays_at_stripe(customer: Customer, special: str) -> bool:
+    """Say whether an order's card is typed at Stripe's form, which knows not every special card."""
+    if currency_of(customer.country) in NOT_AT_STRIPE or (special and special not in means.KNOWN_AT_STRIPE):
+        return False
+    return means.is_stripes(customer.ref)
 
 
 def _refund(draw: Random, kind: Kind, lines: tuple[Line, ...]) -> Refund | None:

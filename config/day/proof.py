@@ -12,7 +12,7 @@ from uuid import UUID
 
 from config.day import every_cent
 from config.day.books import PAID_OUT_STATES, Books, payments_of, reading
-from config.day.client import Network
+from config.day.networks import Networks
 from config.day.plan import RunPlan
 from config.day.scenario import Seen
 from config.day.shapes import Kind
@@ -26,8 +26,8 @@ from settlements.models import BankStatement, Break, Payout, StatementLine
 from settlements.states import BreakState, StatementState
 from vendors.models import IdempotencyKey
 
-Truth = dict[str, dict[str, Any]]
-"""What the network knows: our key to its operation."""
+Truth = dict[str, dict[str, dict[str, Any]]]
+"""What the networks know: the provider's name to our key to its operation."""
 
 SHOWN_MAX: Final = 10
 NETWORK_PAGE: Final = 1000
@@ -75,7 +75,6 @@ class Evidence:
     merchant_id: UUID
     seen: Seen
     books: Books
-    network: Truth
     bank: list[dict[str, Any]]
 
 
@@ -93,27 +92,34 @@ def wait_for_debts() -> None:
         time.sleep(PAUSE_SECONDS)
 
 
-def prove(plan: RunPlan, merchant_id: UUID, seen: Seen, books: Books, network: Network) -> list[Line]:
+def prove(plan: RunPlan, merchant_id: UUID, seen: Seen, books: Books, networks: Networks) -> list[Line]:
     """Run every check and return its lines."""
-    evidence = Evidence(plan, merchant_id, seen, books, _network_truth(network), network.bank_accounts())
+    truth = _truth_of(networks)
+    evidence = Evidence(plan, merchant_id, seen, books, networks.bank.bank_accounts())
     with reading():
-        lines = [check(evidence) for check in RUN_CHECKS] + [
-            check(evidence.network) for check in HOUSE_CHECKS
-        ]
+        lines = [check(evidence) for check in RUN_CHECKS] + _house(truth)
     return [*lines, _seals_hold()]
 
 
-def audit(network: Network) -> list[Line]:
+def audit(networks: Networks) -> list[Line]:
     """Run the checks that hold for the whole house, whatever was done with it."""
-    truth = _network_truth(network)
+    truth = _truth_of(networks)
     with reading():
-        lines = [check(truth) for check in HOUSE_CHECKS]
+        lines = _house(truth)
     return [*lines, _seals_hold()]
 
 
-def _network_truth(network: Network) -> Truth:
-    """Return every operation that the network knows, by our key."""
-    return {row["idempotency_key"]: row for row in network.truth(NETWORK_PAGE)}
+def _house(truth: Truth) -> list[Line]:
+    agree = [_network_agrees(provider, found) for provider, found in truth.items()]
+    return [_trial_balance(), *agree, _no_double_effect(truth), _nothing_open(), _invariants_hold()]
+
+
+def _truth_of(networks: Networks) -> Truth:
+    """Return every operation that the networks know, by provider and our key."""
+    return {
+        provider: {row["idempotency_key"]: row for row in face.truth(NETWORK_PAGE)}
+        for provider, face in networks.faces.items()
+    }
 
 
 # --- the checks -------------------------------------------------------------------------------------------
@@ -156,7 +162,7 @@ def _refund_of(order: Any) -> int:
     return sum(amount for _, amount in order.refund.shares) or order.amount_minor
 
 
-def _trial_balance(_: Truth) -> Line:
+def _trial_balance() -> Line:
     sums = balances.trial_balance()
     off = tuple(f"{code} is off by {minor} minor units" for code, minor in sums.items() if minor)
     return Line("trial balance is zero in every currency", " ".join(sums), off)
@@ -199,17 +205,17 @@ def _payouts_are_bank_lines(evidence: Evidence) -> Line:
     )
 
 
-def _network_agrees(theirs: Truth) -> Line:
-    ours = {
-        row.idempotency_key: row
-        for row in ProviderOperation.objects.exclude(outcome=OutcomeKind.REJECTED).iterator(chunk_size=2000)
-    }
+def _network_agrees(provider: str, theirs: dict[str, dict[str, Any]]) -> Line:
+    asked = ProviderOperation.objects.filter(provider=provider).exclude(outcome=OutcomeKind.REJECTED)
+    ours = {row.idempotency_key: row for row in asked.iterator(chunk_size=2000)}
     differences = [f"{key}: {text}" for key, text in _compare(theirs, ours)]
     looked_at = f"{len(theirs)} operations there, {len(ours)} here"
-    return Line("the network's truth is ours, by amount, currency and fee", looked_at, differences)
+    return Line(f"{provider}'s truth is ours, by amount, currency and fee", looked_at, differences)
 
 
-def _compare(theirs: Truth, ours: dict[str, ProviderOperation]) -> Iterator[tuple[str, str]]:
+def _compare(
+    theirs: dict[str, dict[str, Any]], ours: dict[str, ProviderOperation]
+) -> Iterator[tuple[str, str]]:
     for key, there in theirs.items():
         here = ours.get(key)
         if here is None:
@@ -230,9 +236,11 @@ def _compare(theirs: Truth, ours: dict[str, ProviderOperation]) -> Iterator[tupl
             yield key, f"we have a {here.kind} of {here.amount_minor} {here.currency}, the network has none"
 
 
-def _no_double_effect(theirs: Truth) -> Line:
+def _no_double_effect(truth: Truth) -> Line:
+    """A payment that failed over must not have been authorized at two providers either."""
     taken = Counter(
         (row["kind"], row["reference"])
+        for theirs in truth.values()
         for row in theirs.values()
         if row["kind"] in ("authorize", "transfer") and row["status"] in TAKEN
     )
@@ -240,7 +248,7 @@ def _no_double_effect(theirs: Truth) -> Line:
     return Line("nothing happened twice for one key", f"{len(taken)} effects", tuple(twice))
 
 
-def _nothing_open(_: Truth) -> Line:
+def _nothing_open() -> Line:
     differences = tuple(f"{count} {name}" for name, debt in DEBTS if (count := debt()))
     return Line("nothing is unknown, open or undelivered", f"{len(DEBTS)} queues", differences)
 
@@ -289,7 +297,7 @@ def _every_cent_explained(evidence: Evidence) -> Line:
     return Line("every payout, bank line and balance is explained to the outside", looked_at, differences)
 
 
-def _invariants_hold(_: Truth) -> Line:
+def _invariants_hold() -> Line:
     results = invariants.check_all()
     broken = tuple(
         f"{result.invariant.number} {result.invariant.sentence} {violation}"
@@ -313,13 +321,6 @@ RUN_CHECKS: Final[tuple[Callable[[Evidence], Line], ...]] = (
     _bank_agrees,
     _no_breaks,
     _every_cent_explained,
-)
-HOUSE_CHECKS: Final[tuple[Callable[[Truth], Line], ...]] = (
-    _trial_balance,
-    _network_agrees,
-    _no_double_effect,
-    _nothing_open,
-    _invariants_hold,
 )
 
 

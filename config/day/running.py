@@ -9,8 +9,9 @@ from typing import Final
 from django.conf import settings
 
 from config.day import books, opening, proof
-from config.day.client import Api, Network
+from config.day.client import Api
 from config.day.daybook import Daybook, Shelf
+from config.day.networks import Networks, connected
 from config.day.orders_csv import OrdersFile
 from config.day.plan import RunPlan
 from config.day.scenario import LANES, Day
@@ -70,25 +71,28 @@ def report_findings(orders: OrdersFile, folder: Path, say: Say) -> None:
 
 
 def _take(plan: RunPlan, merchant: Merchant, key: str, book: Daybook, say: Say) -> None:
-    began = time.monotonic()
     api = Api(settings.EVERYCENT_URL, key, connections=2 * LANES)
-    network = Network(settings.VELOCITYPAY_URL, settings.VELOCITYPAY_API_KEY, connections=LANES)
     try:
-        day = Day(plan, api, network, say)
-        day.open()
-        opened = time.monotonic()
-        day.take_orders()
-        paying_seconds = time.monotonic() - opened
-        day.give_refunds()
-        day.settle()
-        day.close_bank()
-        proof.wait_for_debts()
-        with books.reading():
-            found = books.read_books(merchant.id, plan.name, day.seen)
-        lines = proof.prove(plan, merchant.id, day.seen, found, network)
+        with connected(LANES) as networks:
+            _live(plan, merchant, api, networks, book, say)
     finally:
         api.close()
-        network.close()
+
+
+def _live(plan: RunPlan, merchant: Merchant, api: Api, networks: Networks, book: Daybook, say: Say) -> None:
+    began = time.monotonic()
+    day = Day(plan, api, networks, say)
+    day.open()
+    opened = time.monotonic()
+    day.take_orders()
+    paying_seconds = time.monotonic() - opened
+    day.give_refunds()
+    day.settle()
+    day.close_bank()
+    proof.wait_for_debts()
+    with books.reading():
+        found = books.read_books(merchant.id, plan.name, day.seen)
+    lines = proof.prove(plan, merchant.id, day.seen, found, networks)
     facts = (
         f"{time.monotonic() - began:.1f} s wall time, {plan.order_count} payments in {paying_seconds:.1f} s:"
         f" {plan.order_count / paying_seconds:.1f} a second, captured and at rest",

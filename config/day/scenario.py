@@ -11,11 +11,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from config.day.client import Answer, Api, Network, Refused, wait_until
+from config.day.client import Answer, Api, Refused, wait_until
 from config.day.lanes import Lanes
 from config.day.means import account_of, german_iban
+from config.day.networks import Networks
 from config.day.plan import RunPlan
-from config.day.shapes import Means, Order, Refund, VendorPlan
+from config.day.shapes import Order, Refund, VendorPlan
 
 LANES = 8
 PAYMENT_REQUIRED = 402
@@ -59,13 +60,12 @@ class Seen:
 class Day:
     """One run of a plan against the house at the other end of `api`."""
 
-    def __init__(self, plan: RunPlan, api: Api, network: Network, say: Say) -> None:
+    def __init__(self, plan: RunPlan, api: Api, networks: Networks, say: Say) -> None:
         self._plan = plan
         self._api = api
-        self._network = network
+        self._networks = networks
         self._say = say
         self._lock = threading.Lock()
-        self._tokens: dict[Means, str] = {}
         self._outcomes: Counter[str] = Counter()
         self.seen = Seen()
         self.pairs: set[tuple[str, str]] = set()
@@ -115,9 +115,9 @@ class Day:
     def close_bank(self) -> None:
         """The bank ends its day; its statements are fetched, imported and reconciled."""
         date = self._plan.business_date
-        self._network.close_bank_day(date)
+        self._networks.bank.close_bank_day(date)
         # The key names how many statements there are: one that came later is fetched by a request of its own.
-        known = str(self._network.bank_statements(date))
+        known = str(self._networks.bank.bank_statements(date))
         fetched = self._api.make(
             "/api/v1/bank-statements/fetch", {"date": date}, self._plan.key("statements", date, known)
         )
@@ -188,7 +188,7 @@ class Day:
             "amount": {"amount": order.amount_minor, "currency": order.currency},
             "order_id": order.ref,
             "customer_id": order.customer.ref,
-            "payment_method": {"type": order.means.type, "token": self._token(order.means)},
+            "payment_method": {"type": order.means.type, "token": self._token(order)},
             "capture_method": "automatic",
             "confirm": True,
             "vendor_split": split,
@@ -197,11 +197,8 @@ class Day:
             **({"customer": known} if known else {}),
         }
 
-    def _token(self, means: Means) -> str:
-        token = self._tokens.get(means)
-        if token is None:
-            token = self._tokens[means] = self._network.token(means.as_network_body())
-        return token
+    def _token(self, order: Order) -> str:
+        return self._networks.token(order.means, self._plan.key("token", order.ref))
 
     def _refund(self, order: Order) -> None:
         assert order.refund is not None

@@ -47,13 +47,14 @@ class Customer:
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What the payer types at the network's own form; it never passes through this house."""
+    """What the payer types at a provider's own form (`at`); it never passes through this house."""
 
     type: str
     number: str
+    at: str = "velocitypay"
 
     def as_network_body(self) -> dict[str, object]:
-        """The body of the network's POST /v1/tokens."""
+        """The body of VelocityPay's POST /v1/tokens."""
         if self.type == "card":
             return {"number": self.number, "exp_month": 12, "exp_year": 2031, "cvc": "123"}
         return {"iban": self.number}

@@ -1,6 +1,7 @@
 """A small day with every kind of order, through live processes, from the card to the bank line."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,9 @@ def house() -> Iterator[House]:
         yield house
 
 
+PROVIDERS = ("velocitypay", "stripe")
+
+
 def take_day(house: House, *more: str) -> str:
     return house.manage("run_day", "--size", str(SIZE), "--seed", str(SEED), *more)
 
@@ -44,6 +48,14 @@ def test_a_day_ends_with_its_proof(house: House):
     assert f"seed {SEED}" in printed
     assert "ok    every payout, bank line and balance is explained to the outside" in printed
     assert ", unexplained 0.00)" in printed
+    for provider in PROVIDERS:
+        agrees = re.search(
+            rf"ok    {provider}'s truth is ours, by amount, currency and fee \((\d+) op", printed
+        )
+        assert agrees
+        assert int(agrees[1]) > 0
+    payers = house.select("SELECT provider, count(*) FROM settlements_match WHERE report <> '' GROUP BY 1")
+    assert {provider for provider, count in payers if count} == set(PROVIDERS)
     found = book(house)
     assert found["holds"]
     orders = plan_day(SEED, 1, SIZE).orders

@@ -15,17 +15,12 @@ PAUSE_SECONDS = 0.25
 
 
 def audit() -> list[dict[str, Any]]:
-    """Hold books, invariants, seals and the network's truth against each other."""
-    from django.conf import settings
-
+    """Hold books, invariants, seals and the networks' truth against each other."""
     from config.day import proof
-    from config.day.client import Network
+    from config.day.networks import connected
 
-    network = Network(settings.VELOCITYPAY_URL, settings.VELOCITYPAY_API_KEY, connections=1)
-    try:
-        lines = proof.audit(network)
-    finally:
-        network.close()
+    with connected(1) as networks:
+        lines = proof.audit(networks)
     return [
         {"sentence": line.sentence, "looked_at": line.looked_at, "differences": list(line.differences)}
         for line in lines

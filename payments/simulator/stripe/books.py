@@ -119,6 +119,16 @@ def of_parent(connection: sqlite3.Connection, kind: str, parent: str) -> list[Re
     return [_record(row) for row in rows]
 
 
+def since(connection: sqlite3.Connection, kinds: Sequence[str], after: int, limit: int) -> list[Record]:
+    """The next objects of some kinds, oldest first."""
+    marks = ", ".join("?" * len(kinds))
+    rows = connection.execute(
+        f"SELECT * FROM object WHERE seq > ? AND kind IN ({marks}) ORDER BY seq LIMIT ?",  # noqa: S608 - marks only
+        (after, *kinds, limit),
+    ).fetchall()
+    return [_record(row) for row in rows]
+
+
 def due(connection: sqlite3.Connection, now: float) -> list[Record]:
     """The objects of which something is to come now."""
     rows = connection.execute("SELECT * FROM object WHERE due_at <= ? ORDER BY due_at", (now,)).fetchall()

@@ -97,7 +97,7 @@ def balance_transaction(desk: Desk, source: Record, kind: str, amount: int, fee:
         "type": kind,
         "balance_type": "payments",
     }
-    made = desk.make("txn", "balance_transaction", source.id, body)
+    made = desk.make("txn", "balance_transaction", source.id, body, key=desk.key)
     desk.connection.execute(
         "INSERT INTO movement VALUES (?, ?, ?, NULL)", (made.id, body["currency"], body["net"])
     )

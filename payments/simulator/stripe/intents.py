@@ -127,7 +127,7 @@ def cancel(desk: Desk, intent_id: str, params: Params) -> Done:
     if intent.body["status"] not in CANCELLABLE:
         raise _unexpected(intent, "cancel")
     is_captured = intent.body["amount_received"] > 0
-    intent.due_at = None
+    intent.due_at, intent.private["voided_by"] = None, desk.key
     intent.body |= {
         "amount_capturable": 0,
         "next_action": None,

@@ -8,10 +8,11 @@ from urllib.parse import parse_qsl
 from payments.simulator.answers import Answer
 from payments.simulator.faults import Faults
 from payments.simulator.storage import Storage
-from payments.simulator.stripe import cards
+from payments.simulator.stripe import books, cards, truth
 from payments.simulator.stripe.errors import StripeRefused
 
 PAGE_MAX = 1000
+OBJECTS = ("payment_intent", "charge", "refund", "dispute", "balance_transaction", "payout")
 
 
 class Operator:
@@ -65,6 +66,9 @@ class Operator:
                 return Answer(200, {"status": "empty"})
             case "GET", "/sim/truth":
                 return self._truth(asked)
+            case "GET", "/sim/operations":
+                with self._storage.reading() as connection:
+                    return Answer(200, truth.page(connection, _after(asked), PAGE_MAX))
         raise StripeRefused(404, "", f"{method} {path} does not exist")
 
     def _script(self, body: dict[str, object]) -> Answer:
@@ -78,25 +82,18 @@ class Operator:
         self._latency_seconds, self._is_down = 0.0, False
 
     def _truth(self, asked: dict[str, str]) -> Answer:
-        after = int(asked["after"]) if re.fullmatch("[0-9]{1,15}", asked.get("after", "")) else 0
-        kinds = asked.get("kind", "payment_intent,charge,refund,dispute,balance_transaction,payout").split(
-            ","
-        )
-        marks = ", ".join("?" * len(kinds))
         if "operation" in asked:
             return self._truth_of_operation(asked["operation"])
+        kinds = asked["kind"].split(",") if "kind" in asked else OBJECTS
         with self._storage.reading() as connection:
-            rows = connection.execute(
-                f"SELECT seq, body FROM object WHERE seq > ? AND kind IN ({marks}) ORDER BY seq LIMIT ?",  # noqa: S608 - marks only
-                (after, *kinds, PAGE_MAX + 1),
-            ).fetchall()
-        page = rows[:PAGE_MAX]
+            found = books.since(connection, kinds, _after(asked), PAGE_MAX + 1)
+        page = found[:PAGE_MAX]
         return Answer(
             200,
             {
-                "data": [json.loads(row["body"]) for row in page],
-                "has_more": len(rows) > PAGE_MAX,
-                "after": page[-1]["seq"] if page else after,
+                "data": [record.body for record in page],
+                "has_more": len(found) > PAGE_MAX,
+                "after": page[-1].seq if page else _after(asked),
             },
         )
 
@@ -109,6 +106,10 @@ class Operator:
                 (key, PAGE_MAX),
             ).fetchall()
         return Answer(200, {"data": [json.loads(row["body"]) for row in rows], "has_more": False})
+
+
+def _after(asked: dict[str, str]) -> int:
+    return int(asked["after"]) if re.fullmatch("[0-9]{1,15}", asked.get("after", "")) else 0
 
 
 def _body(raw: bytes) -> dict[str, object]:

@@ -233,3 +233,59 @@ class TestAnEvent:
             )
         assert event.type == "payment_intent.amount_capturable_updated"
         assert event.data.object["id"] == intent.id
+
+
+class TestTheTruth:
+    def test_names_every_operation_by_our_key_once(self, sandbox, library):
+        def asked(name: str) -> dict[str, Any]:
+            return {"operation": f"{mark}-{name}", "reference": mark}
+
+        mark = f"op_{uuid.uuid4().hex}"
+        held = pay(library, capture_method="manual", metadata=asked("auth"))
+        library.v1.payment_intents.capture(held.id, {"amount_to_capture": 700}, key() | {
+            "idempotency_key": f"{mark}-capture"})  # fmt: skip
+        given_up = pay(library, capture_method="manual", metadata=asked("held"))
+        library.v1.payment_intents.cancel(given_up.id, {}, {"idempotency_key": f"{mark}-void"})
+        sold = pay(library, metadata=asked("sale"))
+        library.v1.refunds.create({"payment_intent": sold.id, "amount": 99, "metadata": asked("refund")})
+        with pytest.raises(stripe.CardError):
+            pay(library, "pm_card_chargeDeclined", metadata=asked("declined"))
+        rows = [row for row in told(sandbox) if str(row["idempotency_key"]).startswith(mark)]
+        assert {
+            (
+                row["idempotency_key"].removeprefix(f"{mark}-"),
+                row["kind"],
+                row["status"],
+                row["amount"],
+                row["fee"],
+            )
+            for row in rows
+        } == {
+            ("auth", "authorize", "authorized", 1999, 0),
+            ("capture", "capture", "succeeded", 700, 50),
+            ("held", "authorize", "authorized", 1999, 0),
+            ("void", "void", "succeeded", 1999, 0),
+            ("sale", "authorize", "authorized", 1999, 0),
+            ("sale:capture", "capture", "succeeded", 1999, 88),
+            ("refund", "refund", "succeeded", 99, 0),
+            ("declined", "authorize", "declined", 1999, 0),
+        }
+        assert len(rows) == 8
+        assert {(row["reference"], row["currency"]) for row in rows} == {(mark, "USD")}
+
+    def test_names_what_nobody_of_ours_asked_for_by_its_id(self, sandbox, library):
+        made = pay(library, "pm_card_createDispute")
+        (dispute,) = library.v1.disputes.list({"payment_intent": made.id}).data
+        (moved,) = dispute.balance_transactions
+        row = next(row for row in told(sandbox) if row["idempotency_key"] == moved.id)
+        assert (row["kind"], row["amount"], row["fee"]) == ("withdrawal", 1999, 1500)
+
+
+def told(sandbox: StripeSandbox) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    page: dict[str, Any] = {"after": 0, "has_more": True}
+    while page["has_more"]:
+        answer = sandbox.client.get("/sim/operations", params={"after": page["after"]})
+        page = answer.raise_for_status().json()
+        rows += page["data"]
+    return rows
