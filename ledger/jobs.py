@@ -5,6 +5,7 @@ publishes again whatever is due, so a lost or wiped broker costs seconds. A run 
 a repeated message is dropped. The function of a kind must be safe to run twice and late.
 """
 
+import functools
 import logging
 from collections import Counter
 from collections.abc import Callable
@@ -35,6 +36,14 @@ SWEEP_AT_ONCE: Final = 500
 HURRY_EVERY_SECONDS: Final = 0.05
 HURRY_EXPIRES_SECONDS: Final = 5
 RUN_TASK: Final = "ledger.tasks.run_job"
+
+
+class Later(Exception):  # noqa: N818 - no error: the work waits for somebody else
+    """Raised by a job's work: not done yet, and nothing went wrong. It runs again at `at`, however often."""
+
+    def __init__(self, why: str, at: datetime) -> None:
+        super().__init__(why)
+        self.at = at
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +77,18 @@ def schedule(kind: str, reference: str, run_at: datetime) -> UUID:
     made = Job.objects.bulk_create([job], ignore_conflicts=True)[0]
     transaction.on_commit(lambda: publish(made.pk, queue), robust=True)
     return made.pk
+
+
+def bring_forward(kind: str, reference: str, at: datetime) -> None:
+    """Let a job that waits for its time run at `at`, in the caller's phase; a running one looks by itself."""
+    require_phase()
+    waiting = Job.objects.filter(
+        kind=kind, reference=reference, finished_at=None, dead_at=None, lease_until=None, run_at__gt=at
+    )
+    job_ids = list(waiting.values_list("pk", flat=True))
+    Job.objects.filter(pk__in=job_ids, lease_until=None).update(run_at=at)
+    for job_id in job_ids:
+        transaction.on_commit(functools.partial(publish, job_id, kinds[kind].queue), robust=True)
 
 
 def publish(job_id: UUID, queue: str) -> None:
@@ -107,6 +128,12 @@ def run(job_id: UUID, at: datetime) -> bool:
     started = clock.monotonic()
     try:
         kinds[job.kind].work(job.reference, at)
+    except Later as later:
+        Job.objects.filter(pk=job.pk).update(
+            run_at=later.at, lease_until=None, tries=F("tries") - 1, last_error=str(later)[:2000]
+        )
+        metrics.jobs_run.labels(job.kind, "waits").inc()
+        return True
     except Exception as error:
         # The border of jobs: whatever went wrong is kept on the row, and the work is tried again later.
         _failed(job, error, at)

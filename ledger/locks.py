@@ -3,7 +3,7 @@
 A use-case runs in phases: short durable transactions with no network inside. `phase()` opens one and marks
 it, so that `record` can refuse a row that was not locked in it; inner functions call `require_phase()`.
 Lock order of the house (each app's `locks.py` follows it): idempotency key, merchant, vendor, subscription,
-invoice, payment, operation, refund, dispute, payment transaction, escrow, batch, payout, reconciliation
+invoice, saga, payment, operation, refund, dispute, payment transaction, escrow, batch, payout, reconciliation
 break, ledger accounts by id, outbox. Rows of one table are locked in the order of their keys, all at once.
 """
 

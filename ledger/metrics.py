@@ -27,3 +27,6 @@ operations_contradicted: Final = Counter(
     "Providers' words against what was concluded.",
     ["provider", "kind"],
 )
+sagas_blocked: Final = Counter(
+    "everycent_sagas_blocked_total", "Marketplace payments that wait for a person."
+)

@@ -6,7 +6,7 @@ Amounts are minor units beside one `currency`. No token, no card data beyond bra
 from typing import Any
 
 from ledger.ids import show
-from payments.models import Dispute, Payment, PaymentMethod, PaymentTransaction, Refund
+from payments.models import Dispute, Payment, PaymentMethod, PaymentTransaction, Refund, Saga, SagaStep
 
 
 def of_payment(payment: Payment, **more: Any) -> dict[str, Any]:
@@ -108,5 +108,37 @@ def of_method(method: PaymentMethod, **more: Any) -> dict[str, Any]:
         "fingerprint": method.fingerprint,
         "verification": method.verification,
         "verification_code": method.verification_code,
+        **more,
+    }
+
+
+def of_saga(saga: Saga, **more: Any) -> dict[str, Any]:
+    """Return what an event says of a marketplace payment."""
+    return {
+        "id": saga.public_id,
+        "state": saga.state,
+        "payment_id": show("pay", saga.payment_id),
+        "currency": saga.currency,
+        "amount_minor": saga.amount_minor,
+        "fee_minor": saga.fee_minor,
+        "fee_held_minor": saga.fee_held_minor,
+        "allocated_minor": saga.allocated_minor,
+        **more,
+    }
+
+
+def of_saga_step(step: SagaStep, **more: Any) -> dict[str, Any]:
+    """Return what an event says of a step of a marketplace payment."""
+    return {
+        "id": step.public_id,
+        "saga_id": show("mkp", step.saga_id),
+        "state": step.state,
+        "name": step.name,
+        "direction": step.direction,
+        "position": step.position,
+        "vendor_id": None if step.vendor_id is None else show("vnd", step.vendor_id),
+        "amount_minor": step.amount_minor,
+        "tries": step.tries,
+        "note": step.note,
         **more,
     }

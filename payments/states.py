@@ -253,3 +253,45 @@ PAYMENT_METHOD: Final = Machine(
     ],
 )
 PAYMENT_METHOD_STATUSES: Final = (UNVERIFIED, PENDING, VERIFIED, FAILED, REMOVED)
+
+# --- saga (a marketplace payment) and its steps -------------------------------------------------------------
+RUNNING: Final = "running"
+COMPENSATING: Final = "compensating"
+BLOCKED: Final = "blocked"
+
+SAGA: Final = Machine(
+    "saga",
+    edges=[
+        Edge("begin", {NEW}, RUNNING, "saga.started"),
+        Edge("advance", {RUNNING}, STAY, "saga.advanced"),
+        Edge("complete", {RUNNING}, COMPLETED, "saga.completed"),
+        Edge("turn_back", {RUNNING}, COMPENSATING, "saga.turned_back"),
+        Edge("undo_step", {COMPENSATING}, STAY, "saga.step_undone"),
+        Edge("end", {COMPENSATING}, FAILED, "saga.failed"),
+        # What cannot be undone, or is not what was planned, waits for a person; it is never given up.
+        Edge("block", {RUNNING, COMPENSATING}, BLOCKED, "saga.blocked"),
+        Edge("go_on", {BLOCKED}, RUNNING, "saga.resumed"),
+        Edge("go_back", {BLOCKED}, COMPENSATING, "saga.resumed"),
+    ],
+)
+SAGA_STATUSES: Final = (RUNNING, COMPENSATING, COMPLETED, FAILED, BLOCKED)
+SAGA_STATES_OPEN: Final = frozenset({RUNNING, COMPENSATING})
+
+PLANNED: Final = "planned"
+STARTED: Final = "started"
+DONE: Final = "done"
+SKIPPED: Final = "skipped"
+
+SAGA_STEP: Final = Machine(
+    "saga_step",
+    edges=[
+        Edge("plan", {NEW}, PLANNED, "saga_step.planned"),
+        # Written before anything leaves the house.
+        Edge("start", {PLANNED}, STARTED, "saga_step.started"),
+        Edge("try_again", {STARTED}, STAY, "saga_step.tried_again"),
+        Edge("finish", {PLANNED, STARTED}, DONE, "saga_step.done"),
+        Edge("fail", {PLANNED, STARTED}, FAILED, "saga_step.failed"),
+        Edge("skip", {PLANNED}, SKIPPED, "saga_step.skipped"),
+    ],
+)
+SAGA_STEP_STATUSES: Final = (PLANNED, STARTED, DONE, FAILED, SKIPPED)

@@ -14,9 +14,11 @@ from ledger.jobs import runs
 from payments.services import (
     authorizing,
     capturing,
+    carrying_sagas,
     completing,
     encryption_keys,
     fetching_rates,
+    marketplace,
     provider_health,
     recovering,
     releasing,
@@ -56,6 +58,12 @@ def release_rest(reference: str, at: datetime) -> None:
 def time_out_action(reference: str, at: datetime) -> None:
     """Give up a payment whose customer did not act in time."""
     voiding.time_out_by_job(UUID(reference), at)
+
+
+@runs(marketplace.JOB, queue="money")
+def carry_saga(reference: str, at: datetime) -> None:
+    """Carry a marketplace payment as far as it goes now."""
+    carrying_sagas.carry_by_job(reference, at)
 
 
 @shared_task

@@ -6,8 +6,15 @@ from typing import Any, Final
 from drf_spectacular.extensions import OpenApiSerializerFieldExtension
 from rest_framework import serializers
 
-from payments.models.payment_choices import Authentication, CaptureMethod, Exemption, LiabilityShift
+from payments.models.payment_choices import (
+    CAPTURE_METHODS_ASKED,
+    Authentication,
+    CaptureMethod,
+    Exemption,
+    LiabilityShift,
+)
 from payments.models.payments import MethodType
+from payments.share_division import WEIGHT_MAX
 from payments.states import PAYMENT_STATUSES, PAYMENT_TRANSACTION_STATUSES
 from vendors.api.fields import (
     AmountField,
@@ -18,6 +25,7 @@ from vendors.api.fields import (
     PublicIdField,
     StrictSerializer,
     TextField,
+    WholeNumberField,
 )
 from vendors.api.openapi import page_of
 
@@ -44,7 +52,16 @@ class SplitInput(StrictSerializer):
     """One vendor's share of a new payment."""
 
     vendor_id = PublicIdField("vnd")
-    amount = AmountField(help_text="Minor units of the payment's currency.")
+    amount = AmountField(required=False, help_text="Minor units of the payment's currency.")
+    weight = WholeNumberField(
+        minimum=1, maximum=WEIGHT_MAX, required=False,
+        help_text="In the place of an amount: lines with weights divide all that the amounts leave.",
+    )  # fmt: skip
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if ("amount" in attrs) == ("weight" in attrs):
+            raise serializers.ValidationError({"amount": ["give either an amount or a weight"]})
+        return attrs
 
 
 class MethodInput(StrictSerializer):
@@ -97,7 +114,9 @@ class CreatePayment(StrictSerializer):
     order_id = TextField(max_length=100)
     customer_id = TextField(max_length=100)
     payment_method = MethodField()
-    capture_method = serializers.ChoiceField(CaptureMethod.values, required=False)
+    capture_method = serializers.ChoiceField(
+        [method.value for method in CAPTURE_METHODS_ASKED], required=False
+    )
     vendor_split = SplitInput(many=True, required=False, max_length=SPLIT_MAX)  # type: ignore[call-arg]
     merchant_reference = TextField(max_length=100, required=False)
     description = TextField(max_length=500, required=False)

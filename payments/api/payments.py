@@ -1,5 +1,6 @@
 """Controller 1: payments. Create (and pay in one call), authorize, capture, complete, fail, cancel, raise."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -9,7 +10,7 @@ from rest_framework.request import Request
 from ledger import clock, ids
 from ledger.money import Money
 from ledger.states import StateConflict
-from payments import selectors
+from payments import selectors, share_division
 from payments.api import outcome_answers as answers
 from payments.api import payment_shapes as shapes
 from payments.api import renderings
@@ -28,6 +29,7 @@ from payments.services import (
 )
 from payments.services.operations import OperationOpen
 from payments.services.payment_wishes import Customer, NewPayment, WantedShare
+from payments.share_division import Line
 from vendors.api.openapi import Answer, Body, Refusal, documented
 from vendors.models.vendors import VendorNotFound
 
@@ -70,7 +72,7 @@ class PaymentViewSet(PaymentReads):
         operation_id="payments_create",
         tag=TAG,
         summary="Create a payment",
-        description="Checks the split over vendors, freezes its commission, and screens the payment for "
+        description="Checks the split over vendors (by amounts, or by weights that divide what is left), freezes its commission, and screens the payment for "
         "fraud. With `confirm` it is paid in the same request: authorized, and with automatic capture taken "
         "too, in one call to the provider where that can do both; a decline is then 402. When the customer "
         "must act first, the answer is `requires_action` with the page to send them to. With "
@@ -85,8 +87,8 @@ class PaymentViewSet(PaymentReads):
         errors=(
             DECLINED,
             VendorNotFound,
-            creating.SplitTooLarge,
-            creating.SplitInvalid,
+            share_division.SplitTooLarge,
+            share_division.SplitInvalid,
             creating.VendorNotActive,
             creating.DateInvalid,
             creating.MerchantReferenceTaken,
@@ -158,6 +160,7 @@ class PaymentViewSet(PaymentReads):
             CaptureTooLarge,
             capturing.CaptureAmountInvalid,
             capturing.AuthorizationExpired,
+            capturing.CaptureManaged,
         ),
         key="accepted",
     )
@@ -199,6 +202,7 @@ class PaymentViewSet(PaymentReads):
             StateConflict,
             OperationOpen,
             capturing.AuthorizationExpired,
+            capturing.CaptureManaged,
             increasing.IncreaseNotPossible,
             increasing.IncreaseTooLarge,
         ),
@@ -316,6 +320,12 @@ def _payment_id(text_form: str) -> UUID:
     return ids.parse(Payment.PREFIX, text_form)
 
 
+def _shares(lines: Sequence[dict[str, Any]], amount: Money) -> list[WantedShare]:
+    wanted = [Line(line.get("amount"), line.get("weight")) for line in lines]
+    parts = share_division.divide(amount, wanted, param="vendor_split")
+    return [WantedShare(line["vendor_id"], part) for line, part in zip(lines, parts, strict=True)]
+
+
 def _wanted(asked: dict[str, Any], capture_method: str) -> NewPayment:
     amount: Money = asked["amount"]
     method = asked["payment_method"]
@@ -327,10 +337,7 @@ def _wanted(asked: dict[str, Any], capture_method: str) -> NewPayment:
         method_token=method.get("token", ""),
         method_id=method.get("id"),
         capture_method=asked.get("capture_method", capture_method),
-        shares=[
-            WantedShare(line["vendor_id"], Money(line["amount"], amount.currency))
-            for line in asked.get("vendor_split", ())
-        ],
+        shares=_shares(asked.get("vendor_split", ()), amount),
         merchant_reference=asked.get("merchant_reference"),
         description=asked.get("description", ""),
         metadata=asked.get("metadata", {}),

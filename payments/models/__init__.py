@@ -9,6 +9,7 @@ from payments.models.payments import Payment
 from payments.models.refunds import Refund, RefundShare
 from payments.models.refusals import RefusedCallbacks
 from payments.models.routing import RoutingPolicy
+from payments.models.sagas import Saga, SagaStep
 from payments.models.transactions import PaymentTransaction
 from payments.models.vault import ExchangeKey, VaultRecord
 from payments.models.webhooks import ProviderWebhook
@@ -30,5 +31,7 @@ __all__ = [
     "RefundShare",
     "RefusedCallbacks",
     "RoutingPolicy",
+    "Saga",
+    "SagaStep",
     "VaultRecord",
 ]

@@ -1,5 +1,7 @@
 """The closed lists of a payment's columns: when it is captured, what became of the customer's challenge."""
 
+from typing import Final
+
 from django.db import models
 
 
@@ -9,6 +11,11 @@ class CaptureMethod(models.TextChoices):
     AUTOMATIC = "automatic", "Automatic"
     MANUAL = "manual", "Manual"
     SCHEDULED = "scheduled", "On a date"
+    MANAGED = "managed", "By the marketplace payment that it belongs to"
+
+
+# How a merchant may have a payment captured that is not a part of something larger.
+CAPTURE_METHODS_ASKED: Final = (CaptureMethod.AUTOMATIC, CaptureMethod.MANUAL, CaptureMethod.SCHEDULED)
 
 
 class Authentication(models.TextChoices):

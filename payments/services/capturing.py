@@ -19,6 +19,7 @@ from ledger.states import StateConflict
 from payments import locks, news, selectors, states
 from payments.models import Payment, ProviderOperation
 from payments.models.operations import Kind
+from payments.models.payment_choices import CaptureMethod
 from payments.models.payments import CaptureTooLarge
 from payments.providers.outcomes import Approved, Declined, Outcome, Rejected
 from payments.services import capture_steps, contradicting, operations, performing, releasing
@@ -31,6 +32,13 @@ class AuthorizationExpired(Conflict):
 
     code = "authorization_expired"
     advice = "Create a new payment; the customer's bank no longer reserves the money."
+
+
+class CaptureManaged(Conflict):
+    """The payment is captured, raised and divided by the marketplace payment to which it belongs."""
+
+    code = "capture_managed"
+    advice = "Wait for the marketplace payment, or cancel that."
 
 
 class CaptureAmountInvalid(Invalid):
@@ -47,6 +55,7 @@ def capture(
     operation_id: UUID,
     amount: Money | None,
     final: bool = False,
+    by_saga: bool = False,
     actor: Actor,
     at: datetime,
     answer: Answer = no_answer,
@@ -55,12 +64,13 @@ def capture(
 
     With `final` the rest is given up when the capture succeeds.
 
+    :raises CaptureManaged: a marketplace payment captures it (`by_saga` says that it does so now).
     :raises PaymentNotFound: :raises StateConflict: :raises AuthorizationExpired: it cannot be captured.
     :raises CaptureTooLarge: :raises CaptureAmountInvalid: :raises CurrencyMismatch: not this amount.
     :raises OperationOpen: a void is under way.
     """
     payment: Payment = performing.perform(
-        partial(_claim, merchant_id, payment_id, operation_id, amount, final, actor, at),
+        partial(_claim, merchant_id, payment_id, operation_id, amount, final, by_saga, actor, at),
         merchant_id=merchant_id,
         operation_id=operation_id,
         actor=actor,
@@ -96,10 +106,13 @@ def _claim(
     operation_id: UUID,
     amount: Money | None,
     final: bool,
+    by_saga: bool,
     actor: Actor,
     at: datetime,
 ) -> ProviderOperation:
     payment = locks.payment(merchant_id, payment_id)
+    if payment.capture_method == CaptureMethod.MANAGED and not by_saga:
+        raise CaptureManaged("its marketplace payment captures it", param="capture_method")
     if payment.state not in (states.AUTHORIZED, states.PARTLY_CAPTURED):
         raise StateConflict(f"a payment that is {payment.state} cannot be captured", param="status")
     if payment.is_voiding:

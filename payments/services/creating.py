@@ -34,6 +34,7 @@ from payments.models.payment_choices import CaptureMethod
 from payments.services import choosing, routing
 from payments.services.operations import Answer
 from payments.services.payment_wishes import NewPayment, WantedShare
+from payments.share_division import SplitInvalid, SplitTooLarge
 from vendors import selectors as vendor_selectors
 from vendors.commission import CommissionQuote
 from vendors.models.vendors import VendorNotFound
@@ -52,20 +53,6 @@ class DateInvalid(Invalid):
 
     code = "date_invalid"
     advice = "Name a date in the future; capture while the authorization stands."
-
-
-class SplitTooLarge(Invalid):
-    """The shares sum to more than the payment."""
-
-    code = "vendor_split_too_large"
-    advice = "Let the shares sum to at most the amount; what is left is the merchant's own."
-
-
-class SplitInvalid(Invalid):
-    """Too many shares, a vendor twice, or a share that is not positive."""
-
-    code = "vendor_split_invalid"
-    advice = "Name each vendor once, at most 50 in all, each with a positive amount."
 
 
 class VendorNotActive(Invalid):

@@ -18,11 +18,12 @@ from ledger.states import StateConflict
 from payments import locks, news, states
 from payments.models import Payment, ProviderOperation
 from payments.models.operations import Kind
+from payments.models.payment_choices import CaptureMethod
 from payments.providers import registry
 from payments.providers.base import Capability
 from payments.providers.outcomes import Approved, Declined, Outcome, Rejected
 from payments.services import contradicting, operations, performing
-from payments.services.capturing import AuthorizationExpired
+from payments.services.capturing import AuthorizationExpired, CaptureManaged
 from payments.services.operations import Answer, Intent, OperationOpen
 
 
@@ -72,6 +73,8 @@ def _claim(
     merchant_id: UUID, payment_id: UUID, operation_id: UUID, amount: Money, actor: Actor, at: datetime
 ) -> ProviderOperation:
     payment = locks.payment(merchant_id, payment_id)
+    if payment.capture_method == CaptureMethod.MANAGED:
+        raise CaptureManaged("its marketplace payment divides what is authorized", param="capture_method")
     if payment.state != states.AUTHORIZED:
         raise StateConflict(f"a payment that is {payment.state} cannot be raised", param="status")
     if payment.capturing_minor or payment.increasing_minor or payment.is_voiding:

@@ -14,15 +14,18 @@ from ledger.actors import Actor
 from ledger.errors import Conflict, Invalid
 from ledger.ids import show
 from ledger.locks import phased
+from ledger.money import Money
 from ledger.recording import no_answer, record
 from payments import locks, news, selectors
 from payments.models import Payment, PaymentTransaction, Refund
+from payments.models.payment_choices import CaptureMethod
 from payments.services import refunding, requesting_refunds
 from payments.services.creating import SHARES_MAX, VendorNotActive
 from payments.services.operations import Answer
 from payments.services.requesting_refunds import RefundWish
 from payments.states import COMPLETED, CREATED, FAILED, PENDING, REQUESTED, UNDER_REVIEW
 from vendors import selectors as vendor_selectors
+from vendors.models import Vendor
 from vendors.services import commissions
 
 
@@ -97,14 +100,28 @@ def record_share(
     vendor = vendor_selectors.vendor(merchant_id, wish.vendor_id)
     if not vendor.is_active:
         raise VendorNotActive(f"vendor {vendor.external_id} is {vendor.state}", param="vendor_id")
-    amount = payment.money(wish.amount_minor)
-    quote = commissions.quote(merchant_id, vendor, amount, at)
-    share = PaymentTransaction(
-        id=wish.transaction_id,
-        merchant_id=merchant_id,
+    share = new_share(
+        payment, vendor, payment.money(wish.amount_minor), share_id=wish.transaction_id,
+        position=len(shares), at=at,
+    )  # fmt: skip
+    with record(share, actor=actor, at=at) as entry:
+        share.create()
+        entry.announce(news.of_share(share))
+    answer(share)
+    return share
+
+
+def new_share(
+    payment: Payment, vendor: Vendor, amount: Money, *, share_id: UUID, position: int, at: datetime
+) -> PaymentTransaction:
+    """Return a share that is not written yet, with the commission that holds at `at` frozen in it."""
+    quote = commissions.quote(payment.merchant_id, vendor, amount, at)
+    return PaymentTransaction(
+        id=share_id,
+        merchant_id=payment.merchant_id,
         payment=payment,
         vendor=vendor,
-        position=len(shares),
+        position=position,
         currency=payment.currency,
         amount_minor=amount.minor,
         commission_rate_bps=quote.rate_bps,
@@ -113,11 +130,6 @@ def record_share(
         commission_minor=quote.commission.minor,
         created_at=at,
     )
-    with record(share, actor=actor, at=at) as entry:
-        share.create()
-        entry.announce(news.of_share(share))
-    answer(share)
-    return share
 
 
 @phased
@@ -154,6 +166,8 @@ def fail(
     :raises PaymentClosedToShares: an operation of its payment is under way.
     """
     payment, share = locks.share(merchant_id, transaction_id)
+    if share.state == PENDING and payment.capture_method == CaptureMethod.MANAGED:
+        raise PaymentClosedToShares("its marketplace payment divides it", status="processing")
     if share.state == PENDING and selectors.has_open_operation(payment.pk):
         raise PaymentClosedToShares(f"payment {payment.number} is with the provider", status="processing")
     if share.state != FAILED:
@@ -201,6 +215,8 @@ def refund(
 
 
 def _check_allocation(payment: Payment, shares: list[PaymentTransaction], wish: ShareWish) -> None:
+    if payment.capture_method == CaptureMethod.MANAGED:
+        raise PaymentClosedToShares("its marketplace payment divides it", param="payment_id")
     if payment.state not in (CREATED, UNDER_REVIEW) or selectors.has_open_operation(payment.pk):
         raise PaymentClosedToShares(f"payment {payment.number} is past its division", param="payment_id")
     if any(share.vendor_id == wish.vendor_id for share in shares):

@@ -14,11 +14,10 @@ from ledger.states import StateConflict
 from payments.models import Payment, PaymentTransaction
 from payments.services.creating import (
     MerchantReferenceTaken,
-    SplitInvalid,
-    SplitTooLarge,
     VendorNotActive,
 )
 from payments.services.payment_wishes import WantedShare
+from payments.share_division import SplitInvalid, SplitTooLarge
 from tests.factories import vendors as people
 from tests.kit.books import assert_all_invariants_hold
 from tests.services.payments.cast import KEY, authorized, created, now_plus, types_of, usd, wish
