@@ -15,6 +15,7 @@ from django.urls import URLPattern, path
 from rest_framework.viewsets import ViewSetMixin
 
 from payments.api.disputes import DisputeEvidenceViewSet, DisputeViewSet
+from payments.api.marketplace_payments import MarketplacePaymentViewSet
 from payments.api.payment_methods import PaymentMethodViewSet
 from payments.api.payment_webhooks import PaymentWebhookViewSet
 from payments.api.payments import PaymentViewSet
@@ -86,6 +87,10 @@ ROUTES: tuple[Route, ...] = (
     Route("payments/{id}/complete", PaymentTransactionViewSet, {"put": "complete"}),
     Route("payments/{id}/fail", PaymentTransactionViewSet, {"put": "fail"}),
     Route("payments/{id}/refund", PaymentTransactionViewSet, {"post": "refund"}),
+    # ours, beside no. 3
+    Route("marketplace-payments/", MarketplacePaymentViewSet, {"get": "list", "post": "create"}),
+    Route("marketplace-payments/{id}", MarketplacePaymentViewSet, {"get": "retrieve"}),
+    Route("marketplace-payments/{id}/cancel", MarketplacePaymentViewSet, {"post": "cancel"}),
     # no. 4
     Route("refunds/", RefundViewSet, {"post": "create"}),
     Route("refunds/refund-number/{refund_number}", RefundViewSet, {"get": "by_number"}),

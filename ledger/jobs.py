@@ -38,7 +38,7 @@ HURRY_EXPIRES_SECONDS: Final = 5
 RUN_TASK: Final = "ledger.tasks.run_job"
 
 
-class Later(Exception):  # noqa: N818 - no error: the work waits for somebody else
+class Later(Exception):
     """Raised by a job's work: not done yet, and nothing went wrong. It runs again at `at`, however often."""
 
     def __init__(self, why: str, at: datetime) -> None:

@@ -15,8 +15,9 @@ class PaymentsConfig(AppConfig):
         # They register themselves; the services among them conclude their kinds of operation.
         for module in (
             "handlers", "invariants", "machine_invariants", "dispute_invariants", "method_invariants",
+            "saga_invariants",
             "tasks", "services.refunding", "services.increasing", "services.answering_disputes",
             "services.verifying_methods",
-            "explanations", "share_explanations", "dispute_explanations",
+            "explanations", "share_explanations", "dispute_explanations", "saga_explanations",
         ):  # fmt: skip
             import_module(f"{self.name}.{module}")

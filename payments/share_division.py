@@ -46,10 +46,8 @@ def divide(whole: Money, lines: Sequence[Line], kept: Money | None = None, *, pa
     named = sum(line.amount_minor or 0 for line in lines)
     left = whole.minor - named - (kept.minor if kept is not None else 0)
     if left < 0:
-        raise SplitTooLarge(
-            f"the shares and what is kept exceed {whole.display()} by {Money(-left, whole.currency).display()}",
-            param=param,
-        )
+        over = Money(-left, whole.currency).display()
+        raise SplitTooLarge(f"the shares and what is kept exceed {whole.display()} by {over}", param=param)
     weights = [line.weight for line in lines if line.weight is not None]
     if not weights:
         return [Money(line.amount_minor or 0, whole.currency) for line in lines]

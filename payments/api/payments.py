@@ -72,7 +72,8 @@ class PaymentViewSet(PaymentReads):
         operation_id="payments_create",
         tag=TAG,
         summary="Create a payment",
-        description="Checks the split over vendors (by amounts, or by weights that divide what is left), freezes its commission, and screens the payment for "
+        description="Checks the split over vendors (by amounts, or by weights that divide what is left), "
+        "freezes its commission, and screens the payment for "
         "fraud. With `confirm` it is paid in the same request: authorized, and with automatic capture taken "
         "too, in one call to the provider where that can do both; a decline is then 402. When the customer "
         "must act first, the answer is `requires_action` with the page to send them to. With "

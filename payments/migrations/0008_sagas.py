@@ -7,6 +7,8 @@ import ledger.ids
 import ledger.states
 from django.db import migrations, models
 
+from ledger.states import guard_sql, unguard_sql
+
 
 class Migration(migrations.Migration):
 
@@ -82,4 +84,6 @@ class Migration(migrations.Migration):
             model_name='sagastep',
             constraint=models.UniqueConstraint(fields=('saga', 'position', 'direction'), name='payments_sagastep_once'),
         ),
+        migrations.RunSQL(guard_sql("payments_saga", "saga"), unguard_sql("payments_saga")),
+        migrations.RunSQL(guard_sql("payments_sagastep", "saga_step"), unguard_sql("payments_sagastep")),
     ]

@@ -174,9 +174,7 @@ class SagaStep(Recorded):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(
-                fields=["saga", "position", "direction"], name="payments_sagastep_once"
-            ),
+            models.UniqueConstraint(fields=["saga", "position", "direction"], name="payments_sagastep_once"),
         ]
 
     def __str__(self) -> str:

@@ -68,7 +68,9 @@ class NewSaga:
     fee_minor: int = 0
 
 
-def begin(*, merchant_id: UUID, wanted: NewSaga, actor: Actor, at: datetime, answer: Answer = no_answer) -> Saga:
+def begin(
+    *, merchant_id: UUID, wanted: NewSaga, actor: Actor, at: datetime, answer: Answer = no_answer
+) -> Saga:
     """Write a marketplace payment down, to be carried out by its job; return it.
 
     :raises NoSellers: :raises SplitTooLarge: :raises SplitInvalid: it cannot be divided.
@@ -81,11 +83,8 @@ def begin(*, merchant_id: UUID, wanted: NewSaga, actor: Actor, at: datetime, ans
 
     def write(payment: Payment) -> None:
         """Run in the phase that writes the payment, or that finds it written."""
-        saga = Saga.objects.filter(merchant_id=merchant_id, pk=wanted.saga_id).first()
-        if saga is None:
-            saga = _written(payment, wanted, parts, actor, at)
-        else:
-            saga = saga_locks.saga(saga.pk)
+        is_known = Saga.objects.filter(merchant_id=merchant_id, pk=wanted.saga_id).exists()
+        saga = saga_locks.saga(wanted.saga_id) if is_known else _written(payment, wanted, parts, actor, at)
         saga.payment = payment
         made.append(saga)
         answer(saga)
@@ -153,7 +152,9 @@ def resume(*, merchant_id: UUID, saga_id: UUID, reason: str, actor: Actor, at: d
 
 def turn_back(saga: Saga, failed: SagaStep | None, reason: str, actor: Actor, at: datetime) -> None:
     """Turn a locked saga round, in the caller's phase: plan the undoing of all that was, or may be, done."""
-    ahead = [step for step in forward_of(saga.step_rows) if step.state == states.PLANNED and step is not failed]
+    ahead = [
+        step for step in forward_of(saga.step_rows) if step.state == states.PLANNED and step is not failed
+    ]
     begun = [step for step in forward_of(saga.step_rows) if step.state == states.STARTED]
     ending = [failed] if failed is not None else begun
     undoing = [

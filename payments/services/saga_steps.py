@@ -59,7 +59,7 @@ class Waits:
 Result = Done | Refused | Waits
 
 
-class Unplanned(Exception):  # noqa: N818 - no error of ours: a person must look
+class Unplanned(Exception):
     """What is there is not what was planned: the saga is blocked."""
 
 
@@ -281,6 +281,9 @@ def _posted_for(entry: JournalEntry, share: PaymentTransaction) -> int:
     """Return what an entry gives a vendor's pending balance, in minor units."""
     account = chart.account(Code.VENDOR_PENDING, share.merchant_id, share.currency, share.vendor_id)
     postings = Posting.objects.filter(
-        entry=entry, account__code=account.code, account__owner=account.owner, account__currency=share.currency
+        entry=entry,
+        account__code=account.code,
+        account__owner=account.owner,
+        account__currency=share.currency,
     )
     return -sum(postings.values_list("amount", flat=True))

@@ -20,11 +20,12 @@ from payments.models import Payment, PaymentMethod, Refund
 from payments.services import adding_methods, requesting_refunds
 from payments.services.adding_methods import NewMethod, ProvidersOwn
 from payments.services.requesting_refunds import RefundWish
+from payments.share_division import Line
 from payments.vault.instruments import Shown
 from tests.factories import disputes
 from tests.factories import payments as rows
 from tests.factories import vendors as factory
-from tests.kit import fx
+from tests.kit import fx, sagas
 from tests.kit.api_client import MerchantClient
 from tests.kit.wallets import Purses
 from vendors.api.base import MerchantViewSet
@@ -34,7 +35,8 @@ pytestmark = pytest.mark.django_db
 
 NOWHERE: Final = "01kagm3c8qf3p8w0t5y5r4d2ne"
 OURS: Final = re.compile(
-    r"^(disputes|payments|payment-methods|payment-webhooks|refunds|vendors|explain|accounts|transfers|holds|fx)/"
+    r"^(disputes|marketplace-payments|payments|payment-methods|payment-webhooks|refunds|vendors|explain|accounts"
+    r"|transfers|holds|fx)/"
 )
 BODIES: Final[dict[str, Any]] = {
     "payments/core/{id}/fail": {"reason": "r"},
@@ -69,6 +71,7 @@ class Southwind:
         self.webhook = rows.webhook_about(self.payment)
         self.dispute = disputes.follow(disputes.notice(self.payment, stage="inquiry"))
         self.conversion = self._conversion()
+        self.saga = sagas.begun(self.merchant, "vpt_none", [(self.vendor, Line(weight=1))])
         self.method = self._method()
         self._keep_books()
 
@@ -76,7 +79,7 @@ class Southwind:
         """Return what stands for each placeholder: Southwind's, and one that is nowhere."""
         own = {
             "payment-methods/": self.method, "refunds/": self.refund, "vendors/": self.vendor,
-            "payments/core/": self.payment,
+            "payments/core/": self.payment, "marketplace-payments/": self.saga,
             "payment-webhooks/": self.webhook, "disputes/": self.dispute,
             "accounts/": self.account, "transfers/": self.transfer, "holds/": self.hold,
             "fx/quotes": self.conversion.quote, "fx/conversions": self.conversion,
@@ -149,7 +152,8 @@ class TestTenancy:
     @pytest.mark.parametrize(
         ("path", "key"),
         [
-            ("payments/core/", "vendor"), ("payments/", "payment"), ("payments/", "vendor"),
+            ("payments/core/", "vendor"), ("marketplace-payments/", "vendor"), ("payments/", "payment"),
+            ("payments/", "vendor"),
             ("refunds/", "payment"), ("refunds/", "share"),
             ("transfers/", "account"), ("transfers/", "transfer"), ("holds/", "account"),
         ],
@@ -206,6 +210,14 @@ def _pair(row: Any) -> tuple[str, str]:
 def _body(path: str, key: str, named: str, own: Payment) -> dict[str, Any]:
     if path in ("transfers/", "holds/"):
         return _moving(path, key, named)
+    if path == "marketplace-payments/":
+        return {
+            "amount": {"amount": 10, "currency": "USD"},
+            "order_id": "o",
+            "customer_id": "c",
+            "payment_method": {"type": "card", "token": "t"},
+            "sellers": [{"vendor_id": named, "weight": 1}],
+        }
     if path == "refunds/":
         if key == "payment":
             return {"payment_id": named}
@@ -258,6 +270,7 @@ def _written(southwind: Southwind) -> tuple[Any, ...]:
             southwind.transfer,
             southwind.hold,
             southwind.conversion,
+            southwind.saga,
             southwind.conversion.quote,
         )
     ]
