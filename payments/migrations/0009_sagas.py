@@ -13,7 +13,7 @@ from ledger.states import guard_sql, unguard_sql
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('payments', '0007_methods'),
+        ('payments', '0008_method_types'),
         ('vendors', '0003_returns'),
     ]
 
