@@ -15,8 +15,8 @@ from payments.api.payment_shapes import OptionalReason
 from payments.models import Saga
 from payments.models.sagas import SagaNotFound
 from payments.services import creating, marketplace, method_errors
-from payments.services.creating import Customer, NewPayment
 from payments.services.marketplace import NewSaga, Seller
+from payments.services.payment_wishes import Customer, NewPayment
 from payments.share_division import Line
 from vendors.api.base import MerchantViewSet
 from vendors.api.openapi import PAGE_PARAMETERS, Answer, Body, documented, page_example, path_id

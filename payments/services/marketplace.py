@@ -28,8 +28,9 @@ from payments.models.payment_choices import CaptureMethod
 from payments.models.sagas import Direction, SagaNotFound, StepName
 from payments.saga_selectors import forward_of
 from payments.services import creating, saga_steps
-from payments.services.creating import SHARES_MAX, NewPayment, VendorNotActive
+from payments.services.creating import SHARES_MAX, VendorNotActive
 from payments.services.operations import Answer
+from payments.services.payment_wishes import NewPayment
 from payments.share_division import Line, SplitInvalid
 from vendors import selectors as vendor_selectors
 from vendors.models.vendors import VendorNotFound

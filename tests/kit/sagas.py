@@ -12,8 +12,8 @@ from payments import saga_selectors
 from payments.models import Saga
 from payments.selectors import ALL
 from payments.services import marketplace
-from payments.services.creating import NewPayment
 from payments.services.marketplace import NewSaga, Seller
+from payments.services.payment_wishes import NewPayment
 from payments.share_division import Line
 from vendors.models import Merchant, Vendor
 

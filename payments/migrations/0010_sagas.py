@@ -13,7 +13,7 @@ from ledger.states import guard_sql, unguard_sql
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('payments', '0008_method_types'),
+        ('payments', '0009_routing'),
         ('vendors', '0003_returns'),
     ]
 
