@@ -24,6 +24,10 @@ FILE = "house.env"
 PORTS = "ports.json"
 CREDENTIALS = "credentials.json"
 DATABASES = ("DATABASE_URL", "MIGRATION_DATABASE_URL")
+ADDRESSES = (
+    "REDIS_URL", "VELOCITYPAY_URL", "STRIPE_URL", "PAYPAL_URL", "PAYPAL_CERTIFICATE_URL",
+    "PAYPAL_CERTIFICATE_ROOTS_FILE", "EVERYCENT_URL",
+)  # fmt: skip
 WEB_WORKERS = 2
 WEB_THREADS = 4
 
@@ -35,6 +39,9 @@ _GENERATED: dict[str, Callable[[], str]] = {
     "VELOCITYPAY_WEBHOOK_SECRET": lambda: f"whsec_{secrets.token_hex(16)}",
     "STRIPE_API_KEY": lambda: f"sk_test_{secrets.token_hex(16)}",
     "STRIPE_WEBHOOK_SECRET": lambda: f"whsec_{secrets.token_hex(16)}",
+    "PAYPAL_CLIENT_ID": lambda: f"sandbox_{secrets.token_hex(16)}",
+    "PAYPAL_CLIENT_SECRET": lambda: secrets.token_hex(16),
+    "PAYPAL_WEBHOOK_ID": lambda: f"WH-{secrets.token_hex(8).upper()}",
 }
 _UNWANTED = ("PYTHON", "GRANIAN_", "CELERY_", "PG")
 _PROXIES = frozenset({"http_proxy", "https_proxy", "all_proxy", "ftp_proxy", "no_proxy"})
@@ -73,6 +80,9 @@ def environment(folder: Path) -> dict[str, str]:
         EVERYCENT_URL=f"http://127.0.0.1:{port(folder, 'web')}",
         VELOCITYPAY_URL=f"http://127.0.0.1:{port(folder, 'network')}",
         STRIPE_URL=f"http://127.0.0.1:{port(folder, 'network')}/stripe",
+        PAYPAL_URL=f"http://127.0.0.1:{port(folder, 'network')}/paypal",
+        PAYPAL_CERTIFICATE_URL=f"http://127.0.0.1:{port(folder, 'network')}/paypal/v1/notifications/certs/",
+        PAYPAL_CERTIFICATE_ROOTS_FILE=str(folder / "network" / "paypal-root.pem"),
     )
     return found
 
@@ -110,7 +120,7 @@ def write_ports(folder: Path, ports: dict[str, int]) -> None:
 
 def write(folder: Path, found: dict[str, str]) -> None:
     """Keep secrets and addresses for the next start and for `manage.py` by hand; only we may read them."""
-    names = [*_GENERATED, *DATABASES, "REDIS_URL", "VELOCITYPAY_URL", "STRIPE_URL", "EVERYCENT_URL"]
+    names = [*_GENERATED, *DATABASES, *ADDRESSES]
     text = "".join(f"{name}={found[name]}\n" for name in names if name in found)
     partial = folder / f"{FILE}.new"
     with contextlib.suppress(FileNotFoundError):
@@ -161,6 +171,7 @@ def programs(folder: Path, logs: Path, found: dict[str, str]) -> list[Child]:
                 "network", "payments.simulator", "--port", str(network), "--data", str(folder / "network"),
                 "--callback-url", f"http://127.0.0.1:{web}/webhooks/velocitypay/",
                 "--stripe-callback-url", f"http://127.0.0.1:{web}/webhooks/stripe/",
+                "--paypal-callback-url", f"http://127.0.0.1:{web}/webhooks/paypal/",
                 is_ready=lambda: answers(network, "/v1/health"),
             ),
         )  # fmt: skip

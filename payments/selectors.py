@@ -76,10 +76,16 @@ def payment_by_number(merchant_id: Whose, number: str) -> Payment:
 
 
 def payment_by_authorization(provider: str, reference: str) -> Payment | None:
-    """Return the payment that a provider authorized under a reference, whosever it is, when it is ours."""
+    """Return the payment that a provider authorized, or captured, under a reference, when it is ours."""
     if not reference:
         return None
-    return Payment.objects.filter(provider=provider, provider_reference=reference).first()
+    found = Payment.objects.filter(provider=provider, provider_reference=reference).first()
+    if found is not None:
+        return found
+    captures = ProviderOperation.objects.filter(
+        provider=provider, kind="capture", outcome=OutcomeKind.APPROVED, provider_reference=reference
+    )
+    return Payment.objects.filter(pk__in=captures.values("payment_id")).first()
 
 
 def payment_by_provider_reference(merchant_id: Whose, reference: str) -> Payment:

@@ -225,6 +225,17 @@ VELOCITYPAY_WEBHOOK_SECRET = secret(
 STRIPE_URL = env.str("STRIPE_URL", default="https://api.stripe.com")
 STRIPE_API_KEY = env.str("STRIPE_API_KEY", default="")  # without it nothing is routed to Stripe
 STRIPE_WEBHOOK_SECRET = env.str("STRIPE_WEBHOOK_SECRET", default="")  # two with a blank between, to change it
+PAYPAL_URL = env.str("PAYPAL_URL", default="https://api-m.paypal.com")
+PAYPAL_CLIENT_ID = env.str("PAYPAL_CLIENT_ID", default="")  # without it nothing is routed to PayPal
+PAYPAL_CLIENT_SECRET = env.str("PAYPAL_CLIENT_SECRET", default="")
+PAYPAL_WEBHOOK_ID = env.str("PAYPAL_WEBHOOK_ID", default="")  # two with a blank between, to change it
+# Certificates of events are fetched from under this address only, and must bear this name.
+PAYPAL_CERTIFICATE_URL = env.str(
+    "PAYPAL_CERTIFICATE_URL", default="https://api.paypal.com/v1/notifications/certs/"
+)
+PAYPAL_CERTIFICATE_NAME = env.str("PAYPAL_CERTIFICATE_NAME", default="messageverificationcerts.paypal.com")
+_paypal_roots = env.str("PAYPAL_CERTIFICATE_ROOTS_FILE", default="")  # PEM; empty: those of certifi
+PAYPAL_CERTIFICATE_ROOTS = Path(_paypal_roots) if _paypal_roots else None
 PROVIDER_CONNECT_TIMEOUT_SECONDS = seconds("PROVIDER_CONNECT_TIMEOUT_SECONDS", 1.0)
 PROVIDER_WRITE_TIMEOUT_SECONDS = seconds("PROVIDER_WRITE_TIMEOUT_SECONDS", 1.0)
 PROVIDER_READ_TIMEOUT_SECONDS = seconds("PROVIDER_READ_TIMEOUT_SECONDS", 10.0)

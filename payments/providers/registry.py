@@ -9,6 +9,9 @@ from django.conf import settings
 from ledger.errors import NotFound
 from payments.providers.base import BankConnection, Capability, Provider, Tokenizer, Verifier
 from payments.providers.breaker import Guard
+from payments.providers.paypal.certificates import Certificates, Trust
+from payments.providers.paypal.client import PayPal
+from payments.providers.paypal.wire import Wire
 from payments.providers.ratefeed.client import RateFeed
 from payments.providers.stripe.client import Stripe
 from payments.providers.transport import Timeouts, Transport
@@ -63,7 +66,7 @@ def rate_feed() -> RateFeed:
 
 def names() -> list[str]:
     """The names of all adapters that are set up."""
-    return sorted(name for name in _BUILDERS if name != Stripe.name or settings.STRIPE_API_KEY)
+    return sorted(name for name in _BUILDERS if _NEEDED.get(name, lambda: True)())
 
 
 def known() -> list[str]:
@@ -121,6 +124,18 @@ def _stripe() -> Stripe:
     )
 
 
+def _paypal() -> PayPal:
+    transport = _transport(PayPal.name, settings.PAYPAL_URL, "")
+    trust = Trust(
+        settings.PAYPAL_CERTIFICATE_URL, settings.PAYPAL_CERTIFICATE_NAME, settings.PAYPAL_CERTIFICATE_ROOTS
+    )
+    return PayPal(
+        Wire(transport, settings.PAYPAL_CLIENT_ID, settings.PAYPAL_CLIENT_SECRET),
+        Certificates(transport, trust),
+        settings.PAYPAL_WEBHOOK_ID.split(),
+    )
+
+
 def _rate_feed() -> RateFeed:
     return RateFeed(_transport(RateFeed.name, settings.FX_FEED_URL, settings.FX_FEED_API_KEY))
 
@@ -145,7 +160,16 @@ def _transport(name: str, base_url: str, credential: str) -> Transport:
     )
 
 
-_BUILDERS: dict[str, Callable[[], Provider]] = {VelocityPay.name: _velocitypay, Stripe.name: _stripe}
+_BUILDERS: dict[str, Callable[[], Provider]] = {
+    VelocityPay.name: _velocitypay,
+    Stripe.name: _stripe,
+    PayPal.name: _paypal,
+}
+# What must be set for a provider to be there; the others always are.
+_NEEDED: dict[str, Callable[[], bool]] = {
+    Stripe.name: lambda: bool(settings.STRIPE_API_KEY),
+    PayPal.name: lambda: bool(settings.PAYPAL_CLIENT_ID and settings.PAYPAL_CLIENT_SECRET),
+}
 _built: dict[str, Provider] = {}
 _feed: list[RateFeed] = []
 _lock = threading.Lock()

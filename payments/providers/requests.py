@@ -136,7 +136,8 @@ class Sought:
     """What else is known of an operation that is looked for, for providers that keep no index of keys.
 
     `authorization` is the provider's reference of what it is about (a payment or a dispute), empty for an
-    authorization itself; it was sent between the moments.
+    authorization itself; it was sent between the moments. `known` is what the provider called the operation
+    itself when it said that it is pending or waits for the customer.
     """
 
     kind: str
@@ -144,3 +145,4 @@ class Sought:
     authorization: str
     since: datetime
     until: datetime
+    known: str = ""

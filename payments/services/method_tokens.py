@@ -99,9 +99,16 @@ def payable_as(method: PaymentMethod) -> MethodType:
     :raises MethodNotPayable: no provider takes its kind.
     """
     found = PAYABLE_AS.get(method.kind)
+    if method.kind == MethodKind.DIGITAL_WALLET and method.institution in _own_wallets():
+        return MethodType.DIGITAL_WALLET
     if found is None:
         raise MethodNotPayable(f"no provider takes {method.kind}", param="payment_method")
     return found
+
+
+def _own_wallets() -> list[str]:
+    """Return the wallets that are a provider's own, not a way to a card; such a wallet has its name."""
+    return registry.able(Capability.DIGITAL_WALLET)
 
 
 def tokens_at(method: PaymentMethod) -> dict[str, str]:

@@ -86,5 +86,6 @@ def find(provider: Provider, operation: ProviderOperation) -> Found:
         authorization=kept.get("authorization") or kept.get("dispute", ""),
         since=operation.created_at,
         until=operation.sent_at or operation.created_at,
+        known=operation.provider_reference,
     )
     return provider.find(operation.idempotency_key, operation.amount, sought)

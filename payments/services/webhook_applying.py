@@ -31,7 +31,7 @@ from ledger.states import StateConflict
 from payments import locks, selectors
 from payments.models import ProviderOperation, ProviderWebhook
 from payments.models.operations import OutcomeKind
-from payments.providers.errors import BadSignature
+from payments.providers.errors import BadSignature, ProviderUnavailable
 from payments.providers.notices import DisputeNotice, ProviderNotice
 from payments.providers.outcomes import (
     Approved,
@@ -192,6 +192,8 @@ def _apply(batch: list[ProviderWebhook], at: datetime) -> None:
             told[webhook.pk] = webhook_intake.read(webhook)
         except BadSignature as error:
             verdicts[webhook.pk] = Verdict(Fate.PARK, f"it cannot be read any more: {error.message}")
+        except ProviderUnavailable as error:
+            verdicts[webhook.pk] = Verdict(Fate.PARK, f"it cannot be read now: {error.reason}")
     found = selectors.operations_of_notices((row.provider, told[row.pk]) for row in batch if row.pk in told)
     stuck: set[tuple[str, str]] = set()
     for webhook in batch:

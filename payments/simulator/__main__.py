@@ -12,7 +12,9 @@ from granian import Granian
 from granian.constants import HTTPModes, Interfaces
 from granian.log import LogLevels
 
-from payments.simulator.app import STRIPE, Application, Options
+from payments.simulator.app import PAYPAL, STRIPE, Application, Options
+from payments.simulator.paypal.desk import Rules as PayPalRules
+from payments.simulator.paypal.face import Keys as PayPalKeys
 from payments.simulator.stripe.desk import Rules
 from payments.simulator.stripe.face import Keys
 
@@ -48,6 +50,18 @@ def main() -> None:
             challenge_seconds=arguments.challenge_seconds,
             url=f"http://{arguments.host}:{arguments.port}{STRIPE}",
             sends_events=bool(arguments.stripe_callback_url),
+        ),
+        paypal=PayPalKeys(
+            arguments.paypal_client_id,
+            arguments.paypal_client_secret,
+            arguments.paypal_webhook_id,
+            arguments.paypal_callback_url,
+            arguments.late_seconds,
+        ),
+        paypal_rules=PayPalRules(
+            pending_seconds=arguments.pending_seconds,
+            url=f"http://{arguments.host}:{arguments.port}{PAYPAL}",
+            sends_events=bool(arguments.paypal_callback_url),
         ),
         challenge_seconds=arguments.challenge_seconds,
     )
@@ -116,8 +130,20 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--stripe-public-key", default="pk_test_development_key", help="for browsers")
     parser.add_argument("--stripe-callback-url", default="", help="where Stripe's events are POSTed")
     parser.add_argument("--stripe-webhook-secret", action="append", help="to sign Stripe's events with")
+    _add_paypal(parser)
     parser.add_argument("--end-with-parent", action="store_true", help="end when the starting process ends")
     return parser
+
+
+def _add_paypal(parser: argparse.ArgumentParser) -> None:
+    env, default = os.environ.get, PayPalKeys()
+    for name, value in (
+        ("client-id", env("PAYPAL_CLIENT_ID", default.client_id)),
+        ("client-secret", env("PAYPAL_CLIENT_SECRET", default.secret)),
+        ("webhook-id", env("PAYPAL_WEBHOOK_ID", default.webhook_id)),
+    ):
+        parser.add_argument(f"--paypal-{name}", default=value)
+    parser.add_argument("--paypal-callback-url", default="", help="where PayPal's events are POSTed")
 
 
 if __name__ == "__main__":

@@ -21,6 +21,10 @@ from payments.simulator.errors import Refused
 from payments.simulator.faults import OK, Faults, Subject
 from payments.simulator.laws import Call
 from payments.simulator.network import Network
+from payments.simulator.paypal.desk import Rules as PayPalRules
+from payments.simulator.paypal.face import Asked as AskedOfPayPal
+from payments.simulator.paypal.face import Keys as PayPalKeys
+from payments.simulator.paypal.face import PayPalFace
 from payments.simulator.rate_feed import RateFeed
 from payments.simulator.requests import Request, call, read, text, whole
 from payments.simulator.settling import Settlements
@@ -31,6 +35,7 @@ from payments.simulator.truth import Truth
 
 WEBHOOK_FIRST_SECONDS = 5.0
 STRIPE = "/stripe"
+PAYPAL = "/paypal"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +50,8 @@ class Options:
     pending_seconds: float = 1.0
     stripe: Keys = field(default_factory=Keys)
     stripe_rules: Rules = field(default_factory=Rules)
+    paypal: PayPalKeys = field(default_factory=PayPalKeys)
+    paypal_rules: PayPalRules = field(default_factory=PayPalRules)
     challenge_seconds: float = 600.0
 
 
@@ -76,6 +83,7 @@ class Application:
             else None
         )
         self._stripe = StripeFace(folder, options.stripe, options.stripe_rules)
+        self._paypal = PayPalFace(folder, options.paypal, options.paypal_rules)
         self._bank = Bank(self._storage, [self._settlements, self._stripe.payer])
         self._latency_seconds = 0.0
         self._is_down = False
@@ -126,6 +134,7 @@ class Application:
         if self._deliverer:
             self._deliverer.start()
         self._stripe.start()
+        self._paypal.start()
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer one request (WSGI)."""
@@ -154,6 +163,18 @@ class Application:
                     request.query_string,
                     request.authorization,
                     request.idempotency_key,
+                    request.raw,
+                )
+            )
+        if request.path.startswith(f"{PAYPAL}/"):
+            return self._paypal.respond(
+                AskedOfPayPal(
+                    request.method,
+                    request.path.removeprefix(PAYPAL),
+                    request.query_string,
+                    request.authorization,
+                    request.paypal_request_id,
+                    request.content_type,
                     request.raw,
                 )
             )
@@ -293,6 +314,7 @@ class Application:
         # All faces together: the bank's statements begin again, and with them the ids they settle under.
         self._storage.reset()
         self._stripe.reset()
+        self._paypal.reset()
         self._faults.clear()
         self._feed.clear()
         self._latency_seconds, self._is_down = 0.0, False
@@ -313,6 +335,7 @@ class Application:
             if self._deliverer and (is_decided or (due is not None and due <= time.time())):
                 self._deliverer.wake()
             self._stripe.conclude_due()
+            self._paypal.conclude_due()
             time.sleep(0.05)
 
 

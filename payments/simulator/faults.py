@@ -55,8 +55,8 @@ WEBHOOKS = {
     "webhook_first": "its callback is delivered before the request is answered",
 }
 OPERATIONS = (
-    "authorize", "increment", "capture", "void", "refund", "transfer", "challenge", "accept", "find",
-    "fx_rates",
+    "authorize", "complete", "increment", "capture", "void", "refund", "transfer", "challenge", "accept",
+    "find", "fx_rates",
 )  # fmt: skip
 
 

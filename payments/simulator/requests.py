@@ -28,6 +28,8 @@ class Request:
     query_string: str = ""
     authorization: str = ""
     base_url: str = ""
+    content_type: str = ""
+    paypal_request_id: str = ""
     arguments: tuple[str, ...] = field(default=())
 
     def body(self) -> dict[str, Any]:
@@ -69,6 +71,8 @@ def read(environ: dict[str, Any]) -> Request:
         raw=environ["wsgi.input"].read(BODY_MAX_BYTES + 1),
         query_string=environ.get("QUERY_STRING", ""),
         authorization=environ.get("HTTP_AUTHORIZATION", ""),
+        content_type=environ.get("CONTENT_TYPE", ""),
+        paypal_request_id=environ.get("HTTP_PAYPAL_REQUEST_ID", ""),
     )
 
 

@@ -27,6 +27,9 @@ API_KEY = "vp_test_key_of_the_tests"
 PUBLIC_KEY = "vp_pub_key_of_the_tests"
 STRIPE_API_KEY = "sk_test_key_of_the_tests"
 STRIPE_WEBHOOK_SECRET = "whsec_stripe_secret_of_the_tests"
+PAYPAL_CLIENT_ID = "paypal_client_of_the_tests"
+PAYPAL_SECRET = "paypal_secret_of_the_tests"
+PAYPAL_WEBHOOK_ID = "WH-OF-THE-TESTS"
 WEBHOOK_SECRET = "whsec_dGhlLXNlY3JldC1vZi10aGUtdGVzdHM="
 LATE_SECONDS = 1.8
 READ_TIMEOUT_SECONDS = 1.0  # an ordinary answer comes in time on a busy machine too
@@ -39,10 +42,18 @@ Value = TypeVar("Value")
 class Network:
     """The sandbox process, its operator's face, and a payer's browser."""
 
-    def __init__(self, folder: Path, *, callback_url: str = "", stripe_callback_url: str = "") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        callback_url: str = "",
+        stripe_callback_url: str = "",
+        paypal_callback_url: str = "",
+    ) -> None:
         self.folder = folder
         self.callback_url = callback_url
         self.stripe_callback_url = stripe_callback_url
+        self.paypal_callback_url = paypal_callback_url
         self.port = reserve_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.process: subprocess.Popen[bytes] | None = None
@@ -59,6 +70,8 @@ class Network:
             "--end-with-parent", "--stripe-api-key", STRIPE_API_KEY,
             "--stripe-webhook-secret", STRIPE_WEBHOOK_SECRET,
             "--stripe-callback-url", self.stripe_callback_url,
+            "--paypal-client-id", PAYPAL_CLIENT_ID, "--paypal-client-secret", PAYPAL_SECRET,
+            "--paypal-webhook-id", PAYPAL_WEBHOOK_ID, "--paypal-callback-url", self.paypal_callback_url,
         ]  # fmt: skip
         if self.callback_url:
             arguments += ["--callback-url", self.callback_url]
@@ -188,10 +201,15 @@ def eventually(condition: Callable[[], Value], what: str, *, within: float = 10.
 
 @contextmanager
 def started_network(
-    folder: Path, *, callback_url: str = "", stripe_callback_url: str = ""
+    folder: Path, *, callback_url: str = "", stripe_callback_url: str = "", paypal_callback_url: str = ""
 ) -> Iterator[Network]:
     """A network of the test's own, for the length of the block."""
-    network = Network(folder, callback_url=callback_url, stripe_callback_url=stripe_callback_url)
+    network = Network(
+        folder,
+        callback_url=callback_url,
+        stripe_callback_url=stripe_callback_url,
+        paypal_callback_url=paypal_callback_url,
+    )
     network.start()
     try:
         yield network
@@ -222,6 +240,10 @@ def point_adapter_at(network: Network, settings: Any) -> None:
     settings.VELOCITYPAY_URL = network.url
     settings.STRIPE_URL, settings.STRIPE_API_KEY = f"{network.url}/stripe", STRIPE_API_KEY
     settings.STRIPE_WEBHOOK_SECRET = STRIPE_WEBHOOK_SECRET
+    settings.PAYPAL_URL, settings.PAYPAL_WEBHOOK_ID = f"{network.url}/paypal", PAYPAL_WEBHOOK_ID
+    settings.PAYPAL_CLIENT_ID, settings.PAYPAL_CLIENT_SECRET = PAYPAL_CLIENT_ID, PAYPAL_SECRET
+    settings.PAYPAL_CERTIFICATE_URL = f"{network.url}/paypal/v1/notifications/certs/"
+    settings.PAYPAL_CERTIFICATE_ROOTS = network.folder / "paypal-root.pem"
     settings.VELOCITYPAY_API_KEY = API_KEY
     settings.FX_FEED_URL, settings.FX_FEED_API_KEY = network.url, API_KEY
     settings.VELOCITYPAY_WEBHOOK_SECRET = WEBHOOK_SECRET

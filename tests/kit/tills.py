@@ -9,12 +9,15 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
+import httpx
+
 from ledger.money import Money
 from payments.providers import registry
 from payments.providers.base import Provider
-from payments.providers.outcomes import Approved, Found, Outcome
+from payments.providers.outcomes import Approved, Found, Outcome, Pending, RequiresAction
 from payments.providers.requests import AuthorizeRequest, CaptureRequest, RefundRequest, Sought, VoidRequest
 from tests.kit.network import Network
+from tests.kit.paypal import PayPalSandbox
 from tests.kit.stripe import StripeSandbox
 
 PRICE = Money(1999, "USD")
@@ -34,6 +37,9 @@ class Desk(Protocol):
 
     def fires(self) -> Callable[[str], int]:
         """A counter of how often a fault has fired from now on."""
+
+    def pay(self, page: str) -> None:
+        """What a payer does on the page to which the provider sends him."""
 
     def effects(self, kind: str, key: str, authorization: str) -> int:
         """How often an operation was carried out there."""
@@ -58,6 +64,9 @@ class VelocityPayDesk:
         before = self._network.faults()
         return lambda name: self._network.faults().get(name, 0) - before.get(name, 0)
 
+    def pay(self, page: str) -> None:
+        self._network.act(page)
+
     def effects(self, kind: str, key: str, authorization: str) -> int:
         return len(self._network.truth(idempotency_key=key))
 
@@ -81,11 +90,60 @@ class StripeDesk:
     def fires(self) -> Callable[[str], int]:
         return self.sandbox.fires()
 
+    def pay(self, page: str) -> None:
+        httpx.post(page, data={"result": "success"}, trust_env=False)
+
     def effects(self, kind: str, key: str, authorization: str) -> int:
         if kind in ("authorize", "refund"):
             return len(self.sandbox.truth_of(key))
         intent = self.sandbox.client.get(f"/v1/payment_intents/{authorization}").raise_for_status().json()
         return int(intent["status"] == "canceled" if kind == "void" else key in intent["metadata"])
+
+
+class PayPalDesk:
+    """PayPal's face: its payer acts on a page before anything is reserved."""
+
+    name = "paypal"
+    decline = "TRANSACTION_REFUSED"
+
+    def __init__(self, network: Network) -> None:
+        self.sandbox = PayPalSandbox(network)
+        self.sandbox.clear()
+
+    def token(self, scenario: str = "visa") -> str:
+        return "paypal"
+
+    def script(self, *faults: str, **match: str) -> int:
+        return self.sandbox.script(*faults, **match)
+
+    def fires(self) -> Callable[[str], int]:
+        return self.sandbox.fires()
+
+    def pay(self, page: str) -> None:
+        assert self.sandbox.approve(page).status_code in (200, 303)
+
+    def effects(self, kind: str, key: str, authorization: str) -> int:
+        if kind == "authorize":
+            made = self.sandbox.truth(key=key)
+            is_decided = made and made[0]["status"] in ("APPROVED", "COMPLETED")
+            return len(_parts(made[0])) if is_decided else len(made)
+        (order,) = self.sandbox.truth(key=f'"{self.reference_of(authorization)}"')
+        if kind == "void":
+            return sum(one["status"] == "VOIDED" for one in _parts(order, "authorizations"))
+        names = ("invoice_id", "captures") if kind == "capture" else ("custom_id", "refunds")
+        return sum(one[names[0]].endswith(key) for one in _parts(order, names[1]))
+
+    def reference_of(self, order_id: str) -> str:
+        return next(
+            str(one["purchase_units"][0]["invoice_id"])
+            for one in self.sandbox.truth()
+            if one["id"] == order_id
+        )
+
+
+def _parts(order: dict[str, Any], *kinds: str) -> list[dict[str, Any]]:
+    payments = order["purchase_units"][0].get("payments", {})
+    return [row for kind in kinds or ("authorizations", "captures") for row in payments.get(kind, [])]
 
 
 class Till:
@@ -97,6 +155,7 @@ class Till:
         self.key = ""
         self.kind = ""
         self.authorization = ""
+        self.known: dict[str, str] = {}
 
     @property
     def provider(self) -> Provider:
@@ -107,7 +166,10 @@ class Till:
     ) -> Outcome:
         token = self.desk.token(scenario)
         request = AuthorizeRequest(self._key("authorize", key), amount, self.reference, token, **more)
-        return self.provider.authorize(request)
+        outcome = self.provider.authorize(request)
+        if isinstance(outcome, RequiresAction | Pending):
+            self.known[self.key] = outcome.reference
+        return outcome
 
     def capture(self, amount: Money = PRICE, *, key: str = "", is_last: bool = True) -> Outcome:
         key = self._key("capture", key)
@@ -125,17 +187,27 @@ class Till:
     def find(self, amount: Money = PRICE) -> Found:
         now = datetime.now(UTC)
         authorization = "" if self.kind == "authorize" else self.authorization
-        sought = Sought(self.kind, self.reference, authorization, now, now)
+        known = self.known.get(self.key, "")
+        sought = Sought(self.kind, self.reference, authorization, now, now, known)
         return self.provider.find(self.key, amount, sought)
 
     def effects(self) -> int:
         return self.desk.effects(self.kind, self.key, self.authorization)
 
     def authorized(self, amount: Money = PRICE, **more: Any) -> str:
-        outcome = self.authorize(amount, **more)
+        outcome: Found = self.authorize(amount, **more)
+        if isinstance(outcome, RequiresAction):
+            self.desk.pay(outcome.redirect_url)
+            outcome = self.find(amount)
         assert isinstance(outcome, Approved), outcome
         self.authorization = outcome.reference
         return self.authorization
+
+    def approved(self, amount: Money = PRICE, **more: Any) -> None:
+        """Have the payer agree, where the provider asks for it, and nothing done about it yet."""
+        outcome = self.authorize(amount, **more)
+        assert isinstance(outcome, RequiresAction), outcome
+        self.desk.pay(outcome.redirect_url)
 
     def captured(self, amount: Money = PRICE, **more: Any) -> str:
         self.authorized(amount, **more)

@@ -1,4 +1,4 @@
-"""Between our minor units (ISO 4217) and PayPal's decimal texts (developer.paypal.com/api/rest/reference/currency-codes).
+"""Between our minor units (ISO 4217) and PayPal's decimal texts (developer.paypal.com, "Currency codes").
 
 PayPal writes HUF and TWD, which have two decimals by ISO, and JPY without any. What does not fit is not sent.
 """

@@ -7,6 +7,7 @@ of its own. So an order whose answer was lost is made again, and one that is giv
 so that no completion that is under way can succeed.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
@@ -15,13 +16,23 @@ from ledger.money import Money
 from payments.providers.base import Capability
 from payments.providers.errors import NotDelivered, ProviderRefused, ProviderUnavailable, Unanswered
 from payments.providers.notices import DisputeNotice, ProviderNotice, ProviderReport
-from payments.providers.outcomes import Approved, Found, NotFound, NotSent, Outcome, Pending, Rejected, Unknown
+from payments.providers.outcomes import (
+    Approved,
+    Found,
+    NotFound,
+    NotSent,
+    Outcome,
+    Pending,
+    Rejected,
+    Unknown,
+)
 from payments.providers.paypal import declines, disputes, mapping, orders, refunds, webhooks
-from payments.providers.paypal.amounts import NotCarried
+from payments.providers.paypal.amounts import CARRIED, NotCarried
 from payments.providers.paypal.certificates import Certificates
 from payments.providers.paypal.mapping import Expected
 from payments.providers.paypal.orders import Body, Order
 from payments.providers.paypal.wire import Wire
+from payments.providers.reach import Reach
 from payments.providers.requests import (
     AcceptRequest,
     AuthorizeRequest,
@@ -35,6 +46,7 @@ from payments.providers.requests import (
 )
 from payments.providers.transport import Reply
 
+TOKEN: Final = "paypal"  # noqa: S105 - the word for the payer's wallet, which only PayPal's page knows
 GOOD: Final = (200, 201)
 ORDERS: Final = "/v2/checkout/orders"
 PAYMENTS: Final = "/v2/payments"
@@ -44,7 +56,9 @@ class PayPal:
     """PayPal's wallet by Orders v2 and Payments v2. A key is good for 6 hours (orders) or 45 days."""
 
     name = "paypal"
-    token_prefixes: tuple[str, ...] = ("paypal",)
+    token_prefixes: tuple[str, ...] = (TOKEN,)
+    reach = Reach(currencies=CARRIED)
+    report_in_remittance: re.Pattern[str] | None = None
     capabilities = frozenset(
         {
             Capability.DIGITAL_WALLET,
@@ -71,6 +85,8 @@ class PayPal:
     def authorize(self, request: AuthorizeRequest) -> Outcome:
         """Make an order; the payer must approve it on PayPal's page before anything is reserved or taken."""
         expected = Expected(request.idempotency_key, request.amount, request.reference)
+        if request.token != TOKEN:
+            return Rejected("token_unknown", f"The only token of PayPal's is {TOKEN!r}")
         try:
             body = mapping.order_body(request)
         except NotCarried as error:

@@ -67,9 +67,7 @@ def parse(
             given["paypal-transmission-id"], given["paypal-transmission-time"], webhook_id, raw_body
         )
         try:
-            certificates.check(
-                given["paypal-cert-url"], message, given["paypal-transmission-sig"], now
-            )
+            certificates.check(given["paypal-cert-url"], message, given["paypal-transmission-sig"], now)
         except BadSignature as error:
             last = error
         else:
@@ -139,9 +137,7 @@ def _check_time(text: str, now: datetime) -> None:
         sent = sent.replace(tzinfo=UTC) if sent.tzinfo is None else sent
         age = now - sent
     except (ValueError, OverflowError) as error:
-        raise BadSignature(
-            "paypal-transmission-time is no time", fault="timestamp_malformed"
-        ) from error
+        raise BadSignature("paypal-transmission-time is no time", fault="timestamp_malformed") from error
     if age > AGE_MAX or age < -AHEAD_MAX:
         fault = "too_old" if age > AGE_MAX else "too_new"
         raise BadSignature(f"the event is {fault.replace('_', ' ')}", fault=fault)

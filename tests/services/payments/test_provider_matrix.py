@@ -23,9 +23,13 @@ from payments.providers.outcomes import (
     Unknown,
 )
 from tests.kit.network import Network, eventually
-from tests.kit.tills import PRICE, Desk, StripeDesk, Till, VelocityPayDesk
+from tests.kit.tills import PRICE, Desk, PayPalDesk, StripeDesk, Till, VelocityPayDesk
 
-DESKS: dict[str, Callable[[Network], Desk]] = {"velocitypay": VelocityPayDesk, "stripe": StripeDesk}
+DESKS: dict[str, Callable[[Network], Desk]] = {
+    "velocitypay": VelocityPayDesk,
+    "stripe": StripeDesk,
+    "paypal": PayPalDesk,
+}
 IMPATIENT_SECONDS = 0.4
 PART = Money(700, "USD")
 BACK = "https://shop.example/back"
@@ -43,6 +47,12 @@ OPERATIONS: dict[str, tuple[str, Callable[[Till], object], Callable[[Till, str],
     "void": ("void", Till.authorized, lambda till, key: till.void(key=key), PRICE),
     "refund": ("refund", Till.captured, lambda till, key: till.refund(key=key), PRICE),
     "part of a refund": ("refund", Till.captured, lambda till, key: till.refund(PART, key=key), PART),
+    "completion": (
+        "complete", lambda till: till.approved(return_url=BACK), lambda till, key: till.find(), PRICE,
+    ),
+    "completion of a sale": (
+        "complete", lambda till: till.approved(capture=True), lambda till, key: till.find(), PRICE,
+    ),
 }  # fmt: skip
 
 
@@ -81,7 +91,10 @@ RULE: dict[str, Row] = {
     "wrong_reference": HELD,
 }
 
-ONLY = {"challenge": ("authorize",)}
+COMPLETIONS = ("completion", "completion of a sale")
+SALES = ("sale", "completion of a sale")
+ONLY = {"challenge": ("authorize", *COMPLETIONS)}
+ONLY_AT = dict.fromkeys(COMPLETIONS, ("paypal",))
 VOID_NAMES_NO_AMOUNT = Row(Approved, Approved)
 NOT_MADE = None
 EXCEPTIONS: dict[tuple[str, str, str], Row | None] = {
@@ -94,13 +107,40 @@ EXCEPTIONS: dict[tuple[str, str, str], Row | None] = {
     ("stripe", "void", "pending_then_ok"): NOT_MADE,
     ("stripe", "capture", "pending_then_ok"): NOT_MADE,
     ("stripe", "part of a capture", "pending_then_ok"): NOT_MADE,
+    # PayPal's void, too, is not declined and never pending.
+    ("paypal", "void", "decline"): NOT_MADE,
+    ("paypal", "void", "pending_then_ok"): NOT_MADE,
 }
+for _operation in ("authorize", "sale"):
+    # An order moves no money and always asks its payer to act: a lost one is made again, under its key.
+    EXCEPTIONS |= {
+        ("paypal", _operation, "ok"): Row(RequiresAction, RequiresAction),
+        ("paypal", _operation, "pending_then_ok"): NOT_MADE,
+        ("paypal", _operation, "challenge"): NOT_MADE,
+    }
+    EXCEPTIONS |= {
+        ("paypal", _operation, fault): Row(Unknown, NotFound)
+        for fault, row in RULE.items()
+        if row is DONE_BUT
+    }
+for _operation in COMPLETIONS:
+    # To ask what became of an approved order is to complete it: what did not happen happens then.
+    EXCEPTIONS |= {
+        ("paypal", _operation, "500_before"): Row(Unknown, Approved, 0),
+        ("paypal", _operation, "429:1"): Row(NotSent, Approved, 0),
+        ("paypal", _operation, "401"): Row(NotSent, Approved, 0),
+        ("paypal", _operation, "400"): Row(Rejected, None, 0),
+    }
+
+
+def operations_of(provider: str) -> list[str]:
+    return [name for name in OPERATIONS if provider in ONLY_AT.get(name, DESKS)]
 
 
 def cells() -> list[tuple[str, str, str, Row]]:
     made = []
     for provider in DESKS:
-        for operation in OPERATIONS:
+        for operation in operations_of(provider):
             for fault, rule in RULE.items():
                 row = rule
                 for named in ("*", provider):
@@ -108,6 +148,10 @@ def cells() -> list[tuple[str, str, str, Row]]:
                 if row is not None and operation in ONLY.get(fault, OPERATIONS):
                     made.append((provider, operation, fault, row))
     return made
+
+
+ODD_AMOUNTS = (Money(1999, "JPY"), Money(1990, "KWD"), Money(7500, "UGX"))
+AMOUNTS = {"paypal": (Money(1999, "JPY"), Money(750_000, "HUF"), Money(99_900, "TWD"))}
 
 
 @pytest.fixture
@@ -138,13 +182,14 @@ def test_cell(desks, settings, provider, operation, fault, row):
         assert till.effects() == row.effects
     if isinstance(outcome, Approved) and fault == "ok":
         assert outcome.amount == amount
-        assert (outcome.taken is not None) == (operation == "sale")
+        assert (outcome.taken is not None) == (operation in SALES)
     if row.found is not None:
         found = till.find(amount)
         assert isinstance(found, row.found), found
     if row.found is NotFound:
         again = operate(till, till.key)
-        assert isinstance(again, Approved), again
+        good = RequiresAction if provider == "paypal" and operation in ("authorize", "sale") else Approved
+        assert isinstance(again, good), again
         assert till.effects() == 1
     if row.outcome is Pending:
         eventually(lambda: isinstance(till.find(amount), Approved), "what was pending is done")
@@ -152,13 +197,13 @@ def test_cell(desks, settings, provider, operation, fault, row):
 
 @pytest.mark.parametrize("provider", DESKS)
 class TestAKey:
-    @pytest.mark.parametrize("operation", OPERATIONS)
+    @pytest.mark.parametrize("operation", [name for name in OPERATIONS if name not in ONLY_AT])
     def test_has_one_effect_however_often_it_is_sent(self, desks, provider, operation):
         till = Till(desks[provider])
         _, prepare, operate, _ = OPERATIONS[operation]
         prepare(till)
         first = operate(till, "")
-        assert isinstance(first, Approved)
+        assert isinstance(first, Approved | RequiresAction)
         assert operate(till, till.key) == first
         assert till.effects() == 1
 
@@ -211,8 +256,9 @@ class TestThePartsOfAPayment:
         till.void()
         assert isinstance(till.capture(), Rejected)
 
-    @pytest.mark.parametrize("amount", [Money(1999, "JPY"), Money(1990, "KWD"), Money(7500, "UGX")])
-    def test_keep_the_units_of_their_currency(self, desks, provider, amount):
+    @pytest.mark.parametrize("number", [0, 1, 2])
+    def test_keep_the_units_of_their_currency(self, desks, provider, number):
+        amount = AMOUNTS.get(provider, ODD_AMOUNTS)[number]
         till = Till(desks[provider])
         till.authorized(amount)
         captured = till.capture(amount)
@@ -234,9 +280,11 @@ class TestThePartsOfAPayment:
 def test_a_provider_that_nobody_reaches_was_not_asked(desks, settings, provider):
     till = Till(desks[provider])
     settings.VELOCITYPAY_URL, settings.STRIPE_URL = "http://127.0.0.1:9", "http://127.0.0.1:9/stripe"
-    token = "vpt_x" if provider == "velocitypay" else "pm_card_visa"
+    settings.PAYPAL_URL = "http://127.0.0.1:9/paypal"
+    token = {"velocitypay": "vpt_x", "stripe": "pm_card_visa", "paypal": "paypal"}[provider]
     till.desk.token = lambda scenario="visa": token  # type: ignore[method-assign]
     registry.reset()
     assert isinstance(till.authorize(), NotSent)
+    till.kind, till.authorization = "capture", "auth_1" if provider != "paypal" else "AUTH1"
     assert isinstance(till.find(), NotSent)
     assert till.provider.health() is False
