@@ -20,7 +20,7 @@ from vendors.api.fields import (
 )
 from vendors.api.openapi import page_of
 
-WALLETS: Final = ("apple_pay", "google_pay")
+WALLETS: Final = ("apple_pay", "google_pay", "paypal")
 PLANS: Final = ("affirm", "afterpay", "klarna", "paypal_later")
 ENCRYPTED_MAX: Final = 4_096
 WAYS: Final = (Verification.ZERO_AMOUNT.value, Verification.MICRO_DEPOSITS.value)

@@ -127,18 +127,11 @@ class PayPalDesk:
             made = self.sandbox.truth(key=key)
             is_decided = made and made[0]["status"] in ("APPROVED", "COMPLETED")
             return len(_parts(made[0])) if is_decided else len(made)
-        (order,) = self.sandbox.truth(key=f'"{self.reference_of(authorization)}"')
+        (order,) = self.sandbox.truth(key=authorization)
         if kind == "void":
             return sum(one["status"] == "VOIDED" for one in _parts(order, "authorizations"))
         names = ("invoice_id", "captures") if kind == "capture" else ("custom_id", "refunds")
         return sum(one[names[0]].endswith(key) for one in _parts(order, names[1]))
-
-    def reference_of(self, order_id: str) -> str:
-        return next(
-            str(one["purchase_units"][0]["invoice_id"])
-            for one in self.sandbox.truth()
-            if one["id"] == order_id
-        )
 
 
 def _parts(order: dict[str, Any], *kinds: str) -> list[dict[str, Any]]:
