@@ -24,12 +24,12 @@ def authorized_equals_its_operations() -> Iterable[str]:
     )
 
 
-@invariant("I-91", "A payment that waits for its customer has an open authorization, a page and a time.")
+@invariant("I-91", "A payment that waits for its customer has an open authorization, a page or instructions, and a time.")
 def waiting_for_customers_ends() -> Iterable[str]:
     return rows(
         """SELECT p.id FROM payments_payment p
            WHERE p.state = 'requires_action'
-             AND (p.action_url = '' OR p.expires_at IS NULL
+             AND (p.action_url = '' AND p.action_instructions = '{}' OR p.expires_at IS NULL
                   OR NOT (p.is_voiding OR EXISTS (
                       SELECT 1 FROM payments_provideroperation o
                       WHERE o.payment_id = p.id AND o.kind = 'authorize' AND o.concluded_at IS NULL)))""",

@@ -212,10 +212,13 @@ class FraudShape(serializers.Serializer):
 
 
 class NextActionShape(serializers.Serializer):
-    """What the customer must do now: go to `url`, from where the provider sends them to `return_url`."""
+    """What the customer must do now: go to `url`, from where the provider sends them to `return_url`, or
+    pay as `instructions` say.
+    """
 
-    type = serializers.ChoiceField(["redirect_to_url"])
-    url = serializers.CharField()
+    type = serializers.ChoiceField(["redirect_to_url", "show_instructions"])
+    url = serializers.CharField(allow_null=True)
+    instructions = serializers.DictField(child=serializers.CharField(), allow_null=True)
     return_url = serializers.CharField(allow_null=True)
     expires_at = serializers.DateTimeField()
 

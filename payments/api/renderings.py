@@ -66,8 +66,9 @@ def next_action(row: Payment) -> dict[str, Any] | None:
     if row.state != states.REQUIRES_ACTION:
         return None
     return {
-        "type": "redirect_to_url",
-        "url": row.action_url,
+        "type": "redirect_to_url" if row.action_url else "show_instructions",
+        "url": row.action_url or None,
+        "instructions": row.action_instructions or None,
         "return_url": row.return_url or None,
         "expires_at": instant(row.expires_at),
     }

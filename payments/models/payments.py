@@ -112,6 +112,7 @@ class Payment(Recorded):
 
     return_url = models.CharField(max_length=500, blank=True)  # where the customer goes after a challenge
     action_url = models.CharField(max_length=2000, blank=True)  # the provider's page of the challenge
+    action_instructions = models.JSONField(default=dict, blank=True)  # how to pay, where no page asks for it
     authentication = models.CharField(max_length=16, choices=Authentication.choices, blank=True)
     liability_shift = models.CharField(max_length=16, choices=LiabilityShift.choices, blank=True)
     exemption = models.CharField(max_length=24, choices=Exemption.choices, blank=True)  # asked for or granted
@@ -213,9 +214,10 @@ class Payment(Recorded):
         self.authorized_at, self.expires_at = at, expires_at
 
     @PAYMENT.edge("ask_action")
-    def ask_action(self, url: str, reference: str, until: datetime) -> None:
-        """Wait for the customer, who must act on a page of the provider's."""
-        self.action_url, self.provider_reference, self.expires_at = url, reference, until
+    def ask_action(self, url: str, instructions: dict[str, str], reference: str, until: datetime) -> None:
+        """Wait for the customer, who must act on a page of the provider's or as instructed."""
+        self.action_url, self.action_instructions = url, instructions
+        self.provider_reference, self.expires_at = reference, until
 
     @PAYMENT.edge("finish_action")
     def finish_action(self) -> None:

@@ -56,7 +56,8 @@ class Declined:
 
 @dataclass(frozen=True, slots=True)
 class RequiresAction:
-    """The customer must act first (a challenge), on a page of the provider's, until `expires_at`.
+    """The customer must act first, until `expires_at`: on a page of the provider's, or by paying as the
+    `instructions` say (texts by name: an address, an account, a purpose to quote), or either.
 
     `reference` names what waits there; a void of it gives the whole up. None: the provider sets no time.
     """
@@ -64,6 +65,7 @@ class RequiresAction:
     redirect_url: str
     reference: str
     expires_at: datetime | None = None
+    instructions: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
