@@ -24,7 +24,10 @@ def authorized_equals_its_operations() -> Iterable[str]:
     )
 
 
-@invariant("I-91", "A payment that waits for its customer has an open authorization, a page or instructions, and a time.")
+@invariant(
+    "I-91",
+    "Who waits for a customer has an open authorization, a page or instructions, and a time.",
+)
 def waiting_for_customers_ends() -> Iterable[str]:
     return rows(
         """SELECT p.id FROM payments_payment p

@@ -89,6 +89,8 @@ _ROWS = (
     Decline("token_problem", _AGAIN, _N.SAME, _L.NO),
     Decline("security_violation", _GENERIC, _N.NO, _L.NO),
     Decline("call_issuer", _BANK, _N.NO, _L.FEW),
+    Decline("not_paid_in_time", "The payment did not arrive in time. Please pay again.",
+            _N.ANY, _L.WITH_PAYER),
     Decline("partial_approval", "Only a part of the amount is available on this card.", _N.NO, _L.NO),
     Decline("risk_blocked_by_us", _GENERIC, _N.NO, _L.NO),
     Decline("psp_config", _AGAIN, _N.OTHER, _L.NO),

@@ -226,9 +226,7 @@ def _go_on_waiting(
         case RequiresAction() if payment.state == states.CREATED:
             until = outcome.expires_at or authorization_terms.challenge_until(at)
             with record(payment, actor=actor, cause=operations.cause(operation), at=at) as entry:
-                payment.ask_action(
-                    outcome.redirect_url, dict(outcome.instructions), outcome.reference, until
-                )
+                payment.ask_action(outcome.redirect_url, dict(outcome.instructions), outcome.reference, until)
                 entry.announce(news.of_payment(payment))
             jobs.schedule(TIME_OUT_JOB, str(payment.pk), until)
         case RequiresAction() if payment.state == states.CANCELLED:

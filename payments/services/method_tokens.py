@@ -33,6 +33,7 @@ PAYABLE_AS: Final[Mapping[str, MethodType]] = {
     MethodKind.DIGITAL_WALLET: MethodType.CARD,  # a wallet's token stands for a card
     MethodKind.BANK_TRANSFER: MethodType.BANK_TRANSFER,
     MethodKind.SEPA: MethodType.BANK_TRANSFER,
+    MethodKind.CRYPTO: MethodType.CRYPTO,
 }
 
 

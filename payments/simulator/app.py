@@ -206,6 +206,9 @@ class Application:
         body = request.body()
         if "iban" in body:
             return Answer(200, self._network.make_bank_token(text(body, "iban")))
+        if "address" in body:
+            made = self._network.make_coin_token(text(body, "network"), text(body, "address"))
+            return Answer(200, made)
         return Answer(
             200,
             self._network.make_card_token(

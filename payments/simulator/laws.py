@@ -85,11 +85,12 @@ def _capture(connection: sqlite3.Connection, call: Call) -> Effect:
     left = parent["amount"] - parent["captured"]
     if call.amount > left:
         raise Refused(422, "capture_too_large", f"Only {left} is left to capture", left=left)
-    method = connection.execute("SELECT type FROM token WHERE token = ?", (parent["token"],)).fetchone()[
-        "type"
-    ]
-    fee = capture_fee(call.amount, parent["currency"], method)
+    fee = capture_fee(call.amount, parent["currency"], _type_of(connection, parent["token"]))
     return Effect(call.amount, parent["currency"], token=parent["token"], fee=fee)
+
+
+def _type_of(connection: sqlite3.Connection, token: str) -> str:
+    return str(connection.execute("SELECT type FROM token WHERE token = ?", (token,)).fetchone()["type"])
 
 
 def _increment(connection: sqlite3.Connection, call: Call) -> Effect:
@@ -99,6 +100,8 @@ def _increment(connection: sqlite3.Connection, call: Call) -> Effect:
         raise Refused(422, "invalid_state", "Only an authorization of which nothing is taken can be raised")
     is_too_much = parent["amount"] + call.amount > scenarios.CARD_LIMIT_MINOR
     refused_with = "limit_exceeded" if is_too_much else None
+    if _type_of(connection, parent["token"]) == "crypto":
+        refused_with = "amount_invalid"  # coins that are sent cannot grow
     return Effect(call.amount, parent["currency"], token=parent["token"], refused_with=refused_with)
 
 

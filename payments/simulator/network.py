@@ -11,7 +11,7 @@ import time
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from payments.simulator import callbacks, scenarios, wishes
+from payments.simulator import callbacks, coins, scenarios, wishes
 from payments.simulator.disputes import Disputes, Opening
 from payments.simulator.errors import Refused
 from payments.simulator.faults import OK, Plan, Subject
@@ -77,6 +77,14 @@ class Network:
         number = scenarios.check_iban(iban)
         return self._keep_token(_digest("vpt", number), "bank_transfer", "sepa", number, country=number[:2])
 
+    def make_coin_token(self, network: str, address: str) -> dict[str, object]:
+        """Give a token for a payer in coins; refunds go to the address.
+
+        :raises Refused: not a network that is carried, or no address.
+        """
+        coins.check_address(network, address)
+        return self._keep_token(_digest("vpt", network, address), coins.TYPE, network, address, country="")
+
     def subject(self, call: Call) -> tuple[Subject, bool]:
         """What scripts and scenarios may match this call by, and whether its key is known already."""
         with self._storage.reading() as connection:
@@ -117,10 +125,12 @@ class Network:
             effect = LAWS[call.kind](connection, call)
             row = self._insert(connection, call, effect, plan)
             wishes.keep(connection, row, call, plan, row["due_at"] if row["status"] == WAITS else None)
+            if row["status"] == WAITS and coins.must_be_sent(connection, call, plan):
+                coins.keep(connection, row)
             apply(connection, row)
             self._take(connection, row)
             if call.kind == "void" and row["authorization_id"]:
-                self._end_challenge(connection, row["authorization_id"], "failed")
+                self._give_up(connection, row["authorization_id"])
             self._tell(connection, row)
             if call.dispute_id and row["status"] == "succeeded":
                 self._disputes.answer(connection, call.dispute_id, call.kind, call.evidence)
@@ -148,10 +158,13 @@ class Network:
         with self._storage.reading() as connection:
             row = connection.execute(
                 "SELECT o.*, t.brand, t.last4 FROM operation o JOIN token t ON t.token = o.token"
-                " WHERE o.id = ? AND o.status = ?",
-                (operation_id, WAITS),
+                " WHERE o.id = ?",
+                (operation_id,),
             ).fetchone()
-        if row is None:
+            coin = coins.of(connection, operation_id)
+        if row is not None and coin is not None and row["status"] in (WAITS, "pending"):
+            return coins.page(row, coin)
+        if row is None or row["status"] != WAITS:
             raise Refused(404, "challenge_not_found", "No challenge waits here")
         return wishes.page(row, row["brand"], row["last4"])
 
@@ -208,11 +221,18 @@ class Network:
         return dict(zip(names, fields, strict=False))
 
     def _end_challenge(self, connection: sqlite3.Connection, operation_id: str, result: str) -> bool:
-        row = wishes.end_challenge(connection, operation_id, result)
+        if coins.of(connection, operation_id):
+            row = coins.send(connection, operation_id, result, self._pending_seconds)
+        else:
+            row = wishes.end_challenge(connection, operation_id, result)
         if row is not None:
             self._take(connection, row)
             self._tell(connection, row)
         return row is not None
+
+    def _give_up(self, connection: sqlite3.Connection, operation_id: str) -> None:
+        result = "unpaid" if coins.of(connection, operation_id) else "failed"
+        self._end_challenge(connection, operation_id, result)
 
     def _take(self, connection: sqlite3.Connection, row: sqlite3.Row) -> None:
         """Capture an authorization at once, where it was asked for; what the capture tells, it tells too."""
@@ -247,6 +267,9 @@ class Network:
         due: tuple[float | None, str | None, str | None] = (None, None, None)
         if effect.refused_with or plan.result == "decline":
             status, code = BAD.get(call.kind, "declined"), effect.refused_with or plan.code
+        elif coins.must_be_sent(connection, call, plan):
+            due = (time.time() + self._challenge_seconds, "declined", coins.NOT_PAID)
+            status = WAITS
         elif wishes.asks_for_challenge(call, plan):
             until = time.time() + self._challenge_seconds
             status, due = WAITS, (until, BAD.get(call.kind, "declined"), wishes.NOT_AUTHENTICATED)
@@ -293,6 +316,7 @@ class Network:
             wish = wishes.of(connection, row["id"])
             until = iso(wish["until"]) if wish is not None and wish["until"] else ""
             answer |= wishes.described(wish, row["status"], until)
+            answer |= coins.described(coins.of(connection, row["id"]))
             if wish is not None and wish["wants_capture"]:
                 answer |= self._taken(connection, row)
         return answer

@@ -104,6 +104,14 @@ CREATE TABLE IF NOT EXISTS wish (
     then_code TEXT,
     result TEXT NOT NULL
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS coin (
+    operation_id TEXT PRIMARY KEY,
+    network TEXT NOT NULL,
+    address TEXT NOT NULL UNIQUE,
+    units TEXT NOT NULL,
+    seen_at REAL,
+    block_seconds REAL
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS account (
     currency TEXT PRIMARY KEY,
     id TEXT NOT NULL UNIQUE,

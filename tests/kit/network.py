@@ -99,6 +99,10 @@ class Network:
         """A token for the test IBAN of a scenario."""
         return self._tokenize({"iban": scenarios.BY_NAME[scenario].number})
 
+    def coins(self) -> dict[str, Any]:
+        """A token for a payer in coins."""
+        return self._tokenize({"network": "bitcoin", "address": "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4"})
+
     def act(self, page: str, result: str = "authenticated") -> httpx.Response:
         """What a customer does on the page of a challenge."""
         return self.client.post(page, params={"result": result})

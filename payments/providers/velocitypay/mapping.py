@@ -99,6 +99,7 @@ DECLINE_CODES: Final = {
     "limit_exceeded": "limit_exceeded",
     "lost_card": "lost_card",
     "no_such_account": "no_such_account",
+    "payment_not_received": "not_paid_in_time",
     "pickup_card": "pickup_card",
     "processing_error": "system_malfunction",
     "restricted_card": "restricted_card",
@@ -116,6 +117,8 @@ DETAILS: Final = (
 )  # fmt: skip
 
 URL_MAX: Final = 2_000
+COIN_TEXTS: Final = ("network", "address", "amount", "confirmations_needed")
+COIN_TEXT_MAX: Final = 100
 
 _REFERENCE = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
@@ -321,7 +324,14 @@ def _action(body: Mapping[str, Any]) -> Outcome:
         return Unknown("bad_body")
     if expires_at is not None and expires_at.tzinfo is None:
         return Unknown("bad_body")
-    return RequiresAction(url, body["id"], expires_at)
+    return RequiresAction(url, body["id"], expires_at, _coins(body.get("crypto")))
+
+
+def _coins(told: object) -> dict[str, str]:
+    """How to pay in coins; nothing where it is not told in texts."""
+    if not isinstance(told, dict):
+        return {}
+    return {name: told[name][:COIN_TEXT_MAX] for name in COIN_TEXTS if isinstance(told.get(name), str)}
 
 
 def _declined(body: Mapping[str, Any]) -> Outcome:

@@ -25,12 +25,14 @@ def verify_body(request: VerifyRequest) -> dict[str, object]:
 def token_body(secret: Mapping[str, str], code: str) -> dict[str, object]:
     """The JSON of POST /v1/tokens.
 
-    :raises ProviderRefused: VelocityPay takes cards and IBANs.
+    :raises ProviderRefused: VelocityPay takes cards, IBANs and payers in coins.
     """
+    if "address" in secret:
+        return {"network": secret["network"], "address": secret["address"]}
     if "iban" in secret:
         return {"iban": secret["iban"]}
     if "number" not in secret:
-        raise ProviderRefused("VelocityPay takes cards and IBANs", provider_code="method_not_supported")
+        raise ProviderRefused("VelocityPay does not take it", provider_code="method_not_supported")
     card: dict[str, object] = {"number": secret["number"]}
     card |= {name: int(secret[name]) for name in ("exp_month", "exp_year")}
     return card | ({"cvc": code} if code else {})
