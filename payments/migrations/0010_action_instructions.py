@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('payments', '0008_method_types'),
+        ('payments', '0009_routing'),
     ]
 
     operations = [
