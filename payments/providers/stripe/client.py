@@ -1,23 +1,22 @@
-"""The Stripe adapter: the official library over our transport; what its answers mean is mapping.py.
+"""The Stripe adapter: the official library over our transport.
 
-Stripe keeps an idempotency key for a day and finds nothing by it, so a lost answer is looked for in what
-Stripe has: a capture, void or refund in its intent, an authorization by our key in its metadata.
+What its answers mean is mapping.py, what is only read is lookup.py.
 """
 
 import io
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
-from datetime import datetime, timedelta
-from typing import Any, Final
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
 
 import stripe
+from django.views.decorators.debug import sensitive_variables
 
 from ledger.money import Money
 from payments.providers.base import Capability
 from payments.providers.errors import NotDelivered, ProviderRefused, ProviderUnavailable, Unanswered
 from payments.providers.notices import DisputeNotice, ProviderNotice, ProviderReport
-from payments.providers.outcomes import Approved, Found, NotFound, NotSent, Outcome, Rejected, Unknown
+from payments.providers.outcomes import Found, NotSent, Outcome, Rejected, Unknown
 from payments.providers.requests import (
     AcceptRequest,
     AuthorizeRequest,
@@ -28,18 +27,15 @@ from payments.providers.requests import (
     RefundRequest,
     Sought,
     TransferRequest,
+    VerifyRequest,
     VoidRequest,
 )
-from payments.providers.stripe import disputes, mapping, reports, webhooks
+from payments.providers.stripe import disputes, mapping, methods, webhooks
 from payments.providers.stripe.amounts import NotCarried
+from payments.providers.stripe.lookup import Lookup, plain
 from payments.providers.stripe.mapping import Body, Expected
 from payments.providers.stripe.wire import Wire
 from payments.providers.transport import Transport
-
-CLOCKS_APART: Final = timedelta(minutes=5)
-PAGE: Final = 100
-PAGES_MAX: Final = 20
-SEARCHABLE: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-:")
 
 
 class Stripe:
@@ -63,6 +59,8 @@ class Stripe:
             Capability.CALLBACKS,
             Capability.DISPUTES,
             Capability.SETTLEMENT_REPORTS,
+            Capability.TOKENIZE,
+            Capability.VERIFY,
         }
     )
     report_in_remittance: re.Pattern[str] | None = re.compile(r"\bSTRIPE PAYOUT (po_[A-Za-z0-9]{1,60})\b")
@@ -80,6 +78,7 @@ class Stripe:
             max_network_retries=0,
             http_client=Wire(transport),
         ).v1
+        self._lookup = Lookup(self._api)
 
     def authorize(self, request: AuthorizeRequest) -> Outcome:
         """Reserve money on the payer's method, and take it at once when asked to."""
@@ -90,6 +89,30 @@ class Stripe:
                 _params(mapping.authorize_params(request)), options
             ),
         )
+
+    def verify(self, request: VerifyRequest) -> Outcome:
+        """Ask the issuer whether a method is good: a SetupIntent, which reserves nothing."""
+        expected = _expected("verify", request)
+        body = self._call(
+            expected,
+            lambda options: self._api.setup_intents.create(_params(methods.verify_params(request)), options),
+        )
+        return methods.verified(body, expected) if isinstance(body, Mapping) else body
+
+    @sensitive_variables()
+    def tokenize(self, secret: Mapping[str, str], code: str) -> str:
+        """Give a card to Stripe for a token of its own.
+
+        :raises ProviderUnavailable: it could not be asked. :raises ProviderRefused: it takes no such method.
+        """
+        params = _params(methods.card_params(secret, code))
+        try:
+            method = plain(self._api.payment_methods.create(params))
+            holder = _params({"payment_method": method.get("id"), "description": "one stored method"})
+            customer = plain(self._api.customers.create(holder))
+        except stripe.StripeError as error:
+            raise methods.refusal(error) from error
+        return methods.token(method, customer)
 
     def increment(self, request: IncrementRequest) -> Outcome:
         """Not offered: Stripe raises authorizations only for some merchants and cards."""
@@ -105,7 +128,7 @@ class Stripe:
                 request.authorization, _params(mapping.capture_params(request)), options
             ),
         )
-        learned: Outcome = self._with_fee(outcome, body, expected)
+        learned: Outcome = self._lookup.with_fee(outcome, body, expected)
         return learned
 
     def void(self, request: VoidRequest) -> Outcome:
@@ -158,7 +181,7 @@ class Stripe:
         kind = sought.kind if sought else "authorize"
         wanted = Expected(idempotency_key, expected, kind, sought.reference if sought else "")
         try:
-            return self._found(wanted, sought)
+            return self._lookup.operation(wanted, sought)
         except NotDelivered as error:
             return NotSent(error.reason, error.retry_after_seconds)
         except Unanswered as error:
@@ -184,15 +207,9 @@ class Stripe:
         if not mapping.is_reference(report_id):
             raise ProviderRefused("this is not an id of Stripe's", provider_code="bad_reference")
         try:
-            payout = _plain(self._api.payouts.retrieve(report_id))
-            rows = list(self._movements({"payout": report_id, "expand": reports.EXPAND}))
-            charges = {
-                charge: list(self._movements({"source": charge, "type": "charge"}))
-                for charge in reports.captured_in_parts(rows)
-            }
+            return self._lookup.report(report_id)
         except stripe.StripeError as error:
-            raise reports.refusal(error) from error
-        return reports.report(payout, rows, charges)
+            raise methods.refusal(error) from error
 
     def health(self) -> bool:
         """Say whether Stripe answers."""
@@ -218,7 +235,7 @@ class Stripe:
     def _call(self, expected: Expected, send: "Send") -> Body | Outcome:
         """Make one call under its key; return the answer's body, or what it means that there is none."""
         try:
-            return _plain(send({"idempotency_key": expected.idempotency_key}))
+            return plain(send({"idempotency_key": expected.idempotency_key}))
         except NotDelivered as error:
             return NotSent(error.reason, error.retry_after_seconds)
         except Unanswered as error:
@@ -251,97 +268,16 @@ class Stripe:
             return body
         return str(body["id"]) if mapping.is_reference(str(body.get("id"))) else NotSent("bad_body")
 
-    def _found(self, wanted: Expected, sought: Sought | None) -> Found:
-        """Read what Stripe has of an operation.
 
-        :raises ProviderUnavailable: not answered. :raises StripeError: refused.
-        """
-        if wanted.kind in ("challenge", "accept") and sought and wanted.amount:
-            dispute = _plain(self._api.disputes.retrieve(sought.authorization))
-            return disputes.found(dispute, wanted.idempotency_key, wanted.kind, wanted.amount)
-        if wanted.kind == "refund" and sought:
-            return self._found_refund(wanted, sought)
-        if wanted.kind in ("capture", "void") and sought:
-            intent = self._intent(sought.authorization)
-            return self._with_fee(mapping.found(intent, wanted), intent, wanted)
-        intent_id = self._intent_of_key(wanted.idempotency_key, sought)
-        return mapping.found(self._intent(intent_id), wanted) if intent_id else NotFound()
-
-    def _found_refund(self, wanted: Expected, sought: Sought) -> Found:
-        params: dict[str, Any] = {"payment_intent": sought.authorization}
-        for refund in self._pages(self._api.refunds.list, params):
-            if _metadata(refund).get("operation") == wanted.idempotency_key:
-                return mapping.found(refund, wanted)
-        return NotFound()
-
-    def _intent_of_key(self, key: str, sought: Sought | None) -> str:
-        """The intent that an authorization made; empty when there certainly is none.
-
-        The search is quick but late by a minute or more, so what it does not know is looked for among the
-        intents made at the time, which are listed at once.
-
-        :raises ProviderUnavailable: too many to look through, or not answered.
-        """
-        if not SEARCHABLE.issuperset(key):
-            return ""
-        query = f'metadata["operation"]:"{key}"'
-        hits = _rows(_plain(self._api.payment_intents.search({"query": query, "limit": 2})))
-        if hits:
-            return str(hits[0].get("id", ""))
-        if sought is None:
-            raise Unanswered("search_lags")
-        since, until = sought.since - CLOCKS_APART, sought.until + CLOCKS_APART
-        created = {"gte": int(since.timestamp()), "lte": int(until.timestamp())}
-        for intent in self._pages(self._api.payment_intents.list, {"created": created}):
-            if _metadata(intent).get("operation") == key:
-                return str(intent.get("id", ""))
-        return ""
-
-    def _movements(self, params: Mapping[str, Any]) -> Iterator[Body]:
-        return self._pages(self._api.balance_transactions.list, params, reports.PAGE, reports.PAGES_MAX)
-
-    def _pages(
-        self,
-        read: Callable[[Any], Any],
-        params: Mapping[str, Any],
-        page_size: int = PAGE,
-        pages_max: int = PAGES_MAX,
-    ) -> Iterator[Body]:
-        """The rows of a list, newest first, over its pages.
-
-        :raises Unanswered: not shaped like one, or too long.
-        """
-        after: dict[str, str] = {}
-        for _ in range(pages_max):
-            page = _plain(read({**params, **after, "limit": page_size}))
-            rows = _rows(page)
-            yield from rows
-            if page.get("has_more") is not True or not rows:
-                return
-            after = {"starting_after": str(rows[-1].get("id", ""))}
-        raise Unanswered("too_many_to_look_through")
-
-    def _intent(self, intent_id: str) -> Body:
-        if not mapping.is_reference(intent_id):
-            raise Unanswered("bad_body")
-        return _plain(self._api.payment_intents.retrieve(intent_id, {"expand": mapping.EXPAND}))
-
-    def _with_fee(self, outcome: Found, body: Body, expected: Expected) -> Any:
-        """Look for the fee of a capture whose charge does not tell it (any more); without it, it is zero."""
-        if not isinstance(outcome, Approved) or outcome.details.get("fee") != mapping.NOT_TOLD:
-            return outcome
-        params = {"source": mapping.charge_id(body)}
-        try:
-            for balance in self._pages(self._api.balance_transactions.list, params):
-                fee = mapping.fee_in(balance, outcome.amount)
-                if fee is not None:
-                    return replace(outcome, fee=fee, details={})
-        except (ProviderUnavailable, stripe.StripeError):
-            return outcome  # the settlement report tells it again
-        return outcome
-
-
-Request = AuthorizeRequest | CaptureRequest | VoidRequest | RefundRequest | ChallengeRequest | AcceptRequest
+Request = (
+    AuthorizeRequest
+    | VerifyRequest
+    | CaptureRequest
+    | VoidRequest
+    | RefundRequest
+    | ChallengeRequest
+    | AcceptRequest
+)
 Options = Any
 Send = Callable[[Options], Any]
 
@@ -352,24 +288,6 @@ def _expected(kind: str, request: Request) -> Expected:
 
 def _params(params: Mapping[str, Any]) -> Any:
     return params
-
-
-def _plain(answer: Any) -> Body:
-    """The answer's JSON as plain dicts."""
-    body: Body = answer.to_dict()
-    return body
-
-
-def _rows(page: Body) -> list[Body]:
-    rows = page.get("data")
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise Unanswered("bad_body")
-    return rows
-
-
-def _metadata(body: Body) -> Body:
-    metadata = body.get("metadata")
-    return metadata if isinstance(metadata, dict) else {}
 
 
 def _refused(error: stripe.StripeError, expected: Expected) -> Outcome:

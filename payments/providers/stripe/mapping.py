@@ -101,10 +101,7 @@ def authorize_params(request: AuthorizeRequest) -> dict[str, Any]:
         "metadata": {"operation": request.idempotency_key, "reference": request.reference},
         "expand": EXPAND,
     }
-    if request.token.startswith("tok_"):
-        params["payment_method_data"] = {"type": "card", "card": {"token": request.token}}
-    else:
-        params["payment_method"] = request.token
+    params |= payer(request.token)
     if not request.capture:
         params["payment_method_options"] = {"card": {"request_multicapture": "if_available"}}
     if request.exemption in MERCHANT_INITIATED:
@@ -142,6 +139,14 @@ def refund_params(request: RefundRequest) -> dict[str, Any]:
         "amount": to_stripe(request.amount),
         "metadata": {"operation": request.idempotency_key, "reference": request.reference},
     }
+
+
+def payer(token: str) -> dict[str, Any]:
+    """The parameters by which an intent names the method of a token."""
+    if token.startswith("tok_"):
+        return {"payment_method_data": {"type": "card", "card": {"token": token}}}
+    method, _, customer = token.partition(":")
+    return {"payment_method": method} | ({"customer": customer} if customer else {})
 
 
 def is_reference(text: str) -> bool:

@@ -9,15 +9,12 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any, Final
 
-import stripe
-
 from ledger.errors import Invalid
 from ledger.money import Money
-from payments.providers.errors import ProviderRefused, ProviderUnavailable, Unanswered
+from payments.providers.errors import Unanswered
 from payments.providers.notices import ProviderReport, ReportLine
 from payments.providers.requests import capture_key
 from payments.providers.stripe.amounts import from_stripe
-from payments.providers.stripe.mapping import REJECTED_STATUSES
 
 EXPAND: Final = ["data.source.payment_intent"]
 PAGE: Final = 50  # with their expanded sources, a hundred may be more than an answer's largest size
@@ -51,14 +48,6 @@ def report(payout: Body, rows: Sequence[Body], charges: Mapping[str, Sequence[Bo
         return _summed(str(payout["id"]), day, net, lines)
     except (KeyError, TypeError, ValueError, OverflowError, OSError, Invalid) as error:
         raise Unanswered("bad_body") from error
-
-
-def refusal(error: stripe.StripeError) -> ProviderRefused | ProviderUnavailable:
-    """What the library's error means for who only reads."""
-    status = error.http_status or 0
-    if status in REJECTED_STATUSES:
-        return ProviderRefused(str(error.user_message or error)[:200], provider_code=error.code or "refused")
-    return Unanswered(f"http_{status}")
 
 
 def _summed(report_id: str, day: date, net: Money, lines: Sequence[ReportLine]) -> ProviderReport:

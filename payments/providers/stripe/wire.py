@@ -12,6 +12,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 import stripe
+from django.views.decorators.debug import sensitive_variables
 
 from payments.providers.errors import Unanswered
 from payments.providers.transport import Transport
@@ -28,6 +29,8 @@ _OPERATIONS: Final = (
     ("post", re.compile(r"/v1/refunds"), "refund"),
     ("post", re.compile(r"/v1/disputes/\w+"), "challenge"),
     ("post", re.compile(r"/v1/disputes/\w+/close"), "accept"),
+    ("post", re.compile(r"/v1/payment_methods|/v1/customers"), "tokenize"),
+    ("post", re.compile(r"/v1/setup_intents"), "verify"),
     ("get", re.compile(r"/v1/balance"), "health"),
     ("get", re.compile(r"/v1/payouts/\w+"), "settlement_report"),
 )
@@ -42,6 +45,7 @@ class Wire(stripe.HTTPClient):
         super().__init__()
         self._transport = transport
 
+    @sensitive_variables()
     def request(
         self,
         method: str,

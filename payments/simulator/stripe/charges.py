@@ -44,11 +44,8 @@ def authorize(desk: Desk, intent: Record, method: Record, card: Card | None, sec
 
 def decline(desk: Desk, intent: Record, method: Record, card: Card | None, decline_code: str) -> Done:
     """Refuse an intent's payment method: a failed charge, and HTTP 402 with the intent in the error."""
-    is_own = decline_code in cards.OWN_CODES or decline_code.startswith(("authentication", "payment_intent"))
-    code = decline_code if is_own else "card_declined"
-    told = {} if is_own else {"decline_code": decline_code}
+    code, told, message = words(decline_code)
     charge = _make(desk, intent, method, card, "", "failed")
-    message = MESSAGES.get(decline_code, "Your card was declined.")
     charge.body |= {"failure_code": code, "failure_message": message, "paid": False}
     charge.body["outcome"] |= {"type": "issuer_declined", "network_status": "declined_by_network",
                                "reason": decline_code}  # fmt: skip
@@ -66,6 +63,14 @@ def decline(desk: Desk, intent: Record, method: Record, card: Card | None, decli
     desk.tell("charge.failed", charge.body)
     desk.tell("payment_intent.payment_failed", intent.body)
     return Done(402, {"error": {**kept, "payment_intent": intent.body}})
+
+
+def words(decline_code: str) -> tuple[str, dict[str, str], str]:
+    """How a decline is told: the error's code, its decline_code where it has one, and a sentence."""
+    is_own = decline_code in cards.OWN_CODES or decline_code.startswith(("authentication", "payment_intent"))
+    code = decline_code if is_own else "card_declined"
+    told = {} if is_own else {"decline_code": decline_code}
+    return code, told, MESSAGES.get(decline_code, "Your card was declined.")
 
 
 def take(desk: Desk, charge: Record, amount: int, *, is_final: bool) -> None:

@@ -38,6 +38,7 @@ from payments.simulator.stripe import (
     operator,
     payouts,
     refunds,
+    setups,
     subjects,
 )
 from payments.simulator.stripe.desk import Desk, Done, Rules
@@ -82,6 +83,7 @@ WRITES: tuple[tuple[str, str, Law], ...] = (
     (r"/v1/payment_intents/(\w+)/confirm", "authorize", intents.confirm),
     (r"/v1/payment_intents/(\w+)/capture", "capture", intents.capture),
     (r"/v1/payment_intents/(\w+)/cancel", "void", intents.cancel),
+    ("/v1/setup_intents", "authorize", setups.create),
     ("/v1/refunds", "refund", refunds.create),
     (r"/v1/disputes/(\w+)", "challenge", disputes.update),
     (r"/v1/disputes/(\w+)/close", "accept", disputes.close),
@@ -91,6 +93,7 @@ KINDS = {
     "customers": "customer",
     "payment_methods": "payment_method",
     "payment_intents": "payment_intent",
+    "setup_intents": "setup_intent",
     "charges": "charge",
     "refunds": "refund",
     "disputes": "dispute",
@@ -162,6 +165,8 @@ class StripeFace:
                 if record.kind == "payment_intent":
                     code = str(record.private["after"])
                     intents.conclude(desk, record, not code, code)
+                elif record.kind == "setup_intent":
+                    setups.conclude(desk, record)
                 elif record.kind == "refund":
                     refunds.conclude(desk, record)
                 else:

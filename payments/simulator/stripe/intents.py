@@ -51,7 +51,7 @@ def create(desk: Desk, params: Params) -> Done:
         "statement_descriptor_suffix": None, "status": "requires_payment_method", "transfer_data": None,
         "transfer_group": None,
     }  # fmt: skip
-    method = _method_in(desk, params)
+    method = methods.method_in(desk, params)
     made = desk.make("pi", "payment_intent", "", body, captures=0)
     made.body["client_secret"] = f"{made.id}_secret_{digest('s', made.id, desk.key)[2:]}"
     if method:
@@ -79,7 +79,7 @@ def confirm(desk: Desk, intent_id: str, params: Params) -> Done:
     intent = desk.get("payment_intent", intent_id)
     if intent.body["status"] not in ("requires_payment_method", "requires_confirmation", "requires_action"):
         raise _unexpected(intent, "confirm")
-    method = _method_in(desk, params)
+    method = methods.method_in(desk, params)
     if method is None and intent.body["payment_method"]:
         method = desk.get("payment_method", intent.body["payment_method"])
     return _confirm(desk, intent, method, params)
@@ -176,6 +176,7 @@ def _confirm(desk: Desk, intent: Record, method: Record | None, params: Params) 
             400, "payment_intent_unexpected_state", "A payment method is needed to confirm",
             param="payment_method",
         )  # fmt: skip
+    methods.check_holder(method, intent.body["customer"])
     card = methods.card_of(method)
     intent.private["method"] = method.id
     plan = desk.plan
@@ -211,15 +212,6 @@ def _challenge(desk: Desk, intent: Record, method: Record, return_url: str) -> D
     desk.save(intent)
     desk.tell("payment_intent.requires_action", intent.body)
     return Done(200, intent.body)
-
-
-def _method_in(desk: Desk, params: Params) -> Record | None:
-    if "payment_method" in params:
-        return methods.method_of(desk, forms.text(params, "payment_method"))
-    sent = forms.mapping(forms.mapping(params, "payment_method_data"), "card")
-    if "token" in sent:
-        return methods.method_of(desk, forms.text(sent, "token"), "payment_method_data[card][token]")
-    return None
 
 
 def _unexpected(intent: Record, what: str) -> StripeRefused:

@@ -13,6 +13,7 @@ from payments.simulator.stripe.forms import Params
 EXPANSIONS_MAX = 4
 PARENTS = {
     "payment_intent": (),
+    "setup_intent": ("customer", "payment_method"),
     "customer": (),
     "payment_method": ("customer",),
     "charge": ("payment_intent",),

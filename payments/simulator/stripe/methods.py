@@ -104,6 +104,28 @@ def method_of(desk: Desk, token: str, param: str = "payment_method") -> Record:
     return desk.get("payment_method", token, param)
 
 
+def method_in(desk: Desk, params: Params) -> Record | None:
+    """The payment method that a request names or brings along, if it does."""
+    if "payment_method" in params:
+        return method_of(desk, forms.text(params, "payment_method"))
+    sent = forms.mapping(forms.mapping(params, "payment_method_data"), "card")
+    if "token" in sent:
+        return method_of(desk, forms.text(sent, "token"), "payment_method_data[card][token]")
+    return None
+
+
+def check_holder(method: Record, customer: str | None) -> None:
+    """Refuse to use a customer's method without naming that customer.
+
+    :raises StripeRefused: it is another customer's, or the customer is not named.
+    """
+    if method.body["customer"] not in (None, customer):
+        raise StripeRefused(
+            400, "", f"The payment method supplied ({method.id}) belongs to a Customer. Please include the"
+            " Customer in the `customer` parameter.", param="customer",
+        )  # fmt: skip
+
+
 def card_of(method: Record) -> Card | None:
     """The test card behind a payment method, when it is a listed one."""
     return cards.BY_NAME.get(method.private["scenario"])

@@ -8,13 +8,14 @@ from payments.simulator.faults import Subject
 from payments.simulator.stripe import books, cards, forms
 from payments.simulator.stripe.forms import Params
 
+CONFIRMED = ("/v1/payment_intents", "/v1/setup_intents")
 _IN_PATH = re.compile(r"/v1/payment_intents/(pi_\w+)/\w+")
 _IN_QUERY = re.compile(r"""["'](op_[^"']+)["']$""")
 
 
 def of_write(connection: sqlite3.Connection, operation: str, path: str, params: Params, key: str) -> Subject:
     """The subject of a POST: the card decides by the intent's charge, or by the token that is sent."""
-    if not operation or (path == "/v1/payment_intents" and params.get("confirm") != "true"):
+    if not operation or (path in CONFIRMED and params.get("confirm") != "true"):
         return Subject("", key)  # a fault waits for the request that may move money
     reference = forms.mapping(params, "metadata").get("reference", "")
     in_path = _IN_PATH.fullmatch(path)

@@ -6,13 +6,15 @@ has the id of its object. Read from the objects themselves, so that nothing that
 
 import sqlite3
 from collections.abc import Iterator
+from dataclasses import replace
 
 from payments.simulator.stripe import amounts, books
 from payments.simulator.stripe.books import Body, Record
 
 Row = dict[str, object]
-KINDS = ("payment_intent", "balance_transaction", "refund")
+KINDS = ("payment_intent", "setup_intent", "balance_transaction", "refund")
 WAITING = ("requires_action", "processing", "requires_confirmation")
+SETUPS = {"succeeded": "authorized", "processing": "pending"}
 REFUNDS = {"succeeded": "succeeded", "pending": "pending"}
 
 
@@ -28,6 +30,9 @@ def _operations(connection: sqlite3.Connection, record: Record) -> Iterator[Row]
     key = str((record.body.get("metadata") or {}).get("operation") or record.id)
     if record.kind == "refund":
         yield _row(record, "refund", key, REFUNDS.get(record.body["status"], "failed"))
+    elif record.kind == "setup_intent":  # as an authorization of nothing, in whatever currency
+        nothing = replace(record, body={**record.body, "amount": 0, "currency": "usd"})
+        yield _row(nothing, "authorize", key, SETUPS.get(record.body["status"], "declined"))
     elif record.kind == "payment_intent":
         yield _row(record, "authorize", key, _authorized(connection, record.body))
         if record.private.get("voided_by"):
