@@ -34,6 +34,7 @@ from ledger.journal_errors import (
 from ledger.locks import require_phase
 from ledger.models import JournalEntry, PostedFact, Posting
 from ledger.money import CurrencyMismatch, Money
+from ledger.writing import Write
 
 __all__ = [
     "AccountClosed", "AlreadyPosted", "AmountTooLarge", "CurrencyMismatch", "EntryDraft", "Leg",
@@ -102,11 +103,22 @@ def post(drafts: Sequence[EntryDraft]) -> list[UUID]:
     statement, parameters = _one(drafts[0], ids) if len(drafts) == 1 else _many(drafts, ids)
     try:
         with connection.cursor() as cursor:
-            cursor.execute(statement, parameters)
+            cursor.execute(f"SELECT {statement}", parameters)
     except (IntegrityError, DataError) as error:
         raise of_database(error) from error
     metrics.postings.inc(sum(len(draft.legs) for draft in drafts))
     return [draft.id for draft in drafts]
+
+
+def posting(draft: EntryDraft) -> Write:
+    """Return the write that posts one entry, for a statement that writes other rows as well.
+
+    :raises DomainError: what `check` raises, and for an account that is not there; the rest when it is sent.
+    """
+    check(draft)
+    statement, parameters = _one(draft, chart.ids_of(leg.account for leg in draft.legs))
+    metrics.postings.inc(len(draft.legs))
+    return Write(statement, parameters, is_call=True, refused=of_database)
 
 
 def entry_id_of(source_type: str, source_id: UUID, step: str) -> UUID:
@@ -166,12 +178,12 @@ def _positive(money: Money) -> Money:
 
 
 _POST_ONE: Final = """
-    SELECT ledger_post_one(%s, %s, %s, %s, %s, %s, %s, %s,
-                           %s::int[], %s::bigint[], %s::bigint[], %s::text[])"""
+    ledger_post_one(%s, %s, %s, %s, %s, %s, %s, %s,
+                    %s::int[], %s::bigint[], %s::bigint[], %s::text[])"""
 _POST_MANY: Final = """
-    SELECT ledger_post(%s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::uuid[], %s::text[],
-                       %s::timestamptz[], %s::uuid[],
-                       %s::int[], %s::int[], %s::bigint[], %s::bigint[], %s::text[])"""
+    ledger_post(%s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::uuid[], %s::text[],
+                %s::timestamptz[], %s::uuid[],
+                %s::int[], %s::int[], %s::bigint[], %s::bigint[], %s::text[])"""
 
 
 def _head(draft: EntryDraft) -> tuple[Any, ...]:

@@ -41,10 +41,12 @@ class NoPhase(RuntimeError):
 
 
 class Unit:
-    """One open phase: what must run just before it commits."""
+    """One open phase: what must run just before it commits, and, when its writes are gathered, those that
+    wait (`ledger.writing`)."""
 
     def __init__(self) -> None:
         self.before_commit: list[Callable[[], None]] = []
+        self.waiting: list[Any] | None = None
 
 
 _open: ContextVar[Unit | None] = ContextVar("phase", default=None)

@@ -15,9 +15,10 @@ from typing import Final
 
 from django.db import connection, models
 
-from ledger import metrics
+from ledger import metrics, writing
 from ledger.errors import DomainError
 from ledger.models import Event, OutboxMessage
+from ledger.writing import Write
 
 log = logging.getLogger(__name__)
 
@@ -50,15 +51,19 @@ def heard_types() -> set[str]:
 
 def enqueue(events: Sequence[Event], at: datetime) -> None:
     """Write one message per event and handler, in the caller's phase; nothing when nobody listens."""
-    messages = [
+    writing.write(*messages(events, at))
+
+
+def messages(events: Sequence[Event], at: datetime) -> list[Write]:
+    """Return the write of one message per event and handler; none when nobody listens."""
+    rows = [
         OutboxMessage(
-            event=event, handler=name, subject_id=event.subject_id, sequence=event.sequence, due_at=at
+            event_id=event.pk, handler=name, subject_id=event.subject_id, sequence=event.sequence, due_at=at
         )
         for event in events
         for name in _handlers.get(event.type, ())
     ]
-    if messages:
-        OutboxMessage.objects.bulk_create(messages)
+    return [writing.inserting(OutboxMessage, rows)] if rows else []
 
 
 def relay(at: datetime, limit: int = 200) -> int:

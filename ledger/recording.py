@@ -13,12 +13,13 @@ forbidden field.
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from functools import cache
 from typing import Any
 from uuid import UUID
 
-from django.db import DEFAULT_DB_ALIAS, connection, models
+from django.db import DEFAULT_DB_ALIAS, models
 
-from ledger import changes, events, ids, journal, locks, metrics, outbox
+from ledger import changes, events, ids, journal, locks, metrics, outbox, writing
 from ledger.actors import Actor
 from ledger.changes import FORBIDDEN_FIELDS
 from ledger.events import Cause
@@ -26,6 +27,7 @@ from ledger.journal import EntryDraft, Leg
 from ledger.models import Event
 from ledger.recorded import NotRecorded, Recorded
 from ledger.states import Edge
+from ledger.writing import Write
 
 
 class Entry:
@@ -85,10 +87,10 @@ def record(*subjects: Any, actor: Actor, at: datetime, cause: Cause | None = Non
         moves = [_move_of(subject) for subject in subjects]
         _check_after(subjects, [edge for edge, _ in moves], entry, actor)
         written = _events(subjects, moves, entry, actor, cause or Cause(), at)
-        _save(subjects, written)
-        outbox.enqueue(written, at)
-        # Last, for it locks the accounts that others' payments hit too until the phase commits.
-        _post(subjects[0], entry, at)
+        writing.write(
+            *_rows(subjects, written), *outbox.messages(written, at), *_posting(subjects[0], entry, at)
+        )
+        _written(subjects)
         for edge, _ in moves:
             metrics.transitions.labels(edge.event.partition(".")[0], edge.name).inc()
     finally:
@@ -121,18 +123,14 @@ def _check_after(subjects: Sequence[Recorded], edges: Sequence[Edge], entry: Ent
             raise NotRecorded(f"{edge.name} is for {edge.by} only, not for {actor.kind}")
 
 
-def _post(subject: Any, entry: Entry, at: datetime) -> None:
+def _posting(subject: Any, entry: Entry, at: datetime) -> list[Write]:
     if entry.entry_id is None:
-        return
-    journal.post(
-        [
-            EntryDraft(
-                id=entry.entry_id, merchant_id=subject.merchant_id, kind=entry.kind,
-                source_type=subject.SUBJECT, source_id=subject.pk, step=entry.step, occurred_at=at,
-                legs=entry.legs, reverses_id=entry.reverses_id,
-            )
-        ]
+        return []
+    draft = EntryDraft(
+        id=entry.entry_id, merchant_id=subject.merchant_id, kind=entry.kind, source_type=subject.SUBJECT,
+        source_id=subject.pk, step=entry.step, occurred_at=at, legs=entry.legs, reverses_id=entry.reverses_id,
     )  # fmt: skip
+    return [journal.posting(draft)]
 
 
 def _events(
@@ -162,79 +160,46 @@ def _said(subject: Any) -> changes.Changes:
     return changes.since(subject, subject.__dict__["_before"])
 
 
-def _save(subjects: Sequence[Any], written: Sequence[Event]) -> None:
-    """Write the rows and their events in one statement: each model's new rows, its changed rows, the events.
-
-    Models with columns that the database fills are inserted by the library, which reads them back.
-    """
-    unit = locks.require_phase()
+def _rows(subjects: Sequence[Any], written: Sequence[Event]) -> list[Write]:
+    """Return the writes of the events and of each model's new and changed rows."""
     by_model: dict[type[models.Model], list[Any]] = {}
     for subject in subjects:
         by_model.setdefault(type(subject), []).append(subject)
-    steps = [_inserting(Event, written)] if written else []
+    writes = [writing.inserting(Event, written)] if written else []
     for model, rows in by_model.items():
         new = [row for row in rows if row._state.adding]
         old = [row for row in rows if not row._state.adding]
-        if new and any(field.has_db_default() for field in model._meta.concrete_fields):
-            model._base_manager.bulk_create(new)
-        elif new:
-            steps.append(_inserting(model, new))
+        if new:
+            writes.append(writing.inserting(model, new))
         if old:
-            steps.append(_moving(model, old))
-    if steps:
-        *others, (last, values) = steps
-        named = ", ".join(f"step{number} AS ({sql})" for number, (sql, _) in enumerate(others))
-        with connection.cursor() as cursor:
-            cursor.execute(
-                f"WITH {named} {last}" if named else last,
-                [value for _, more in others for value in more] + values,
+            writes.append(
+                writing.moving(model, old, frozenset(name for row in old for name in _changed(row)))
             )
-    # The library knows the connection by this name, also where the owner stands in.
-    for row in (*subjects, *written):
-        row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS
+    return writes
+
+
+def _written(subjects: Sequence[Any]) -> None:
+    """Mark the rows as the database has them; what it filled itself is read when somebody asks for it."""
+    unit = locks.require_phase()
     for subject in subjects:
+        if subject._state.adding:
+            for name in _filled_by_database(type(subject)):
+                subject.__dict__.pop(name, None)
+        # The library knows the connection by this name, also where the owner stands in.
+        subject._state.adding, subject._state.db = False, DEFAULT_DB_ALIAS
         locks.stamp(subject, unit)
 
 
-def _inserting(model: type[models.Model], rows: Sequence[Any]) -> tuple[str, list[Any]]:
-    """Return the statement that adds rows, and its values: a fraction of the CPU of Django's bulk_create."""
-    fields = [field for field in model._meta.concrete_fields if not field.has_db_default()]
-    quote = connection.ops.quote_name
-    names = ", ".join(quote(str(field.column)) for field in fields)
-    line = f"({', '.join(['%s'] * len(fields))})"
-    values = [
-        field.get_db_prep_save(field.pre_save(row, True), connection) for row in rows for field in fields
-    ]
-    lines = ", ".join([line] * len(rows))
-    return f"INSERT INTO {quote(model._meta.db_table)} ({names}) VALUES {lines}", values  # noqa: S608 - our names
-
-
-def _moving(model: type[models.Model], rows: Sequence[Any]) -> tuple[str, list[Any]]:
-    """Return the statement that writes what changed of several rows, and its values: a tenth of the CPU of
-    Django's bulk_update."""
-    names = {name for row in rows for name in _changed(row)}
-    fields = [field for field in model._meta.concrete_fields if field.primary_key or field.name in names]
-    quote = connection.ops.quote_name
-    # CAST, for a minus before a bound number binds looser than `::` and would refuse the smallest of a type.
-    line = f"({', '.join(f'CAST(%s AS {field.db_type(connection)})' for field in fields)})"
-    key = quote(str(model._meta.pk.column))
-    columns = [quote(str(field.column)) for field in fields]
-    moved = ", ".join(f"{column} = new.{column}" for column in columns if column != key)
-    sql = (
-        f"UPDATE {quote(model._meta.db_table)} AS old SET {moved} "  # noqa: S608 - names of our own columns
-        f"FROM (VALUES {', '.join([line] * len(rows))}) AS new ({', '.join(columns)}) "
-        f"WHERE old.{key} = new.{key}"
-    )
-    values = [
-        field.get_db_prep_save(row.__dict__[field.attname], connection) for row in rows for field in fields
-    ]
-    return sql, values
+@cache
+def _filled_by_database(model: type[models.Model]) -> tuple[str, ...]:
+    return tuple(field.attname for field in model._meta.concrete_fields if field.has_db_default())
 
 
 def _changed(row: models.Model) -> list[str]:
-    before = row.__dict__["_before"]
-    return [
-        field.name
-        for field in row._meta.concrete_fields
-        if not field.primary_key and before.get(field.attname) != row.__dict__.get(field.attname)
-    ]
+    before, now = row.__dict__["_before"], row.__dict__
+    return [name for name in _attributes(type(row)) if before.get(name) != now.get(name)]
+
+
+@cache
+def _attributes(model: type[models.Model]) -> tuple[str, ...]:
+    return tuple(field.attname for field in model._meta.concrete_fields if not field.primary_key)

@@ -4,7 +4,9 @@ Each function locks all it needs at once, in a phase, and returns rows that are 
 operations are taken with SKIP LOCKED, so that any number of workers share one sweep.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -47,11 +49,31 @@ def payment(merchant_id: UUID, payment_id: UUID) -> Payment:
     )
 
 
+@contextmanager
+def knowing(paid: Payment, operation: ProviderOperation) -> Iterator[None]:
+    """Let this process take up again the rows that it has just written, when nobody changed them meanwhile.
+
+    Whoever changes a row raises its version, and every change of an operation shows in `_CHANGING`. So the
+    first `payment_with_operation` in the block locks the rows, compares, and reads nothing else; where
+    anything differs it reads all of them as ever. `paid.share_rows` are all its shares.
+    """
+    token = _known.set((paid, operation))
+    try:
+        yield
+    finally:
+        _known.reset(token)
+
+
 def payment_with_operation(operation_id: UUID) -> tuple[Payment, ProviderOperation]:
     """Lock a payment, then one of its operations, in one statement: rows are locked in the order of `OF`.
 
     :raises PaymentNotFound: no payment has such an operation.
     """
+    known = _known.get()
+    if known is not None and known[1].pk == operation_id:
+        _known.set(None)  # once: a phase that is run again has rows that its first run has moved
+        if _are_unchanged(*known):
+            return known
     pair = locks.lock_pair(
         # The merchant's column makes it an inner join; the other side of an outer one cannot be locked.
         ProviderOperation.objects.filter(pk=operation_id, payment__merchant_id=F("merchant_id")),
@@ -134,6 +156,13 @@ def shares(payment_id: UUID) -> list[PaymentTransaction]:
     """Lock and return all shares of a locked payment, in the merchant's order."""
     rows = locks.lock(PaymentTransaction.objects.filter(payment_id=payment_id))
     return sorted(rows, key=lambda row: row.position)
+
+
+def shares_of(paid: Payment) -> list[PaymentTransaction]:
+    """Lock and return all shares of a locked payment, in the merchant's order, unless they were locked with
+    it."""
+    rows: list[PaymentTransaction] | None = paid.__dict__.get("share_rows")
+    return rows if rows and all(map(locks.is_locked, rows)) else shares(paid.pk)
 
 
 def share(merchant_id: UUID, transaction_id: UUID) -> tuple[Payment, PaymentTransaction]:
@@ -251,6 +280,36 @@ _TAKEN: Final = """
         WHERE provider = taken.provider AND subject = taken.subject AND state = 'received'
         ORDER BY id LIMIT %s) w
     ORDER BY w.id"""
+
+
+_known: ContextVar[tuple[Payment, ProviderOperation] | None] = ContextVar("known", default=None)
+_CHANGING: Final = (
+    "tries", "asks", "outcome", "sent_at", "ask_at", "lease_until", "noted_at", "concluded_at",
+)  # fmt: skip
+_LOCK_KNOWN: Final = f"""
+    WITH pair AS MATERIALIZED (
+        SELECT p.id, p.version, {", ".join(f"o.{name}" for name in _CHANGING)}
+        FROM payments_provideroperation o JOIN payments_payment p ON p.id = o.payment_id
+        WHERE o.id = %s AND p.merchant_id = o.merchant_id
+        FOR NO KEY UPDATE OF p, o)
+    SELECT pair.*, s.id, s.version FROM pair LEFT JOIN LATERAL (
+        SELECT id, version FROM payments_paymenttransaction
+        WHERE payment_id = pair.id ORDER BY id FOR NO KEY UPDATE) s ON true"""  # noqa: S608 - constants of this file
+
+
+def _are_unchanged(paid: Payment, operation: ProviderOperation) -> bool:
+    """Lock a payment, its operation and its shares; say whether they are as this process wrote them."""
+    unit = require_phase()
+    with connection.cursor() as cursor:
+        cursor.execute(_LOCK_KNOWN, [operation.pk])
+        found = cursor.fetchall()
+    expected = (paid.pk, paid.version, *(getattr(operation, name) for name in _CHANGING))
+    held = sorted((row.pk, row.version) for row in paid.share_rows) or [(None, None)]
+    if [tuple(row) for row in found] != [(*expected, *share) for share in held]:
+        return False
+    for row in (paid, operation, *paid.share_rows):
+        locks.stamp(row, unit)
+    return True
 
 
 def _claim_webhooks(heads: str, parameters: Mapping[str, Any]) -> list[ProviderWebhook]:

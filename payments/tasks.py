@@ -68,9 +68,9 @@ def carry_saga(reference: str, at: datetime) -> None:
 
 @shared_task
 def apply_webhooks(**_: Any) -> None:
-    """Apply what providers told us, as long as there is more of it."""
+    """Apply what providers told us, as long as there is much of it."""
     until = clock.monotonic() + APPLYING_SECONDS
-    while webhook_applying.apply_due(clock.now()) and clock.monotonic() < until:
+    while webhook_applying.apply_due(clock.now()) >= webhook_applying.BATCH and clock.monotonic() < until:
         continue
 
 

@@ -6,9 +6,9 @@ from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Model, QuerySet
 
-from ledger import balances
+from ledger import array_literals, balances
 from ledger.chart import Code
 from ledger.money import Money
 from vendors.models import ApiKey, CommissionRule, Merchant, Vendor
@@ -53,7 +53,9 @@ def vendor(merchant_id: UUID, vendor_id: UUID) -> Vendor:
 
 def vendors_by_id(merchant_id: UUID, vendor_ids: Iterable[UUID]) -> dict[UUID, Vendor]:
     """Return those of the vendors that belong to the merchant, by id, in one query."""
-    return Vendor.objects.filter(merchant_id=merchant_id).in_bulk(list(vendor_ids))
+    with connection.cursor() as cursor:
+        cursor.execute(_VENDORS, [merchant_id, array_literals.uuids(vendor_ids)])
+        return {row[0]: _from_row(Vendor, row) for row in cursor.fetchall()}
 
 
 def vendors(merchant_id: UUID) -> QuerySet[Vendor]:
@@ -61,10 +63,11 @@ def vendors(merchant_id: UUID) -> QuerySet[Vendor]:
     return Vendor.objects.filter(merchant_id=merchant_id)
 
 
-def commission_rules(merchant_id: UUID, vendor_ids: Iterable[UUID]) -> QuerySet[CommissionRule]:
+def commission_rules(merchant_id: UUID, vendor_ids: Iterable[UUID]) -> list[CommissionRule]:
     """Return the active rules that can concern these vendors of a merchant, whenever they hold, unordered."""
-    concerned = Q(vendor__isnull=True) | Q(vendor_id__in=set(vendor_ids))
-    return CommissionRule.objects.filter(concerned, merchant_id=merchant_id, is_active=True)
+    with connection.cursor() as cursor:
+        cursor.execute(_RULES, [merchant_id, array_literals.uuids(set(vendor_ids))])
+        return [_from_row(CommissionRule, row) for row in cursor.fetchall()]
 
 
 def api_keys(merchant_id: UUID) -> QuerySet[ApiKey]:
@@ -115,11 +118,22 @@ def api_key_by_lookup(lookup: str) -> ApiKey | None:
     return key
 
 
-_KEY_WITH_MERCHANT: Final = (  # noqa: S608 (the names are those of our models)
-    "SELECT {}, {} FROM vendors_apikey k JOIN vendors_merchant m ON m.id = k.merchant_id WHERE k.lookup = %s"
-).format(
-    ", ".join(f"k.{field.column}" for field in ApiKey._meta.concrete_fields),
-    ", ".join(f"m.{field.column}" for field in Merchant._meta.concrete_fields),
+def _columns(model: type[Model], alias: str) -> str:
+    return ", ".join(f"{alias}.{field.column}" for field in model._meta.concrete_fields)
+
+
+# The names are those of our models.
+_KEY_WITH_MERCHANT: Final = (
+    f"SELECT {_columns(ApiKey, 'k')}, {_columns(Merchant, 'm')} FROM vendors_apikey k "  # noqa: S608
+    "JOIN vendors_merchant m ON m.id = k.merchant_id WHERE k.lookup = %s"
+)
+_VENDORS: Final = (
+    f"SELECT {_columns(Vendor, 'v')} FROM vendors_vendor v "  # noqa: S608
+    "WHERE v.merchant_id = %s AND v.id = ANY(%s::uuid[])"
+)
+_RULES: Final = (
+    f"SELECT {_columns(CommissionRule, 'r')} FROM vendors_commissionrule r "  # noqa: S608
+    "WHERE r.merchant_id = %s AND r.is_active AND (r.vendor_id IS NULL OR r.vendor_id = ANY(%s::uuid[]))"
 )
 
 

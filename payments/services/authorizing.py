@@ -17,6 +17,7 @@ from ledger.actors import SYSTEM, Actor
 from ledger.locks import phased
 from ledger.recording import no_answer, record
 from ledger.states import StateConflict
+from ledger.writing import gathered
 from payments import authorization_terms, locks, news, selectors, states
 from payments.models import Payment, ProviderOperation
 from payments.models.operations import Kind
@@ -168,7 +169,7 @@ def _claim(
 
 
 @operations.concludes(Kind.AUTHORIZE)
-@phased
+@gathered
 def conclude(
     *, operation_id: UUID, outcome: Outcome, actor: Actor, at: datetime, answer: Answer = no_answer
 ) -> Payment:
@@ -275,7 +276,7 @@ def _approved_late(
 def _refused(
     payment: Payment, operation: ProviderOperation, outcome: Declined | Rejected, actor: Actor, at: datetime
 ) -> None:
-    shares = locks.shares(payment.pk)
+    shares = locks.shares_of(payment)
     if isinstance(outcome, Declined):
         _note_details(payment, outcome)
         payment.note_decline(outcome.code, outcome.message, is_hard=outcome.is_hard)

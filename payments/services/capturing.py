@@ -12,10 +12,10 @@ from uuid import UUID, uuid5
 
 from ledger.actors import SYSTEM, Actor
 from ledger.errors import Conflict, Invalid
-from ledger.locks import phased
 from ledger.money import Money
 from ledger.recording import no_answer, record
 from ledger.states import StateConflict
+from ledger.writing import gathered
 from payments import locks, news, selectors, states
 from payments.models import Payment, ProviderOperation
 from payments.models.operations import Kind
@@ -99,7 +99,7 @@ def capture_by_job(payment_id: UUID, at: datetime) -> None:
         return
 
 
-@phased
+@gathered
 def _claim(
     merchant_id: UUID,
     payment_id: UUID,
@@ -152,7 +152,7 @@ def _claim(
 
 
 @operations.concludes(Kind.CAPTURE)
-@phased
+@gathered
 def conclude(
     *, operation_id: UUID, outcome: Outcome, actor: Actor, at: datetime, answer: Answer = no_answer
 ) -> Payment:

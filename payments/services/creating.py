@@ -27,6 +27,7 @@ from ledger.ids import show
 from ledger.locks import phased
 from ledger.money import Money
 from ledger.recording import no_answer, record
+from ledger.writing import gathered
 from payments import locks as payment_locks
 from payments import news, numbers, selectors, states
 from payments.models import Payment, PaymentTransaction, ProviderOperation
@@ -172,7 +173,7 @@ def _request(merchant_id: UUID, payment_id: UUID, wanted: NewPayment, at: dateti
     )
 
 
-@phased
+@gathered
 def _screen_and_write(
     merchant_id: UUID,
     payment_id: UUID,

@@ -17,9 +17,9 @@ from typing import Any, Final, Protocol
 from uuid import UUID
 
 from django.conf import settings
-from django.db import IntegrityError, connection
+from django.db import DEFAULT_DB_ALIAS, DataError, IntegrityError, connection
 
-from ledger import audit, clock, crashpoints
+from ledger import audit, clock, crashpoints, writing
 from ledger.actors import SYSTEM, Actor, current_request
 from ledger.crashpoints import crashpoint
 from ledger.errors import Conflict
@@ -28,6 +28,7 @@ from ledger.ids import show
 from ledger.locks import before_commit, is_in_phase, require_phase
 from ledger.money import Money
 from ledger.recording import no_answer
+from ledger.writing import Refusal, as_it_is
 from payments.models import ProviderOperation
 from payments.models.operations import ASKED, Kind, OutcomeKind
 from payments.providers import registry
@@ -121,7 +122,8 @@ def concludes(kind: Kind) -> Callable[[Concluder], Concluder]:
 def claim(intent: Intent, *, actor: Actor, at: datetime) -> ProviderOperation:
     """Write down, in the caller's phase, what will be asked; the subject is locked by the caller.
 
-    :raises OperationOpen: an operation of this leg is open or has succeeded, or the id was used before.
+    :raises OperationOpen: an operation of this leg is open or has succeeded, or the id was used before; in a
+        gathered phase when its writes are sent.
     """
     require_phase()
     operation = ProviderOperation(
@@ -144,14 +146,28 @@ def claim(intent: Intent, *, actor: Actor, at: datetime) -> ProviderOperation:
         tries=1,
         ask_at=at + timedelta(seconds=_call_seconds()),
     )
-    try:
-        operation.save(force_insert=True)
-    except IntegrityError as error:
-        raise OperationOpen(
+
+    def refused(error: IntegrityError | DataError) -> Exception:
+        if not _is_of_operations(error):
+            return error
+        return OperationOpen(
             f"a {intent.kind.value} of this {intent.subject_type} is already under way or done",
             leg=intent.leg,
-        ) from error
+        )
+
+    insert(operation, refused)
     return operation
+
+
+def insert(operation: ProviderOperation, refused: Refusal = as_it_is) -> None:
+    """Write a new operation in the caller's phase."""
+    writing.write(writing.inserting(ProviderOperation, [operation], refused))
+    operation._state.adding, operation._state.db = False, DEFAULT_DB_ALIAS
+
+
+def _is_of_operations(error: IntegrityError | DataError) -> bool:
+    diagnosis = getattr(error.__cause__, "diag", None)
+    return getattr(diagnosis, "table_name", None) == ProviderOperation._meta.db_table
 
 
 def call(operation: ProviderOperation) -> Outcome:
@@ -242,7 +258,7 @@ def close(operation: ProviderOperation, outcome: Approved | Declined | Rejected,
     before_commit(partial(crashpoint, f"{operation.kind}.before_commit"))
     operation.noted_at = operation.concluded_at = at
     operation.ask_at = operation.lease_until = None
-    operation.save(update_fields=_OUTCOME_FIELDS)
+    writing.write(writing.moving(ProviderOperation, [operation], _OUTCOME))
 
 
 def note(operation: ProviderOperation, outcome: Outcome, at: datetime) -> None:
@@ -335,6 +351,7 @@ _OUTCOME_FIELDS: Final = [
     "noted_at",
     "concluded_at",
 ]
+_OUTCOME: Final = frozenset(_OUTCOME_FIELDS)
 
 
 def _hold(operation: ProviderOperation, outcome: Mismatch, at: datetime) -> None:

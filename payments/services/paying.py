@@ -15,7 +15,7 @@ from uuid import UUID
 
 from ledger.actors import Actor
 from ledger.recording import no_answer
-from payments import states
+from payments import locks, states
 from payments.models import Payment, ProviderOperation
 from payments.services import authorizing, creating, performing
 from payments.services.operations import Answer
@@ -59,7 +59,8 @@ def pay(
     )
     claimed: ProviderOperation | None = payment.__dict__.get("last_operation")
     if claimed is not None:
-        paid: Payment = performing.carry_out(claimed, actor=actor, at=at, answer=answer)
+        with locks.knowing(payment, claimed):
+            paid: Payment = performing.carry_out(claimed, actor=actor, at=at, answer=answer)
         return paid
     if payment.state != states.CREATED or wanted.scheduled_at is not None:
         return payment

@@ -33,7 +33,7 @@ def record_sale(
 ) -> None:
     """Record that a locked payment was authorized and taken whole; the caller closes the authorization."""
     require_phase()
-    shares = locks.shares(payment.pk)
+    shares = locks.shares_of(payment)
     division = capture_steps.divide(payment, shares, taken.amount, taken.fee, is_last=True)
     cause = operations.cause(operation)
     with record(payment, *division.shares, actor=actor, cause=cause, at=at) as entry:
@@ -88,5 +88,5 @@ def _capture(
         noted_at=at,
         concluded_at=at,
     )
-    capture.save(force_insert=True)
+    operations.insert(capture)
     return capture

@@ -20,7 +20,7 @@ from uuid import UUID
 
 from django.db import transaction
 
-from ledger import audit, jobs
+from ledger import audit, jobs, writing
 from ledger.actors import Actor, provider_actor
 from ledger.crashpoints import crashpoint, register
 from ledger.errors import Conflict, DomainError
@@ -105,6 +105,8 @@ def apply_due(at: datetime) -> int:
     while batch := locks.claim_webhooks(at, BATCH):
         _apply(batch, at)
         total += len(batch)
+        if len(batch) < locks.SUBJECT_AT_ONCE:  # so no subject had more, and there was none left
+            break
     return total
 
 
@@ -299,7 +301,8 @@ def _mark(verdicts: dict[UUID, Verdict], at: datetime) -> None:
             case Fate.WAIT:
                 row.apply_at = parked_until.get((row.provider, row.subject)) or at
                 row.lease_until = None
-    ProviderWebhook.objects.bulk_update(rows, _MARKED)
+    if rows:
+        writing.write(writing.moving(ProviderWebhook, rows, _MARKED_COLUMNS))
 
 
 def _park(row: ProviderWebhook, why: str, at: datetime) -> None:
@@ -348,3 +351,4 @@ _MARKED: Final = [
     "state", "operation", "merchant", "verdict", "tries", "attempts", "last_error", "apply_at", "lease_until",
     "processed_at",
 ]  # fmt: skip
+_MARKED_COLUMNS: Final = frozenset({*_MARKED, "operation_id", "merchant_id"} - {"operation", "merchant"})

@@ -22,8 +22,10 @@ from uuid import UUID, uuid4
 
 from django.db import connection
 
+from ledger import locks, writing
 from ledger.errors import Conflict, Invalid
 from ledger.ids import uuid7
+from ledger.writing import Write
 from vendors.models import IdempotencyKey
 
 LEASE: Final = timedelta(seconds=60)
@@ -154,18 +156,19 @@ def reach(claimed: Claim, point: str, at: datetime) -> None:
 def finish(claimed: Claim, answer: Stored, at: datetime) -> None:
     """Keep the final answer, in the caller's transaction; the stored request is no longer needed.
 
-    :raises LeaseLost: the lease was taken over; the phase must roll back.
+    :raises LeaseLost: the lease was taken over; the phase must roll back. In a gathered phase it is
+        raised when the writes are sent.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """UPDATE vendors_idempotencykey
-               SET recovery_point = %s, finished_at = %s, response_status = %s, response_headers = %s,
-                   response_body = %s, request_body = NULL, locked_by = NULL
-               WHERE id = %s AND locked_by = %s AND finished_at IS NULL""",
-            [FINISHED, at, answer.status, json.dumps(answer.headers), answer.body, claimed.id, claimed.token],
-        )
-        if not cursor.rowcount:
-            raise _lease_lost()
+    kept = Write(
+        """UPDATE vendors_idempotencykey
+           SET recovery_point = %s, finished_at = %s, response_status = %s, response_headers = %s,
+               response_body = %s, request_body = NULL, locked_by = NULL
+           WHERE id = %s AND locked_by = %s AND finished_at IS NULL""",
+        [FINISHED, at, answer.status, json.dumps(answer.headers), answer.body, claimed.id, claimed.token],
+        keys=frozenset({(IdempotencyKey, claimed.id)}),
+        missing=_lease_lost,
+    )
+    (writing.write if locks.is_in_phase() else writing.send)(kept)
 
 
 def let_go(claimed: Claim, at: datetime) -> None:

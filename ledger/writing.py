@@ -1,0 +1,231 @@
+"""Writes: statements that change rows, sent at once or together, many in one round trip.
+
+Rows travel as one JSON document for each table (`json_populate_recordset`), so that a statement has one text
+however many rows and columns it writes: the driver reads it once, PostgreSQL plans it once.
+
+In a *gathered* phase (`locks.gathered`) what is written waits until just before the commit and is sent as one
+statement, in the order in which it was handed in. Such a phase must not read what it has written. The laws
+hold as ever: triggers and constraints run in that statement, and a refusal undoes the phase.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from decimal import Decimal
+from functools import cache, wraps
+from typing import Any, Final, ParamSpec, TypeVar
+from uuid import UUID
+
+from django.db import DataError, IntegrityError, connection, models
+
+from ledger import locks
+
+P = ParamSpec("P")
+R = TypeVar("R")
+Refusal = Callable[[IntegrityError | DataError], Exception]
+
+
+class RowsMissing(RuntimeError):
+    """A write met fewer rows than it should: a defect, for they were locked."""
+
+
+def as_it_is(error: IntegrityError | DataError) -> Exception:
+    """Return the database's refusal itself: nobody has a better word for it."""
+    return error
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One change of rows; `sql` is an INSERT, UPDATE or DELETE, or with `is_call` an expression that writes.
+
+    Its parameters are `values`, or one document of its rows: such writes with one text are sent as one.
+    `rows` is how many it must meet, and `missing` makes the error when it does not. `refused` finds the named
+    error for a law that the database upheld.
+    """
+
+    sql: str
+    values: Sequence[Any] = ()
+    documents: Sequence[dict[str, Any]] = ()
+    rows: int = 1
+    keys: frozenset[Any] = frozenset()  # table and key of each row: a statement may write a row once
+    is_call: bool = False
+    missing: Callable[[], Exception] = RowsMissing
+    refused: Refusal = as_it_is
+
+
+def write(*writes: Write) -> None:
+    """Send these writes: at once as one statement, or in a gathered phase with all others of it.
+
+    :raises Exception: what `missing` or `refused` of a write says.
+    """
+    unit = locks.require_phase()
+    if unit.waiting is None:
+        send(*writes)
+        return
+    if any(not write.keys.isdisjoint(other.keys) for write in writes for other in unit.waiting):
+        flush(unit)
+    unit.waiting.extend(writes)
+
+
+def flush(unit: locks.Unit) -> None:
+    """Send what waits in a gathered phase; it stays gathered."""
+    if unit.waiting:
+        writes, unit.waiting = unit.waiting, []
+        send(*writes)
+
+
+def gathered(function: Callable[P, R]) -> Callable[P, R]:
+    """Make the whole function one gathered phase; it is run again as `locks.phased` does."""
+
+    @wraps(function)
+    def inside(*args: P.args, **kwargs: P.kwargs) -> R:
+        unit = locks.require_phase()
+        unit.waiting = []
+        result = function(*args, **kwargs)
+        flush(unit)
+        unit.waiting = None
+        return result
+
+    return locks.phased(inside)
+
+
+def inserting(model: type[models.Model], rows: Sequence[models.Model], refused: Refusal = as_it_is) -> Write:
+    """Return the write that adds rows; columns with a default of the database get that."""
+    sql, names, own = _insertion(model)
+    documents = [
+        {column: row.__dict__[name] if name else own[column](row) for column, name in names} for row in rows
+    ]
+    return Write(sql, (), documents, len(rows), _keys(model, rows), refused=refused)
+
+
+def moving(model: type[models.Model], rows: Sequence[models.Model], names: frozenset[str]) -> Write:
+    """Return the write that gives several rows their values of these fields (`attname`s)."""
+    sql, columns = _move(model, names)
+    documents = [{column: row.__dict__[name] for column, name in columns} for row in rows]
+    return Write(sql, (), documents, len(rows), _keys(model, rows))
+
+
+def send(*writes: Write) -> None:
+    """Send these writes at once, as one statement.
+
+    :raises Exception: what `missing` or `refused` of a write says.
+    """
+    counted = _together(write for write in writes if not write.is_call)
+    calls = [write for write in writes if write.is_call]
+    # Each is run when its figure is asked for, so in this order; calls come last, for the one that posts
+    # locks accounts that others' payments hit too until the phase commits.
+    steps = ", ".join(f"w{n} AS ({write.sql} RETURNING 1)" for n, write in enumerate(counted))
+    figures = [f"(SELECT count(*) FROM w{n})" for n in range(len(counted))]  # noqa: S608 - our own names
+    sql = f"SELECT {', '.join(figures + [write.sql for write in calls])}"
+    values = [value for write in (*counted, *calls) for value in _values(write)]
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(f"WITH {steps} {sql}" if steps else sql, values)
+            met = cursor.fetchone()
+    except (IntegrityError, DataError) as error:
+        named = _named(writes, error)
+        if named is error:
+            raise
+        raise named from error
+    for write, count in zip(counted, met, strict=False):
+        if count != write.rows:
+            raise write.missing()
+
+
+def _together(writes: Iterable[Write]) -> list[Write]:
+    """Make one of the writes of documents that have the same text."""
+    found: dict[Any, Write] = {}
+    for number, write in enumerate(writes):
+        key = write.sql if write.documents else number
+        other = found.get(key)
+        if other is None:
+            found[key] = write
+        else:
+            found[key] = replace(
+                other, documents=[*other.documents, *write.documents], rows=other.rows + write.rows
+            )
+    return list(found.values())
+
+
+def _values(write: Write) -> Sequence[Any]:
+    return [_json(write.documents)] if write.documents else write.values
+
+
+def _keys(model: type[models.Model], rows: Sequence[models.Model]) -> frozenset[Any]:
+    return frozenset((model, row.pk) for row in rows if row.pk is not None)
+
+
+def _named(writes: Sequence[Write], error: IntegrityError | DataError) -> Exception:
+    for write in writes:
+        found = write.refused(error)
+        if found is not error:
+            return found
+    return error
+
+
+@cache
+def _insertion(
+    model: type[models.Model],
+) -> tuple[str, tuple[tuple[str, str], ...], dict[str, Callable[[Any], Any]]]:
+    """Return the statement, each column with the attribute that holds its value, and how to find the values
+    that are not simply held."""
+    quote = connection.ops.quote_name
+    fields = [
+        field
+        for field in model._meta.concrete_fields
+        if not field.has_db_default() and not isinstance(field, models.AutoField)
+    ]
+    own = {
+        str(field.column): _saved(field)
+        for field in fields
+        if type(field).pre_save is not models.Field.pre_save
+    }
+    names = tuple((str(field.column), "" if field.column in own else field.attname) for field in fields)
+    listed = ", ".join(quote(column) for column, _ in names)
+    table = quote(model._meta.db_table)
+    sql = f"INSERT INTO {table} ({listed}) SELECT {listed} FROM json_populate_recordset(NULL::{table}, %s)"  # noqa: S608 - our names
+    return sql, names, own
+
+
+def _saved(field: Any) -> Callable[[Any], Any]:
+    return lambda row: field.pre_save(row, True)
+
+
+@cache
+def _move(model: type[models.Model], names: frozenset[str]) -> tuple[str, tuple[tuple[str, str], ...]]:
+    quote = connection.ops.quote_name
+    key = model._meta.pk
+    fields = [field for field in model._meta.concrete_fields if field is key or field.attname in names]
+    columns = tuple((str(field.column), field.attname) for field in fields)
+    moved = ", ".join(f"{quote(name)} = n.{quote(name)}" for name, _ in columns if name != key.column)
+    table, identity = quote(model._meta.db_table), quote(str(key.column))
+    sql = (
+        f"UPDATE {table} o SET {moved} FROM json_populate_recordset(NULL::{table}, %s) n "  # noqa: S608 - our names
+        f"WHERE o.{identity} = n.{identity}"
+    )
+    return sql, columns
+
+
+def _json(documents: Sequence[dict[str, Any]]) -> str:
+    return _ENCODER.encode(documents)
+
+
+def _plain(value: Any) -> str:
+    """Return the text from which PostgreSQL reads a value that JSON does not have."""
+    if isinstance(value, UUID):
+        return value.hex
+    if isinstance(value, datetime):
+        if value.tzinfo is None:
+            raise ValueError("an instant needs a time zone")
+        return value.isoformat()
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, bytes | bytearray | memoryview):
+        return f"\\x{value.hex()}"
+    if isinstance(value, Decimal):
+        return str(value)
+    raise TypeError(f"no column holds a {type(value).__name__}")
+
+
+_ENCODER: Final = json.JSONEncoder(default=_plain, check_circular=False, allow_nan=False)
