@@ -183,7 +183,8 @@ def _written(subjects: Sequence[Any]) -> None:
     unit = locks.require_phase()
     for subject in subjects:
         if subject._state.adding:
-            for name in _filled_by_database(type(subject)):
+            model: type[models.Model] = type(subject)
+            for name in _filled_by_database(model):
                 subject.__dict__.pop(name, None)
         # The library knows the connection by this name, also where the owner stands in.
         subject._state.adding, subject._state.db = False, DEFAULT_DB_ALIAS

@@ -64,12 +64,13 @@ def write(*writes: Write) -> None:
         send(*writes)
         return
     if any(not write.keys.isdisjoint(other.keys) for write in writes for other in unit.waiting):
-        flush(unit)
+        flush()
     unit.waiting.extend(writes)
 
 
-def flush(unit: locks.Unit) -> None:
-    """Send what waits in a gathered phase; it stays gathered."""
+def flush() -> None:
+    """Send what waits in a gathered phase (it stays gathered): what may be refused before it is answered."""
+    unit = locks.require_phase()
     if unit.waiting:
         writes, unit.waiting = unit.waiting, []
         send(*writes)
@@ -83,7 +84,7 @@ def gathered(function: Callable[P, R]) -> Callable[P, R]:
         unit = locks.require_phase()
         unit.waiting = []
         result = function(*args, **kwargs)
-        flush(unit)
+        flush()
         unit.waiting = None
         return result
 

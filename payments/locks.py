@@ -304,7 +304,7 @@ def _are_unchanged(paid: Payment, operation: ProviderOperation) -> bool:
         cursor.execute(_LOCK_KNOWN, [operation.pk])
         found = cursor.fetchall()
     expected = (paid.pk, paid.version, *(getattr(operation, name) for name in _CHANGING))
-    held = sorted((row.pk, row.version) for row in paid.share_rows) or [(None, None)]
+    held: list[tuple[Any, Any]] = sorted((row.pk, row.version) for row in paid.share_rows) or [(None, None)]
     if [tuple(row) for row in found] != [(*expected, *share) for share in held]:
         return False
     for row in (paid, operation, *paid.share_rows):

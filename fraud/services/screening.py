@@ -1,7 +1,7 @@
 """Screen a payment: gather what is known, judge, write the check down. Idempotent per payment.
 
-Four statements: the advisory locks; the facts (which also write the attempt down); the check; its event. A
-payment that has its check already gets the same verdict again. When the facts take longer than their limit,
+Three statements: the advisory locks; the facts (which also write the attempt down); the check with its event.
+A payment that has its check already gets the same verdict again. When the facts take longer than their limit,
 that phase is given up and a second one judges without them, each rule by its declared posture: degraded, and
 said so in the check. `screen` opens its phases itself; who writes the payment in the same phase calls
 `screen_here`, and runs that phase again when the facts were too slow.

@@ -19,7 +19,7 @@ from django.db import IntegrityError
 
 from fraud.engine.types import Decision, ScreeningRequest, Verdict
 from fraud.services import screening
-from ledger import crashpoints, jobs, locks
+from ledger import crashpoints, jobs, locks, writing
 from ledger.actors import Actor
 from ledger.crashpoints import crashpoint
 from ledger.errors import Conflict, DomainError, Invalid
@@ -214,6 +214,7 @@ def _screen_and_write(
     else:
         if payment.scheduled_at is not None and payment.state == states.CREATED:
             jobs.schedule(AUTHORIZE_JOB, str(payment.pk), payment.scheduled_at)
+        writing.flush()  # what was made before, or a reference that is taken, is refused before the answer
         answer(payment)
     locks.before_commit(lambda: crashpoint("create.before_commit"))
     return payment

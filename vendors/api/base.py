@@ -307,14 +307,18 @@ class MerchantViewSet(ViewSet):
 def _form(serializer: type[Serializer]) -> Serializer:
     """Return this thread's form of a serializer: to copy its fields for each request takes longer than to
     check the values."""
-    kept: dict[type[Serializer], Serializer] = _forms.__dict__
-    form = kept.get(serializer)
+    form = _forms.of.get(serializer)
     if form is None:
-        form = kept[serializer] = serializer()
+        form = _forms.of[serializer] = serializer()
     return form
 
 
-_forms: Final = threading.local()
+class _Forms(threading.local):
+    def __init__(self) -> None:
+        self.of: dict[type[Serializer], Serializer] = {}
+
+
+_forms: Final = _Forms()
 
 
 def _version_of(request: Request) -> str:

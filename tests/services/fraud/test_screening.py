@@ -95,15 +95,15 @@ class TestScreen:
 
 
 class TestStatements:
-    def test_screening_takes_four(self, northwind):
+    def test_screening_takes_three(self, northwind):
         screen(asked(northwind.id))  # the rules are in the process now
-        with statement_budget(4):
+        with statement_budget(3):
             screen(asked(northwind.id))
 
     def test_a_busy_customer_takes_no_more(self, northwind):
         screen(asked(northwind.id))
         attempts(northwind, 10)
-        with statement_budget(4):
+        with statement_budget(3):
             screen(asked(northwind.id))
 
     def test_a_repeated_question_takes_three(self, northwind):
@@ -118,9 +118,9 @@ class TestStatements:
             merchant_id=northwind.id, code="amount", limits={"USD": {"review": 100}}, actor=analyst,
             reason="a trial", at=NOW,
         )  # fmt: skip
-        with statement_budget(6):  # the rules; a review with the events; its job
+        with statement_budget(5):  # the rules; a review with the events; its job
             assert screen(asked(northwind.id)).decision is Decision.REVIEW
-        with statement_budget(4):
+        with statement_budget(3):
             screen(asked(northwind.id, minor=99))
 
 

@@ -7,16 +7,21 @@ the capture; the books and the network's own truth are compared.
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 
 from fraud.engine.velocity import FACTS_SQL
 from fraud.models import FraudCheck
 from fraud.services import screening
 from ledger import clock, jobs
+from ledger.actors import SYSTEM
+from ledger.locks import phase
 from ledger.models import Job, JournalEntry
-from payments.models import Payment
+from ledger.recording import record
+from payments import locks as payment_locks
+from payments.models import Payment, ProviderOperation
 from payments.providers import registry
 from payments.providers.base import Capability
-from payments.services import recovering, webhook_intake
+from payments.services import capture_steps, operations, recovering, webhook_intake
 from payments.services.creating import DateInvalid
 from payments.services.operations import OperationOpen
 from tests.kit.books import assert_all_invariants_hold
@@ -221,3 +226,60 @@ def till(northwind, network):
         return sold(northwind, wanted, payment_id)
 
     return pay
+
+
+class TestRowsThatThisProcessHasWritten:
+    """They are not read again to be concluded, unless somebody changed them during the call."""
+
+    @pytest.fixture
+    def during_the_call(self, monkeypatch):
+        def put(step):
+            call = operations.call
+
+            def changed(operation):
+                outcome = call(operation)
+                step(operation)
+                return outcome
+
+            monkeypatch.setattr(operations, "call", changed)
+
+        return put
+
+    def test_an_operation_that_was_asked_about_keeps_what_was_noted(
+        self, northwind, network, during_the_call
+    ):
+        during_the_call(lambda row: ProviderOperation.objects.filter(pk=row.pk).update(asks=3))
+        payment = sold(northwind, wish(network.card()["token"], capture_method="automatic"))
+        assert (payment.state, operation_of(payment, "authorize").asks) == ("captured", 3)
+
+    def test_a_payment_that_was_moved_is_judged_as_it_stands(self, northwind, network, during_the_call):
+        def fail(row):
+            with phase():
+                payment = payment_locks.payment(row.merchant_id, row.payment_id)
+                with record(payment, actor=SYSTEM, at=clock.now()) as entry:
+                    payment.fail("given up", clock.now())
+                    entry.announce({})
+
+        during_the_call(fail)
+        payment = sold(northwind, wish(network.card()["token"], capture_method="automatic"))
+        assert (fresh(payment).state, operation_of(payment, "authorize").is_held) == ("failed", True)
+        assert entries(payment) == 0
+
+    def test_a_phase_that_is_run_again_reads_all_of_them(self, northwind, network, ada, monkeypatch):
+        tried = []
+        divide = capture_steps.divide
+
+        def once(*told, **more):
+            tried.append(told)
+            if len(tried) == 1:
+                with connection.cursor() as cursor:
+                    cursor.execute("DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '40P01'; END $$")
+            return divide(*told, **more)
+
+        monkeypatch.setattr(capture_steps, "divide", once)
+        payment = sold(
+            northwind, wish(network.card()["token"], shares=[(ada, 900)], capture_method="automatic")
+        )
+        assert len(tried) == 2
+        assert tried[0][0] is not tried[1][0]
+        assert (fresh(payment).state, fresh(payment).version) == ("captured", 2)

@@ -12,8 +12,8 @@ from tests.services.payments.cast import authorized, captured, created, sold, wi
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-CREATE, AUTHORIZE, CAPTURE = 7, 6, 9
-PAY = 15
+CREATE, AUTHORIZE, CAPTURE = 5, 5, 5
+PAY = 7
 
 
 @pytest.fixture
