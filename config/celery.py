@@ -57,6 +57,8 @@ TIMETABLE: tuple[Row, ...] = (
     _every(3, "payments.tasks.recover_operations", MONEY, "ask what became of open provider operations"),
     _every(1, "payments.tasks.apply_webhooks", WEBHOOK_IN, "apply what providers told us"),
     _every(15, "ledger.tasks.expire_holds", MONEY, "let go of money held beyond its time"),
+    _every(60, "payments.tasks.gather_bank_entries", MONEY, "put debits and credits into files to the banks"),
+    _every(60, "payments.tasks.hear_banks", MONEY, "take in what banks' files say"),
     _every(300, "payments.tasks.expire_payments", MONEY, "let authorizations and unused payments lapse"),
     _every(15, "payments.tasks.probe_providers", REPORTS, "ask providers whether they answer"),
     _every(600, "payments.tasks.rotate_encryption_keys", REPORTS, "change the keys browsers encrypt for"),

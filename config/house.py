@@ -26,7 +26,7 @@ CREDENTIALS = "credentials.json"
 DATABASES = ("DATABASE_URL", "MIGRATION_DATABASE_URL")
 ADDRESSES = (
     "REDIS_URL", "VELOCITYPAY_URL", "STRIPE_URL", "PAYPAL_URL", "PAYPAL_CERTIFICATE_URL",
-    "PAYPAL_CERTIFICATE_ROOTS_FILE", "EVERYCENT_URL",
+    "PAYPAL_CERTIFICATE_ROOTS_FILE", "RAILS_BANK_URL", "RAILS_BANK_API_KEY", "EVERYCENT_URL",
 )  # fmt: skip
 WEB_WORKERS = 2
 WEB_THREADS = 4
@@ -83,6 +83,8 @@ def environment(folder: Path) -> dict[str, str]:
         PAYPAL_URL=f"http://127.0.0.1:{port(folder, 'network')}/paypal",
         PAYPAL_CERTIFICATE_URL=f"http://127.0.0.1:{port(folder, 'network')}/paypal/v1/notifications/certs/",
         PAYPAL_CERTIFICATE_ROOTS_FILE=str(folder / "network" / "paypal-root.pem"),
+        RAILS_BANK_URL=f"http://127.0.0.1:{port(folder, 'network')}/rails",
+        RAILS_BANK_API_KEY=found["VELOCITYPAY_API_KEY"],
     )
     return found
 

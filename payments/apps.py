@@ -16,6 +16,7 @@ class PaymentsConfig(AppConfig):
         for module in (
             "handlers", "invariants", "machine_invariants", "dispute_invariants", "method_invariants",
             "saga_invariants",
+            "bank_file_invariants",
             "tasks", "services.refunding", "services.increasing", "services.answering_disputes",
             "services.verifying_methods",
             "explanations", "share_explanations", "dispute_explanations", "saga_explanations",

@@ -12,6 +12,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
+from payments.providers.rails import returns
+
 
 class Category(StrEnum):
     """What a dispute is about, whatever the scheme calls it."""
@@ -107,6 +109,18 @@ NEEDS: Final[Mapping[Category, tuple[Need, ...]]] = MappingProxyType(
 )
 
 _C = Category
+# Returns of bank rails: lost from the beginning, so that the category only says what to tell the customer.
+_BY_DECLINE: Final = {
+    "authorization_revoked": _C.FRAUDULENT,
+    "stop_payment": _C.SUBSCRIPTION_CANCELLED,
+    "duplicate": _C.DUPLICATE,
+}
+
+
+def _returned(table: Mapping[str, tuple[str, str]]) -> Mapping[str, tuple[str, Category]]:
+    return {code: (says, _BY_DECLINE.get(name, _C.GENERAL)) for code, (name, says) in table.items()}
+
+
 REASONS: Final[Mapping[str, Mapping[str, tuple[str, Category]]]] = MappingProxyType(
     {
         "visa": {
@@ -193,6 +207,8 @@ REASONS: Final[Mapping[str, Mapping[str, tuple[str, Category]]]] = MappingProxyT
             "UA01": ("Fraud, card present", _C.FRAUDULENT),
             "UA02": ("Fraud, card not present", _C.FRAUDULENT),
         },
+        "ach": _returned(returns.ACH),
+        "sepa": _returned(returns.SEPA),
     }
 )
 

@@ -117,6 +117,7 @@ def states_are_their_last_event() -> Iterable[str]:
         ("refund", "payments_refund"),
         ("dispute", "payments_dispute"),
         ("contradiction", "payments_contradiction"),
+        ("bank_file", "payments_bankfile"),
     ):
         yield from rows(
             f"""SELECT s.id, s.state, v.to_state FROM {table} s

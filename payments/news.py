@@ -6,7 +6,16 @@ Amounts are minor units beside one `currency`. No token, no card data beyond bra
 from typing import Any
 
 from ledger.ids import show
-from payments.models import Dispute, Payment, PaymentMethod, PaymentTransaction, Refund, Saga, SagaStep
+from payments.models import (
+    BankFile,
+    Dispute,
+    Payment,
+    PaymentMethod,
+    PaymentTransaction,
+    Refund,
+    Saga,
+    SagaStep,
+)
 
 
 def of_payment(payment: Payment, **more: Any) -> dict[str, Any]:
@@ -91,6 +100,23 @@ def of_dispute(dispute: Dispute, payment: Payment, **more: Any) -> dict[str, Any
         "due_at": None if dispute.due_at is None else dispute.due_at.isoformat(),
         "provider": dispute.provider,
         "provider_reference": dispute.provider_reference,
+        **more,
+    }
+
+
+def of_bank_file(file: BankFile, **more: Any) -> dict[str, Any]:
+    """Return what an event says of a file that goes to a bank."""
+    return {
+        "id": file.public_id,
+        "state": file.state,
+        "rail": file.rail,
+        "number": file.number,
+        "direction": file.direction,
+        "currency": file.currency,
+        "entry_count": file.entry_count,
+        "total_minor": file.total_minor,
+        "due_date": file.due_date.isoformat(),
+        "bank_reference": file.bank_reference,
         **more,
     }
 

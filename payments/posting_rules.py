@@ -13,7 +13,7 @@ from ledger.chart import AccountRef, Code
 from ledger.journal import Leg, credit, debit
 from ledger.money import Money
 from payments.capture_division import Part
-from payments.models import Payment, PaymentMethod, PaymentTransaction
+from payments.models import BankFile, Payment, PaymentMethod, PaymentTransaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,13 @@ def deposited(method: PaymentMethod, provider: str, amount: Money) -> list[Leg]:
     fees = chart.account(Code.PROVIDER_FEES, method.merchant_id, amount.currency, provider)
     transit = chart.account(Code.PAYOUT_IN_TRANSIT, method.merchant_id, amount.currency)
     return [debit(fees, amount, "verification"), credit(transit, amount, "verification")]
+
+
+def return_charged(file: BankFile, fee: Money) -> list[Leg]:
+    """Return the legs of a fee for an entry that came back before its money had come: the bank keeps it."""
+    fees = chart.account(Code.PROVIDER_FEES, file.merchant_id, fee.currency, file.rail)
+    clearing = chart.account(Code.PROVIDER_CLEARING, file.merchant_id, fee.currency, file.rail)
+    return [debit(fees, fee, "return_fee"), credit(clearing, fee, "return_fee")]
 
 
 def captured(payment: Payment, captures: Sequence[ShareCapture], own: Money, fee: Money) -> list[Leg]:

@@ -295,3 +295,19 @@ SAGA_STEP: Final = Machine(
     ],
 )
 SAGA_STEP_STATUSES: Final = (PLANNED, STARTED, DONE, FAILED, SKIPPED)
+
+# --- bank file (entries of a rail, handed to the bank together) ---------------------------------------------
+GATHERED: Final = "gathered"
+HANDED_OVER: Final = "handed_over"
+
+BANK_FILE: Final = Machine(
+    "bank_file",
+    edges=[
+        Edge("gather", {NEW}, GATHERED, "bank_file.gathered"),
+        Edge("hand_over", {GATHERED}, HANDED_OVER, "bank_file.handed_over"),
+        # The bank refused it whole, or nothing was left to write: none of its entries moved.
+        Edge("refuse", {GATHERED}, REFUSED, "bank_file.refused"),
+        # A return costs a fee also when no money had come: nothing else of the payment moves with it.
+        Edge("charge", {HANDED_OVER}, STAY, "bank_file.charged", True),
+    ],
+)

@@ -18,6 +18,9 @@ from payments.services import (
     completing,
     encryption_keys,
     fetching_rates,
+    gathering_entries,
+    handing_files,
+    hearing_banks,
     marketplace,
     provider_health,
     recovering,
@@ -64,6 +67,24 @@ def time_out_action(reference: str, at: datetime) -> None:
 def carry_saga(reference: str, at: datetime) -> None:
     """Carry a marketplace payment as far as it goes now."""
     carrying_sagas.carry_by_job(reference, at)
+
+
+@runs(gathering_entries.HAND_OVER_JOB, queue="money")
+def hand_over_bank_file(reference: str, at: datetime) -> None:
+    """Hand a gathered file to its bank."""
+    handing_files.hand_over(UUID(reference), at)
+
+
+@shared_task
+def gather_bank_entries(**_: Any) -> None:
+    """Put the debits and credits that wait into files to the banks."""
+    gathering_entries.gather(clock.now())
+
+
+@shared_task
+def hear_banks(**_: Any) -> None:
+    """Take in what banks' files say of our entries."""
+    hearing_banks.hear(clock.now())
 
 
 @shared_task

@@ -236,6 +236,19 @@ PAYPAL_CERTIFICATE_URL = env.str(
 PAYPAL_CERTIFICATE_NAME = env.str("PAYPAL_CERTIFICATE_NAME", default="messageverificationcerts.paypal.com")
 _paypal_roots = env.str("PAYPAL_CERTIFICATE_ROOTS_FILE", default="")  # PEM; empty: those of certifi
 PAYPAL_CERTIFICATE_ROOTS = Path(_paypal_roots) if _paypal_roots else None
+# The bank that takes our ACH and SEPA files; without its address neither rail is among the providers.
+RAILS_BANK_URL = env.str("RAILS_BANK_URL", default="")
+RAILS_BANK_API_KEY = env.str("RAILS_BANK_API_KEY", default="")
+RAILS_ENTRIES_MAX = integer("RAILS_ENTRIES_MAX", 500, minimum=1, maximum=10_000)  # in one file
+ACH_BANK_ROUTING = env.str("ACH_BANK_ROUTING", default="110000000")
+ACH_BANK_NAME = env.str("ACH_BANK_NAME", default="SANDBOX BANK")
+ACH_COMPANY_ID = env.str("ACH_COMPANY_ID", default="1234567890")  # up to 10 characters, given by the bank
+ACH_COMPANY_NAME = env.str("ACH_COMPANY_NAME", default="EVERYCENT")
+ACH_RETURN_FEE_MINOR = integer("ACH_RETURN_FEE_MINOR", 250, minimum=0)  # cents, the bank's price list
+SEPA_CREDITOR_NAME = env.str("SEPA_CREDITOR_NAME", default="Everycent Sandbox Platform")
+SEPA_CREDITOR_IBAN = env.str("SEPA_CREDITOR_IBAN", default="DE91100000000123456789")
+SEPA_CREDITOR_ID = env.str("SEPA_CREDITOR_ID", default="DE98ZZZ09999999999")
+SEPA_RETURN_FEE_MINOR = integer("SEPA_RETURN_FEE_MINOR", 300, minimum=0)  # cents, the bank's price list
 PROVIDER_CONNECT_TIMEOUT_SECONDS = seconds("PROVIDER_CONNECT_TIMEOUT_SECONDS", 1.0)
 PROVIDER_WRITE_TIMEOUT_SECONDS = seconds("PROVIDER_WRITE_TIMEOUT_SECONDS", 1.0)
 PROVIDER_READ_TIMEOUT_SECONDS = seconds("PROVIDER_READ_TIMEOUT_SECONDS", 10.0)

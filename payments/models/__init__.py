@@ -1,5 +1,6 @@
 """Names the tables of the payments floor for Django."""
 
+from payments.models.bank_files import BankFile, BankFileContent, BankFileEntry, BankNotice, BankWord
 from payments.models.contradictions import Contradiction
 from payments.models.disputes import Dispute, DisputeEvidence, DisputeShare
 from payments.models.methods import PaymentMethod, ProviderToken
@@ -15,6 +16,11 @@ from payments.models.vault import ExchangeKey, VaultRecord
 from payments.models.webhooks import ProviderWebhook
 
 __all__ = [
+    "BankFile",
+    "BankFileContent",
+    "BankFileEntry",
+    "BankNotice",
+    "BankWord",
     "Contradiction",
     "Dispute",
     "DisputeEvidence",

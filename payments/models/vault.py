@@ -11,7 +11,7 @@ from django.db.models import Q
 from ledger.ids import show, uuid7
 
 
-def _whole_or_erased(name: str) -> models.CheckConstraint:
+def whole_or_erased(name: str) -> models.CheckConstraint:
     sealed = ("wrapped_key", "nonce", "ciphertext")
     whole: Any = Q(erased_at__isnull=True, **{f"{column}__isnull": False for column in sealed})
     erased: Any = Q(erased_at__isnull=False, **{f"{column}__isnull": True for column in sealed})
@@ -61,7 +61,7 @@ class VaultRecord(Sealed):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["token"], name="payments_vaultrecord_token_once"),
-            _whole_or_erased("payments_vaultrecord_whole_or_erased"),
+            whole_or_erased("payments_vaultrecord_whole_or_erased"),
         ]
         indexes = [
             models.Index(
@@ -96,7 +96,7 @@ class ExchangeKey(Sealed):
     usable_until = models.DateTimeField()
 
     class Meta:
-        constraints = [_whole_or_erased("payments_exchangekey_whole_or_erased")]
+        constraints = [whole_or_erased("payments_exchangekey_whole_or_erased")]
         indexes = [
             models.Index(fields=["expires_at"], name="payments_exchangekey_newest"),
             models.Index(

@@ -39,6 +39,7 @@ class Capability(StrEnum):
     DIGITAL_WALLET = "digital_wallet"
     BNPL = "bnpl"
     CRYPTO = "crypto"
+    BY_FILE = "by_file"  # operations wait for the next file to the bank (payments.providers.bank_files)
     AUTHORIZE = "authorize"
     SALE = "sale"  # authorize and capture in one call, concluded together
     CHALLENGE = "challenge"  # may ask the customer to act first; a void gives such a payment up

@@ -7,11 +7,15 @@ from typing import Any
 from django.conf import settings
 
 from ledger.errors import NotFound
+from payments.providers.bank_files import BankRail
 from payments.providers.base import BankConnection, Capability, Provider, Tokenizer, Verifier
 from payments.providers.breaker import Guard
 from payments.providers.paypal.certificates import Certificates, Trust
 from payments.providers.paypal.client import PayPal
 from payments.providers.paypal.wire import Wire
+from payments.providers.rails.client import Ach, Sepa
+from payments.providers.rails.iso20022 import Creditor
+from payments.providers.rails.nacha import Originator
 from payments.providers.ratefeed.client import RateFeed
 from payments.providers.stripe.client import Stripe
 from payments.providers.transport import Timeouts, Transport
@@ -85,6 +89,22 @@ def bank(name: str) -> BankConnection:
     return found.bank
 
 
+def rails() -> list[str]:
+    """The names of the adapters whose operations go by file."""
+    return able(Capability.BY_FILE)
+
+
+def rail(name: str) -> BankRail:
+    """The adapter of a name, whose operations go by file.
+
+    :raises ProviderNotKnown: no such adapter, or its do not.
+    """
+    adapter: Any = provider(name)
+    if Capability.BY_FILE not in adapter.capabilities:
+        raise ProviderNotKnown(f"{name!r} moves nothing by file")
+    return adapter
+
+
 def owner_of(token: str) -> str | None:
     """The name of the adapter whose token this is; None when its look does not say."""
     return next((name for name in names() if token.startswith(provider(name).token_prefixes)), None)
@@ -136,6 +156,22 @@ def _paypal() -> PayPal:
     )
 
 
+def _ach() -> Ach:
+    originator = Originator(
+        settings.ACH_BANK_ROUTING, settings.ACH_BANK_NAME, settings.ACH_COMPANY_ID, settings.ACH_COMPANY_NAME
+    )
+    return Ach(_bank_desk(Ach.name), settings.ACH_RETURN_FEE_MINOR, originator)
+
+
+def _sepa() -> Sepa:
+    creditor = Creditor(settings.SEPA_CREDITOR_NAME, settings.SEPA_CREDITOR_IBAN, settings.SEPA_CREDITOR_ID)
+    return Sepa(_bank_desk(Sepa.name), settings.SEPA_RETURN_FEE_MINOR, creditor)
+
+
+def _bank_desk(name: str) -> Transport:
+    return _transport(name, settings.RAILS_BANK_URL, settings.RAILS_BANK_API_KEY)
+
+
 def _rate_feed() -> RateFeed:
     return RateFeed(_transport(RateFeed.name, settings.FX_FEED_URL, settings.FX_FEED_API_KEY))
 
@@ -164,9 +200,13 @@ _BUILDERS: dict[str, Callable[[], Provider]] = {
     VelocityPay.name: _velocitypay,
     Stripe.name: _stripe,
     PayPal.name: _paypal,
+    Ach.name: _ach,
+    Sepa.name: _sepa,
 }
 # What must be set for a provider to be there; the others always are.
 _NEEDED: dict[str, Callable[[], bool]] = {
+    Ach.name: lambda: bool(settings.RAILS_BANK_URL),
+    Sepa.name: lambda: bool(settings.RAILS_BANK_URL),
     Stripe.name: lambda: bool(settings.STRIPE_API_KEY),
     PayPal.name: lambda: bool(settings.PAYPAL_CLIENT_ID and settings.PAYPAL_CLIENT_SECRET),
 }

@@ -97,7 +97,7 @@ def _token(wanted: NewMethod, instrument: Instrument | None) -> tuple[str, str]:
     """Return a provider and its token for the method; empty when it is asked for later, or never."""
     if wanted.held is not None:
         return wanted.held.provider, wanted.held.token
-    payable_as = method_tokens.PAYABLE_AS.get(wanted.kind)
+    payable_as = method_tokens.routed_as(wanted.kind, is_in_vault=True)
     if instrument is None or payable_as is None:
         return "", ""
     try:

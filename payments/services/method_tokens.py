@@ -35,6 +35,11 @@ PAYABLE_AS: Final[Mapping[str, MethodType]] = {
     MethodKind.SEPA: MethodType.BANK_TRANSFER,
     MethodKind.CRYPTO: MethodType.CRYPTO,
 }
+# Drawn by a rail of our own where one is set up and the vault has the account.
+DRAWN_AS: Final[Mapping[str, MethodType]] = {
+    MethodKind.SEPA: MethodType.SEPA,
+    MethodKind.ACH: MethodType.ACH,
+}
 
 
 class MethodNotPayable(Invalid):
@@ -99,12 +104,20 @@ def payable_as(method: PaymentMethod) -> MethodType:
 
     :raises MethodNotPayable: no provider takes its kind.
     """
-    found = PAYABLE_AS.get(method.kind)
+    found = routed_as(method.kind, is_in_vault=bool(method.vault_token))
     if method.kind == MethodKind.DIGITAL_WALLET and method.institution in _own_wallets():
         return MethodType.DIGITAL_WALLET
     if found is None:
         raise MethodNotPayable(f"no provider takes {method.kind}", param="payment_method")
     return found
+
+
+def routed_as(kind: str, *, is_in_vault: bool) -> MethodType | None:
+    """Return what a payment by a kind of method is routed as; None when no provider takes it."""
+    own = DRAWN_AS.get(kind)
+    if own is not None and is_in_vault and registry.able(Capability(own.value)):
+        return own
+    return PAYABLE_AS.get(kind)
 
 
 def _own_wallets() -> list[str]:
@@ -119,10 +132,11 @@ def tokens_at(method: PaymentMethod) -> dict[str, str]:
 
 def holders(method: PaymentMethod, known: Collection[str]) -> frozenset[str]:
     """Return the providers that can carry payments by a method: those that know it, and where the vault has
-    it, those that give tokens."""
+    it, those that give tokens and those whose files are written from it."""
     if not method.vault_token:
         return frozenset(known)
-    return frozenset(known) | frozenset(registry.able(Capability.TOKENIZE))
+    given = registry.able(Capability.TOKENIZE)
+    return frozenset(known) | frozenset(given) | frozenset(registry.able(Capability.BY_FILE))
 
 
 def resolve(
@@ -163,6 +177,8 @@ def token_of(method: PaymentMethod, provider: str, *, actor: Actor, at: datetime
     :raises MethodNotPayable: it gives none. :raises ProviderUnavailable: it does not answer.
     :raises MethodRefused: it does not take the method.
     """
+    if method.vault_token and Capability.BY_FILE in registry.provider(provider).capabilities:
+        return method.vault_token  # opened when the file is written; nobody outside is told before
     known = method_selectors.provider_token(method.pk, provider)
     if known:
         return known

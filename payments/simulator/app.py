@@ -25,6 +25,7 @@ from payments.simulator.paypal.desk import Rules as PayPalRules
 from payments.simulator.paypal.face import Asked as AskedOfPayPal
 from payments.simulator.paypal.face import Keys as PayPalKeys
 from payments.simulator.paypal.face import PayPalFace
+from payments.simulator.rails.face import RailsFace
 from payments.simulator.rate_feed import RateFeed
 from payments.simulator.requests import Request, call, read, text, whole
 from payments.simulator.settling import Settlements
@@ -36,6 +37,7 @@ from payments.simulator.truth import Truth
 WEBHOOK_FIRST_SECONDS = 5.0
 STRIPE = "/stripe"
 PAYPAL = "/paypal"
+RAILS = "/rails"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,8 @@ class Application:
         )
         self._stripe = StripeFace(folder, options.stripe, options.stripe_rules)
         self._paypal = PayPalFace(folder, options.paypal, options.paypal_rules)
-        self._bank = Bank(self._storage, [self._settlements, self._stripe.payer])
+        self._rails = RailsFace(folder, options.late_seconds)
+        self._bank = Bank(self._storage, [self._settlements, self._stripe.payer, self._rails.desk])
         self._latency_seconds = 0.0
         self._is_down = False
         table: tuple[tuple[str, str, str, Handler], ...] = (
@@ -178,6 +181,9 @@ class Application:
                     request.raw,
                 )
             )
+        if request.path.startswith(f"{RAILS}/"):
+            self._admit(request, "key")
+            return self._rails.respond(request, request.path.removeprefix(RAILS))
         if request.path.startswith("/v1/"):
             if self._latency_seconds:
                 time.sleep(self._latency_seconds)
@@ -318,6 +324,7 @@ class Application:
         self._storage.reset()
         self._stripe.reset()
         self._paypal.reset()
+        self._rails.reset()
         self._faults.clear()
         self._feed.clear()
         self._latency_seconds, self._is_down = 0.0, False

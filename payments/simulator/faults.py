@@ -56,7 +56,7 @@ WEBHOOKS = {
 }
 OPERATIONS = (
     "authorize", "complete", "increment", "capture", "void", "refund", "transfer", "challenge", "accept",
-    "find", "fx_rates",
+    "find", "fx_rates", "hand_over",
 )  # fmt: skip
 
 

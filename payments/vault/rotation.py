@@ -18,14 +18,14 @@ from ledger.actors import Actor
 from ledger.crashpoints import crashpoint, register
 from ledger.errors import Conflict, DomainError
 from ledger.locks import phased
-from payments.models import ExchangeKey, VaultRecord
+from payments.models import BankFileContent, ExchangeKey, VaultRecord
 from payments.models.vault import Sealed
 from payments.vault import envelope, key_store, locks, stores
 from payments.vault.tokens import envelope_of, write
 
 BATCH: Final = 200
 SETTLED_AFTER: Final = timedelta(hours=1)
-SEALED: Final[tuple[type[Sealed], ...]] = (VaultRecord, ExchangeKey)
+SEALED: Final[tuple[type[Sealed], ...]] = (VaultRecord, ExchangeKey, BankFileContent)
 register("vault.rotate_before_commit", "vault.rotate_after_commit")
 
 

@@ -76,4 +76,10 @@ def test_every_table_that_moves_money_knows_its_merchant():
 
 
 # What concerns the platform as a whole.
-OF_NO_MERCHANT = {"payments.ExchangeKey", "payments.RefusedCallbacks"}
+# A bank's file is about entries of several merchants; a written file's content is its file's, one to one.
+OF_NO_MERCHANT = {
+    "payments.ExchangeKey",
+    "payments.RefusedCallbacks",
+    "payments.BankNotice",
+    "payments.BankFileContent",
+}

@@ -249,6 +249,7 @@ def point_adapter_at(network: Network, settings: Any) -> None:
     settings.PAYPAL_CERTIFICATE_URL = f"{network.url}/paypal/v1/notifications/certs/"
     settings.PAYPAL_CERTIFICATE_ROOTS = network.folder / "paypal-root.pem"
     settings.VELOCITYPAY_API_KEY = API_KEY
+    settings.RAILS_BANK_URL = ""  # tests of the rails set it: `rails` in tests/kit/rails.py
     settings.FX_FEED_URL, settings.FX_FEED_API_KEY = network.url, API_KEY
     settings.VELOCITYPAY_WEBHOOK_SECRET = WEBHOOK_SECRET
     settings.PROVIDER_READ_TIMEOUT_SECONDS = READ_TIMEOUT_SECONDS

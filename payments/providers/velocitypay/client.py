@@ -54,6 +54,7 @@ class VelocityPay:
         Capability.CHECK,
         Capability.DIGITAL_WALLET,
         Capability.BNPL,
+        Capability.BY_FILE,
     }
     report_in_remittance: re.Pattern[str] | None = re.compile(
         r"\bVELOCITYPAY SETTLEMENT (sr_[a-z0-9_]{1,90})\b"

@@ -1,0 +1,303 @@
+"""The adapters of bank rails: an operation is accepted at once as pending, and goes out with the next file.
+
+The bank of a rail answers no question about a single entry: it takes files and gives files. So `find` only
+repeats that the operation waits, and the services that gather and hear files conclude it. What reserves
+nothing (an authorization, a void) is approved here: a mandate is a permission, no money is held by it.
+"""
+
+import hashlib
+import re
+from collections.abc import Callable, Mapping
+from datetime import date, datetime
+from typing import Final
+
+from ledger.money import Money
+from payments.providers.bank_files import BankWord, OutgoingFile, Receipt, WaitingFile, WordKind
+from payments.providers.base import Capability
+from payments.providers.errors import BadSignature, ProviderRefused, ProviderUnavailable, Unanswered
+from payments.providers.notices import DisputeNotice, ProviderNotice, ProviderReport, ReportLine
+from payments.providers.outcomes import Approved, Declined, Found, Outcome, Pending, Rejected
+from payments.providers.rails import bank_days, iso20022, iso20022_reader, nacha, nacha_reader, names, returns
+from payments.providers.rails.iso20022 import Creditor
+from payments.providers.rails.nacha import Originator
+from payments.providers.reach import Reach
+from payments.providers.requests import (
+    AcceptRequest,
+    AuthorizeRequest,
+    CaptureRequest,
+    ChallengeRequest,
+    IncrementRequest,
+    RefundRequest,
+    Sought,
+    TransferRequest,
+    VoidRequest,
+)
+from payments.providers.transport import Reply, Transport
+
+FILE_MAX_BYTES: Final = 16_000_000
+TRACES: Final = 10_000_000  # seven digits; after so many entries a trace comes again
+RETURN_FEE: Final = "return_fee"
+_TOKEN: Final = re.compile(r"tok_[a-z2-7]{32}")
+
+
+class FileRail:
+    """What both rails share; a rail says how its files are written and which bank days it keeps."""
+
+    name: str
+    capabilities: frozenset[Capability]
+    reach: Reach
+    currency: str
+    amount_max: int
+    codes: Mapping[str, tuple[str, str]]
+    report_in_remittance: re.Pattern[str] | None
+    token_prefixes: tuple[str, ...] = ()
+    _next_day: Callable[[date], date]
+
+    def __init__(self, transport: Transport, return_fee_minor: int) -> None:
+        self._transport = transport
+        self.return_fee = Money(return_fee_minor, self.currency)
+
+    # --- what the house asks of any provider ------------------------------------------------------------
+    def authorize(self, request: AuthorizeRequest) -> Outcome:
+        """Take the order to draw (a sale: pending), or note that the payer permits it (nothing is held)."""
+        refused = self._refused(request.amount, request.token)
+        if refused is not None:
+            return refused
+        if request.capture:
+            return Pending(request.idempotency_key)
+        return Approved(request.idempotency_key, request.amount, Money.zero(request.amount.currency))
+
+    def capture(self, request: CaptureRequest) -> Outcome:
+        """Take the order to draw what the payer permits."""
+        return self._refused(request.amount, None) or Pending(request.idempotency_key)
+
+    def void(self, request: VoidRequest) -> Outcome:
+        """Nothing is held, so nothing has to be given back."""
+        return Approved(request.idempotency_key, request.amount, Money.zero(request.amount.currency))
+
+    def refund(self, request: RefundRequest) -> Outcome:
+        """Take the order to send money back to the account from which it was drawn."""
+        return self._refused(request.amount, None) or Pending(request.idempotency_key)
+
+    def increment(self, request: IncrementRequest) -> Outcome:
+        """A debit is of one amount."""
+        return Rejected("not_supported", "A debit is not raised")
+
+    def transfer(self, request: TransferRequest) -> Outcome:
+        """Payouts do not go by these files."""
+        return Rejected("not_supported", "Payouts do not go by this rail")
+
+    def challenge(self, request: ChallengeRequest) -> Outcome:
+        """A return is final between the banks; the merchant turns to its customer."""
+        return Rejected("not_supported", "A return cannot be contested here")
+
+    def accept_dispute(self, request: AcceptRequest) -> Outcome:
+        """A return is final from the beginning."""
+        return Rejected("not_supported", "A return is final already")
+
+    def find(self, idempotency_key: str, expected: Money, sought: Sought | None = None) -> Found:
+        """Say that it waits: the bank's files alone say what became of it."""
+        return Pending(idempotency_key)
+
+    def notice(
+        self, headers: Mapping[str, str], raw_body: bytes, now: datetime
+    ) -> ProviderNotice | DisputeNotice:
+        """A bank sends no callbacks.
+
+        :raises BadSignature: always.
+        """
+        raise BadSignature("a bank sends no callbacks", fault="header_missing")
+
+    def settlement_report(self, report_id: str) -> ProviderReport:
+        """The bookings behind a line of the bank's statement: the camt.054 of that day.
+
+        :raises ProviderUnavailable: could not be asked. :raises ProviderRefused: no such report.
+        """
+        content = self._fetch(report_id)
+        zero = Money.zero(self.currency)
+        lines = tuple(self._report_line(word) for word in iso20022_reader.words(content))
+        sums = {
+            kind: sum((line.amount for line in lines if line.kind == kind), zero)
+            for kind in ("capture", "refund", "withdrawal")
+        }
+        fees = sum((line.fee for line in lines), zero)
+        net = sums["capture"] - sums["refund"] - sums["withdrawal"] - fees
+        day = _day_in(report_id)
+        return ProviderReport(
+            report_id, day, sums["capture"], fees, sums["refund"], net, lines, disputed=sums["withdrawal"]
+        )
+
+    def health(self) -> bool:
+        """Say whether the bank's file desk answers."""
+        try:
+            return self._transport.send("health", "GET", "/v1/health").status == 200
+        except ProviderUnavailable:
+            return False
+
+    # --- files ------------------------------------------------------------------------------------------
+    def write(self, file: OutgoingFile) -> bytes:
+        """The file as the bank takes it. :raises ValueError: an entry does not fit the format."""
+        raise NotImplementedError
+
+    def trace(self, number: int) -> str:
+        """The trace of the entry with a running number."""
+        raise NotImplementedError
+
+    def due_date(self, made_at: datetime) -> date:
+        """The first bank day after the one on which the file is made."""
+        return type(self)._next_day(made_at.date())
+
+    def decline_of(self, code: str) -> tuple[str, str]:
+        """The canonical decline and the words for a return's code."""
+        return returns.meaning(self.codes, code)
+
+    def hand_over(self, file_id: str, content: bytes) -> Receipt:
+        """Give a file to the bank, which takes each id once: safe to repeat with the same content.
+
+        :raises ProviderUnavailable: it did not answer, or could not be asked.
+        """
+        headers = {"content-type": "application/octet-stream"}
+        reply = self._transport.send(
+            "hand_over",
+            "POST",
+            f"/v1/{self.name}/files",
+            content=content,
+            headers=headers,
+            idempotency_key=file_id,
+        )
+        body = reply.body or {}
+        if reply.status in (200, 201) and isinstance(body.get("id"), str):
+            return Receipt(str(body["id"])[:64])
+        error = body.get("error")
+        if reply.status in (400, 409, 422) and isinstance(error, dict) and error.get("code"):
+            return Receipt("", str(error["code"])[:64], str(error.get("message", ""))[:300])
+        raise Unanswered(f"http_{reply.status}")
+
+    def waiting(self, after: int) -> list[WaitingFile]:
+        """The bank's files for us after a place in its list. :raises ProviderUnavailable: not now."""
+        reply = self._transport.send("files", "GET", f"/v1/{self.name}/files", query={"after": str(after)})
+        rows = (reply.body or {}).get("data")
+        if reply.status != 200 or not isinstance(rows, list):
+            raise Unanswered(f"http_{reply.status}")
+        return [_waiting(row) for row in rows]
+
+    def words(self, file: WaitingFile) -> tuple[bytes, list[BankWord]]:
+        """The digest of a file and what it says.
+
+        :raises ProviderUnavailable: not now. :raises Unanswered: it is not readable.
+        """
+        content = self._fetch(file.id)
+        reader = nacha_reader.words if file.format == "nacha" else iso20022_reader.words
+        return hashlib.sha256(content).digest(), reader(content)
+
+    # --- inside -----------------------------------------------------------------------------------------
+    def _refused(self, amount: Money, token: str | None) -> Declined | None:
+        """Say no to what no file can hold."""
+        if amount.currency != self.currency or not 0 < amount.minor <= self.amount_max:
+            what = f"{self.name.upper()} moves {self.currency} up to {Money(self.amount_max, self.currency)}"
+            return Declined("amount_invalid", what, None, is_hard=True)
+        if token is not None and not _TOKEN.fullmatch(token):
+            return Declined("no_such_account", "A debit needs a stored bank account", None, is_hard=True)
+        return None
+
+    def _fetch(self, file_id: str) -> bytes:
+        if not re.fullmatch(r"[a-z0-9_]{1,64}", file_id):
+            raise ProviderRefused("the bank has no such file")
+        path = f"/v1/{self.name}/files/{file_id}"
+        reply: Reply = self._transport.send("file", "GET", path, body_max_bytes=FILE_MAX_BYTES)
+        if reply.status == 404:
+            raise ProviderRefused("the bank has no such file")
+        if reply.status != 200:
+            raise Unanswered(f"http_{reply.status}")
+        return reply.raw
+
+    def _report_line(self, word: BankWord) -> ReportLine:
+        amount = word.amount or Money.zero(self.currency)
+        fee = word.fee or Money.zero(self.currency)
+        if word.kind is WordKind.SETTLED:
+            kind = "capture" if word.is_credit else "refund"
+            return ReportLine(kind, names.booked_key(word.end_to_end), word.reference, amount, fee)
+        kind = "withdrawal" if amount.is_positive else RETURN_FEE
+        key = names.movement(self.name, word.reference)
+        return ReportLine(kind, key, key, amount, fee)
+
+
+class Ach(FileRail):
+    """ACH in the United States, by NACHA files."""
+
+    name = "ach"
+    currency = "USD"
+    reach = Reach(currencies=frozenset({"USD"}))
+    amount_max = nacha.AMOUNT_MAX
+    codes = returns.ACH
+    report_in_remittance: re.Pattern[str] | None = re.compile(r"\bACH SETTLEMENT (rs_[a-z0-9_]{1,32})\b")
+    capabilities = frozenset(
+        {
+            Capability.ACH,
+            Capability.AUTHORIZE,
+            Capability.SALE,
+            Capability.CAPTURE,
+            Capability.PARTIAL_CAPTURE,
+            Capability.SEVERAL_CAPTURES,
+            Capability.VOID,
+            Capability.REFUND,
+            Capability.PARTIAL_REFUND,
+            Capability.SETTLEMENT_REPORTS,
+            Capability.BY_FILE,
+        }
+    )
+    _next_day = staticmethod(bank_days.next_fed_day)
+
+    def __init__(self, transport: Transport, return_fee_minor: int, originator: Originator) -> None:
+        super().__init__(transport, return_fee_minor)
+        self._originator = originator
+
+    def trace(self, number: int) -> str:
+        """Our bank's routing number without its check digit, and seven digits (Nacha, field "trace")."""
+        return f"{self._originator.bank_routing[:8]}{number % TRACES:07}"
+
+    def write(self, file: OutgoingFile) -> bytes:
+        """The NACHA file. :raises ValueError: an entry does not fit the format."""
+        return nacha.write(file, self._originator)
+
+
+class Sepa(FileRail):
+    """SEPA Core debits and credit transfers, by pain.008 and pain.001 files."""
+
+    name = "sepa"
+    currency = "EUR"
+    reach = Reach(currencies=frozenset({"EUR"}))
+    amount_max = iso20022.AMOUNT_MAX
+    codes = returns.SEPA
+    report_in_remittance: re.Pattern[str] | None = re.compile(r"\bSEPA SETTLEMENT (rs_[a-z0-9_]{1,32})\b")
+    capabilities = frozenset({Capability.SEPA, *(Ach.capabilities - {Capability.ACH})})
+    _next_day = staticmethod(bank_days.next_target_day)
+
+    def __init__(self, transport: Transport, return_fee_minor: int, creditor: Creditor) -> None:
+        super().__init__(transport, return_fee_minor)
+        self._creditor = creditor
+
+    def trace(self, number: int) -> str:
+        """A running number of 15 digits."""
+        return f"{number:015}"
+
+    def write(self, file: OutgoingFile) -> bytes:
+        """The pain.008 or pain.001 file. :raises ValueError: an entry does not fit the scheme."""
+        return iso20022.write(file, self._creditor)
+
+
+def _waiting(row: object) -> WaitingFile:
+    if isinstance(row, dict):
+        seq, name, kind = row.get("seq"), row.get("id"), row.get("format")
+        if isinstance(seq, int) and isinstance(name, str) and isinstance(kind, str):
+            return WaitingFile(seq, name, kind)
+    raise Unanswered("bad_body")
+
+
+def _day_in(report_id: str) -> date:
+    """The bank day in a report's name: rs_<rail>_<YYYYMMDD>_<number>."""
+    found = re.search(r"_(\d{8})_", report_id)
+    try:
+        return date.fromisoformat(found[1]) if found else date.min
+    except ValueError:
+        return date.min
