@@ -17,6 +17,7 @@ class PaymentsConfig(AppConfig):
             "handlers", "invariants", "machine_invariants", "dispute_invariants", "method_invariants",
             "saga_invariants",
             "bank_file_invariants",
+            "routing_invariants",
             "tasks", "services.refunding", "services.increasing", "services.answering_disputes",
             "services.verifying_methods",
             "explanations", "share_explanations", "dispute_explanations", "saga_explanations",

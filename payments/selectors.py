@@ -175,9 +175,9 @@ def has_open_operation(payment_id: UUID, *kinds: str) -> bool:
     return (rows.filter(kind__in=kinds) if kinds else rows).exists()
 
 
-def has_succeeded(payment_id: UUID, kind: str) -> bool:
-    """Say whether an operation of a kind has succeeded for a payment."""
-    rows = ProviderOperation.objects.filter(payment_id=payment_id, kind=kind)
+def has_succeeded(payment_id: UUID, leg: str) -> bool:
+    """Say whether an operation of a leg has succeeded for a payment."""
+    rows = ProviderOperation.objects.filter(payment_id=payment_id, leg=leg)
     return rows.filter(outcome=OutcomeKind.APPROVED).exists()
 
 

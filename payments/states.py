@@ -34,6 +34,8 @@ PAYMENT: Final = Machine(
         # The customer must act at the provider (3-D Secure); the operation stays open meanwhile.
         Edge("ask_action", {CREATED}, REQUIRES_ACTION, "payment.requires_action"),
         Edge("finish_action", {REQUIRES_ACTION}, CREATED, "payment.action_finished"),
+        # Its first provider took nothing for certain; another is asked.
+        Edge("reroute", {CREATED}, STAY, "payment.rerouted"),
         Edge("authorize", {CREATED, REQUIRES_ACTION}, AUTHORIZED, "payment.authorized"),
         # Authorized and captured in one call to the provider: one step, one event, one entry.
         Edge("sell", {CREATED, REQUIRES_ACTION}, CAPTURED, "payment.captured", True),

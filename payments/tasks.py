@@ -25,6 +25,7 @@ from payments.services import (
     provider_health,
     recovering,
     releasing,
+    straying,
     voiding,
     warning_disputes,
     webhook_applying,
@@ -55,6 +56,12 @@ def void_late(reference: str, at: datetime) -> None:
 def release_rest(reference: str, at: datetime) -> None:
     """Give back what a closed payment did not take."""
     releasing.release_by_job(UUID(reference), at)
+
+
+@runs(straying.JOB, queue="money")
+def void_stray(reference: str, at: datetime) -> None:
+    """Give back what a provider reserved after the payment had gone on with another."""
+    straying.void_by_job(UUID(reference), at)
 
 
 @runs(authorizing.TIME_OUT_JOB, queue="money")

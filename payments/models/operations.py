@@ -2,7 +2,8 @@
 
 It is open until `concluded_at`; while open, `ask_at` says when the recovery asks next: the row is the job.
 It is generic over its subject (payment, refund, payout). At most one is open per subject and leg, and at
-most one succeeds (I-23): both are partial unique indexes. No card number, no secret.
+most one succeeds (I-23); of a payment's authorizations at most one lives, open or approved (I-140): partial
+unique indexes. One that certainly was not sent ends so only when another took its place. No card number.
 """
 
 from datetime import datetime
@@ -120,10 +121,15 @@ class ProviderOperation(models.Model):
                 condition=Q(outcome="approved") & ~Q(provider_reference=""),
                 name="payments_operation_reference_once",
             ),
+            models.UniqueConstraint(
+                fields=["payment"],
+                condition=Q(kind="authorize") & (Q(outcome="approved") | Q(concluded_at__isnull=True)),
+                name="payments_operation_one_live_authorization",
+            ),
             models.CheckConstraint(condition=Q(amount_minor__gte=0), name="payments_operation_amount"),
             models.CheckConstraint(
                 condition=Q(concluded_at__isnull=True)
-                | (Q(ask_at__isnull=True) & Q(outcome__in=["approved", "declined", "rejected"])),
+                | (Q(ask_at__isnull=True) & Q(outcome__in=["approved", "declined", "rejected", "not_sent"])),
                 name="payments_operation_concluded_is_final",
             ),
         ]

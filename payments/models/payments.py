@@ -213,6 +213,11 @@ class Payment(Recorded):
         self.authorized_minor, self.provider_reference = amount.minor, reference
         self.authorized_at, self.expires_at = at, expires_at
 
+    @PAYMENT.edge("reroute")
+    def reroute(self, provider: str, token: str) -> None:
+        """Go on with another provider, by what that calls the customer's method."""
+        self.provider, self.method_token = provider, token
+
     @PAYMENT.edge("ask_action")
     def ask_action(self, url: str, instructions: dict[str, str], reference: str, until: datetime) -> None:
         """Wait for the customer, who must act on a page of the provider's or as instructed."""

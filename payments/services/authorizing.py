@@ -6,10 +6,9 @@ makes the payment wait in `requires_action`, its operation open. An authorizatio
 merchant cancelled is said so and given back by an operation of its own.
 """
 
-from collections.abc import Mapping
 from datetime import datetime
 from functools import partial
-from typing import Any, Final
+from typing import Final
 from uuid import UUID, uuid5
 
 from ledger import jobs
@@ -22,14 +21,13 @@ from payments import authorization_terms, locks, news, selectors, states
 from payments.models import Payment, ProviderOperation
 from payments.models.operations import Kind
 from payments.models.payment_choices import CaptureMethod
-from payments.providers import outcomes, registry
-from payments.providers.base import Capability
+from payments.providers import outcomes
 from payments.providers.outcomes import Approved, Declined, Outcome, Pending, Rejected, RequiresAction
-from payments.services import choosing, contradicting, operations, performing, routing, sales
+from payments.services import contradicting, operations, performing, sales, straying
+from payments.services.authorization_claims import claim
 from payments.services.creating import AUTHORIZE_JOB
-from payments.services.operations import Answer, Intent
+from payments.services.operations import Answer
 
-LEG: Final = "authorize"
 CAPTURE_JOB: Final = "payments.capture"
 VOID_LATE_JOB: Final = "payments.void_late"
 TIME_OUT_JOB: Final = "payments.time_out_action"
@@ -105,53 +103,6 @@ def operation_id_of(payment_id: UUID) -> UUID:
     return uuid5(payment_id, AUTHORIZE_JOB)
 
 
-def claim(
-    payment: Payment, operation_id: UUID, actor: Actor, at: datetime, *, at_once: bool
-) -> ProviderOperation:
-    """Write down, in the caller's phase, the authorization of a locked (or just made) payment.
-
-    With `at_once` a payment that is captured automatically is taken in the same call, where its provider can.
-
-    :raises OperationOpen: it is being authorized.
-    """
-    return operations.claim(
-        Intent(
-            operation_id=operation_id,
-            merchant_id=payment.merchant_id,
-            kind=Kind.AUTHORIZE,
-            subject_type=Payment.SUBJECT,
-            subject_id=payment.pk,
-            leg=LEG,
-            provider=payment.provider,
-            amount=payment.amount,
-            payment_id=payment.pk,
-            route=_route(payment),
-            request={
-                "token": payment.method_token,
-                "method_type": payment.method_type,
-                "reference": payment.public_id,
-                "description": payment.description,
-                "capture": at_once and _is_sale(payment),
-                "return_url": payment.return_url,
-                "exemption": payment.exemption,
-            },
-        ),
-        actor=actor,
-        at=at,
-    )
-
-
-def _route(payment: Payment) -> Mapping[str, Any]:
-    """Return why this provider: as it was just decided, else how the choice of the creation stands now."""
-    just_decided: Mapping[str, Any] | None = payment.__dict__.get("route_log")
-    return just_decided or routing.explain(choosing.asked_of(payment), payment.provider)
-
-
-def _is_sale(payment: Payment) -> bool:
-    able = registry.provider(payment.provider).capabilities
-    return payment.capture_method == CaptureMethod.AUTOMATIC and Capability.SALE in able
-
-
 @phased
 def _claim(
     merchant_id: UUID,
@@ -178,7 +129,7 @@ def conclude(
     if operation.is_awaited:
         _apply(payment, operation, operations.checked(operation, outcome), actor, at)
     elif not (_is_given_back(payment) and isinstance(outcome, Declined)):
-        contradicting.note(operation, outcome, actor=actor, at=at)
+        straying.follow(contradicting.note(operation, outcome, actor=actor, at=at), operation, outcome, at)
     payment.is_processing = operation.is_open or payment.capturing_minor > 0 or payment.is_voiding
     answer(payment)
     return payment
@@ -216,7 +167,7 @@ def _is_given_back(payment: Payment) -> bool:
 
 def _can_be_given_back(payment: Payment, outcome: Approved) -> bool:
     """Say whether a void of what came late can do: nothing is taken, and no void has succeeded yet."""
-    return outcome.taken is None and not selectors.has_succeeded(payment.pk, Kind.VOID)
+    return outcome.taken is None and not selectors.has_succeeded(payment.pk, "void")
 
 
 def _go_on_waiting(

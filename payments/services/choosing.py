@@ -3,16 +3,19 @@
 Nothing is open here: Valkey, the vault and a provider may be asked.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
 from ledger.actors import Actor
+from ledger.errors import DomainError
 from payments.models import Payment, PaymentMethod
+from payments.providers.errors import ProviderUnavailable
 from payments.services import method_tokens, routing
+from payments.services.method_tokens import Resolved
 from payments.services.payment_wishes import NewPayment
-from payments.services.routing import Decision, Wanted
+from payments.services.routing import Decision, NoProvider, Wanted
 
 
 def choose(
@@ -28,16 +31,14 @@ def choose(
         merchant_id=merchant_id, method_id=wanted.method_id, customer_ref=wanted.customer_ref, at=at
     )
     known = method_tokens.tokens_at(method)
-    decision = routing.decide(
-        replace(
-            _asked(merchant_id, payment_id, wanted),
-            method_type=method_tokens.payable_as(method),
-            brand=method.brand,
-            country=method.country or wanted.customer.country,
-            holders=method_tokens.holders(method, known),
-        )
+    asked = replace(
+        _asked(merchant_id, payment_id, wanted),
+        method_type=method_tokens.payable_as(method),
+        brand=method.brand,
+        country=method.country or wanted.customer.country,
+        holders=method_tokens.holders(method, known),
     )
-    found = method_tokens.resolve(method, decision.provider, known, actor=actor, at=at)
+    decision, found = _first_that_takes(asked, method, known, actor, at)
     with_method = replace(
         wanted,
         method_type=found.method_type,
@@ -47,6 +48,29 @@ def choose(
         method_last4=found.last4,
     )
     return with_method, decision
+
+
+def _first_that_takes(
+    asked: Wanted, method: PaymentMethod, known: Mapping[str, str], actor: Actor, at: datetime
+) -> tuple[Decision, Resolved]:
+    """Return the best route whose provider has the method or takes it now; giving it moves no money."""
+    refused: dict[str, str] = {}
+    first_error: DomainError | None = None
+    while True:
+        try:
+            decision = routing.decide(asked, without=refused)
+        except NoProvider:
+            if first_error is not None:
+                raise first_error from None
+            raise
+        try:
+            found = method_tokens.resolve(method, decision.provider, known, actor=actor, at=at)
+        except (ProviderUnavailable, method_tokens.MethodRefused) as error:
+            refused[decision.provider] = f"gave no token: {error.code}"
+            first_error = first_error or error
+            continue
+        log = {**decision.log, "excluded": {**decision.log["excluded"], **refused}}
+        return replace(decision, log=log), found
 
 
 def asked_of(payment: Payment, method: PaymentMethod | None = None, known: Collection[str] = ()) -> Wanted:

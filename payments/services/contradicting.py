@@ -15,7 +15,7 @@ from payments.models import Contradiction, ProviderOperation
 from payments.models.operations import Kind, OutcomeKind
 from payments.providers.outcomes import Approved, Declined, Outcome, Rejected
 
-_REFUSED = (OutcomeKind.DECLINED, OutcomeKind.REJECTED)
+_REFUSED = (OutcomeKind.DECLINED, OutcomeKind.REJECTED, OutcomeKind.NOT_SENT)
 
 
 def note(

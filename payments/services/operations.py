@@ -261,6 +261,15 @@ def close(operation: ProviderOperation, outcome: Approved | Declined | Rejected,
     writing.write(writing.moving(ProviderOperation, [operation], _OUTCOME))
 
 
+def end_unsent(operation: ProviderOperation, outcome: NotSent, at: datetime) -> None:
+    """End a locked operation that certainly was not sent: another takes its place, and it never will be."""
+    require_phase()
+    operation.outcome, operation.outcome_detail = OutcomeKind.NOT_SENT, {"reason": outcome.reason}
+    operation.noted_at = operation.concluded_at = at
+    operation.ask_at = operation.lease_until = None
+    operation.save(update_fields=_OUTCOME_FIELDS)
+
+
 def note(operation: ProviderOperation, outcome: Outcome, at: datetime) -> None:
     """Keep an outcome that is not final on a locked operation, and say when to ask again.
 

@@ -21,7 +21,7 @@ from payments import locks
 from payments.models import Payment, ProviderOperation
 from payments.models.operations import ASKED
 from payments.providers.outcomes import Unknown
-from payments.services import operations, recovering
+from payments.services import failing_over, operations, recovering
 from payments.services.operations import Answer
 
 crashpoints.register(
@@ -62,6 +62,7 @@ def carry_out(operation: ProviderOperation, *, actor: Actor, at: datetime, answe
     crashpoint(f"{operation.kind}.after_claim")
     outcome = operations.call(operation)
     crashpoint(f"{operation.kind}.after_call")
+    operation, outcome = failing_over.follow(operation, outcome, actor=actor, at=at)
     subject = operations.conclude(operation, outcome, actor=actor, at=at, answer=answer)
     crashpoint(f"{operation.kind}.after_commit")
     return subject
@@ -80,6 +81,7 @@ def has_done(payment: Payment, operation_id: UUID) -> bool:
 
 def resume(operation: ProviderOperation, *, actor: Actor, at: datetime, answer: Answer) -> Any:
     """Learn what became of an operation that an earlier run of the request claimed, and answer from that."""
+    operation = failing_over.newest(operation)
     leased = locks.lease_operation(operation.pk, at) if operation.is_awaited else None
     outcome = recovering.learn(leased, at) if leased is not None else None
     if outcome is None:

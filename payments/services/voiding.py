@@ -23,7 +23,7 @@ from payments import locks, news, selectors, states
 from payments.models import Payment, ProviderOperation
 from payments.models.operations import Kind
 from payments.providers.outcomes import Approved, Declined, Outcome, Rejected
-from payments.services import contradicting, operations, performing, releasing
+from payments.services import contradicting, operations, performing, releasing, straying
 from payments.services.authorizing import VOID_LATE_JOB
 from payments.services.operations import Answer, Intent, OperationOpen
 
@@ -200,6 +200,8 @@ def conclude(
     payment, operation = locks.payment_with_operation(operation_id)
     if operation.is_awaited and operation.leg == releasing.LEG:
         _apply_release(payment, operation, outcome, actor, at)
+    elif operation.is_awaited and operation.leg.startswith(straying.LEG):
+        straying.apply(operation, outcome, actor, at)
     elif operation.is_awaited:
         _apply(payment, operation, outcome, actor, at)
     else:

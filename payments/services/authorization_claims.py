@@ -1,0 +1,64 @@
+"""The claim of an authorization: what is asked of which provider, and why of this one."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from ledger.actors import Actor
+from payments.models import Payment, ProviderOperation
+from payments.models.operations import Kind
+from payments.models.payment_choices import CaptureMethod
+from payments.providers import registry
+from payments.providers.base import Capability
+from payments.services import choosing, operations, routing
+from payments.services.operations import Intent
+
+LEG: Final = "authorize"
+
+
+def claim(
+    payment: Payment, operation_id: UUID, actor: Actor, at: datetime, *, at_once: bool
+) -> ProviderOperation:
+    """Write down, in the caller's phase, the authorization of a locked (or just made) payment.
+
+    With `at_once` a payment that is captured automatically is taken in the same call, where its provider can.
+
+    :raises OperationOpen: it is being authorized.
+    """
+    return operations.claim(
+        Intent(
+            operation_id=operation_id,
+            merchant_id=payment.merchant_id,
+            kind=Kind.AUTHORIZE,
+            subject_type=Payment.SUBJECT,
+            subject_id=payment.pk,
+            leg=LEG,
+            provider=payment.provider,
+            amount=payment.amount,
+            payment_id=payment.pk,
+            route=_route(payment),
+            request={
+                "token": payment.method_token,
+                "method_type": payment.method_type,
+                "reference": payment.public_id,
+                "description": payment.description,
+                "capture": at_once and _is_sale(payment),
+                "return_url": payment.return_url,
+                "exemption": payment.exemption,
+            },
+        ),
+        actor=actor,
+        at=at,
+    )
+
+
+def _route(payment: Payment) -> Mapping[str, Any]:
+    """Return why this provider: as it was just decided, else how the choice of the creation stands now."""
+    just_decided: Mapping[str, Any] | None = payment.__dict__.get("route_log")
+    return just_decided or routing.explain(choosing.asked_of(payment), payment.provider)
+
+
+def _is_sale(payment: Payment) -> bool:
+    able = registry.provider(payment.provider).capabilities
+    return payment.capture_method == CaptureMethod.AUTOMATIC and Capability.SALE in able
