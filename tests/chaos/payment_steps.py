@@ -34,9 +34,10 @@ def run(step: str, merchant_id: UUID, payment_id: UUID, operation_id: UUID, want
             new = NewPayment(
                 amount=Money(10_000, "USD"),
                 order_ref="order-1",
-                customer_ref=f"carla-{payment_id}",
+                customer_ref=wanted.get("customer", f"carla-{payment_id}"),
                 method_type="card",
                 method_token=wanted["token"],
+                method_id=UUID(wanted["method"]) if "method" in wanted else None,
                 capture_method="automatic" if step == "pay" else "manual",
                 shares=[WantedShare(UUID(wanted["vendor"]), Money(6_000, "USD"))],
             )

@@ -17,6 +17,7 @@ from payments.models import Payment, ProviderWebhook
 from payments.providers import registry
 from payments.services import recovering
 from tests.chaos import payment_steps
+from tests.kit import stored
 from tests.kit.books import assert_all_invariants_hold
 from tests.kit.callbacks import callback_of
 from tests.kit.killed import killed_at
@@ -49,6 +50,7 @@ CASES = [
     *((point.partition(".")[0], point) for point in POINTS),
     *(("pay", point) for point in POINTS if point.partition(".")[0] in PAYING),
 ]
+FAILOVER_POINTS = sorted(point for point in crashpoints.registry if point.startswith("failover."))
 CALLBACK_POINTS = sorted(point for point in crashpoints.registry if point.startswith("webhook."))
 
 
@@ -89,10 +91,43 @@ def test_nothing_is_lost_or_doubled(step, point, northwind, ada, network, killed
     assert_all_invariants_hold()
 
 
+@pytest.mark.parametrize("point", FAILOVER_POINTS)
+def test_going_to_another_provider_leaves_one_authorization(point, northwind, ada, network, killed):
+    """Killed between the tries: the payment is at one provider, paid once, and asked for once at each."""
+    payment_id, operation_id = uuid7(), uuid7()
+    token = network.card("generic_decline")["token"]
+    method = stored.held(northwind, velocitypay=token, stripe="pm_card_visa")
+    wanted = {
+        "token": "", "vendor": str(ada.pk), "method": str(method.pk), "customer": method.customer_ref,
+    }  # fmt: skip
+    asked = ("pay", northwind.pk, payment_id, operation_id, wanted)
+
+    killed(point, *asked)
+    payment_steps.run(*asked)
+    for seconds in (20, 40, 60):
+        recovering.sweep(now_plus(seconds))
+
+    payment = Payment.objects.get(pk=payment_id)
+    tries = payment.operations.filter(kind="authorize").order_by("created_at")
+    if point == "failover.before_commit":
+        # The answer was lost with the process; the recovery learns the decline, and never goes elsewhere.
+        assert (payment.state, [row.provider for row in tries]) == ("failed", ["velocitypay"])
+    else:
+        assert payment.state == "captured"
+        assert [(row.provider, row.outcome) for row in tries] == [
+            ("velocitypay", "declined"),
+            ("stripe", "approved"),
+        ]
+        assert JournalEntry.objects.filter(source_id=payment_id).count() == 1
+    assert not tries.filter(concluded_at=None).exists()
+    assert_all_invariants_hold()
+
+
 def test_the_sweep_knows_every_point():
     assert len(POINTS) == 3 + 4 * 4
     assert len(CASES) == len(POINTS) + 3 + 4
     assert len(CALLBACK_POINTS) == 2
+    assert len(FAILOVER_POINTS) == 3
 
 
 @pytest.mark.parametrize("point", CALLBACK_POINTS)

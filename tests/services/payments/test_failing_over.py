@@ -18,8 +18,8 @@ from tests.kit import stored
 from tests.kit.books import assert_all_invariants_hold
 from tests.kit.shop import work_until
 from tests.services.payments.cast import (
-    KEY,
     authorized,
+    cancelled,
     created,
     now_plus,
     sold,
@@ -143,7 +143,7 @@ class TestStaying:
         def cancel_meanwhile(operation):
             outcome = call(operation)
             payment = Payment.objects.get(pk=operation.payment_id)
-            authorizing_cancelled(payment)
+            cancelled(payment)
             return outcome
 
         monkeypatch.setattr(operations, "call", cancel_meanwhile)
@@ -151,15 +151,6 @@ class TestStaying:
         assert payment.state == "cancelled"
         assert tries(payment) == [("velocitypay", "declined")]
         assert_all_invariants_hold()
-
-
-def authorizing_cancelled(payment: Payment) -> None:
-    from payments.services import voiding
-
-    voiding.cancel(
-        merchant_id=payment.merchant_id, payment_id=payment.pk, operation_id=uuid7(), reason="changed mind",
-        actor=KEY, at=clock.now(),
-    )  # fmt: skip
 
 
 class TestTheFirstSaysYesAfterAll:
