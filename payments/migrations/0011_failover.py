@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('payments', '0009_routing'),
+        ('payments', '0010_sagas'),
         ('vendors', '0003_returns'),
     ]
 
