@@ -129,7 +129,8 @@ class ProviderOperation(models.Model):
             models.CheckConstraint(condition=Q(amount_minor__gte=0), name="payments_operation_amount"),
             models.CheckConstraint(
                 condition=Q(concluded_at__isnull=True)
-                | (Q(ask_at__isnull=True) & Q(outcome__in=["approved", "declined", "rejected", "not_sent"])),
+                | Q(ask_at__isnull=True, outcome__in=["approved", "declined", "rejected"])
+                | Q(ask_at__isnull=True, outcome="not_sent", kind="authorize"),
                 name="payments_operation_concluded_is_final",
             ),
         ]

@@ -1,8 +1,22 @@
-"""The closed lists of a payment's columns: when it is captured, what became of the customer's challenge."""
+"""The closed lists of a payment's columns: the method, when it is captured, what became of the challenge."""
 
 from typing import Final
 
 from django.db import models
+
+
+class MethodType(models.TextChoices):
+    """What the customer pays with."""
+
+    CARD = "card", "Card"
+    BANK_TRANSFER = "bank_transfer", "Bank transfer"
+    ACH = "ach", "ACH debit"
+    SEPA = "sepa", "SEPA debit"
+    WIRE = "wire", "Wire"
+    CHECK = "check", "Check"
+    DIGITAL_WALLET = "digital_wallet", "Digital wallet"
+    BNPL = "bnpl", "Buy now, pay later"
+    CRYPTO = "crypto", "Crypto currency"
 
 
 class CaptureMethod(models.TextChoices):

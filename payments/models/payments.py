@@ -17,7 +17,13 @@ from ledger.errors import Invalid, NotFound
 from ledger.money import Money
 from ledger.recording import Recorded
 from ledger.states import StateField
-from payments.models.payment_choices import Authentication, CaptureMethod, Exemption, LiabilityShift
+from payments.models.payment_choices import (
+    Authentication,
+    CaptureMethod,
+    Exemption,
+    LiabilityShift,
+    MethodType,
+)
 from payments.models.payment_constraints import CONSTRAINTS
 from payments.states import PAYMENT
 
@@ -37,20 +43,6 @@ class CaptureTooLarge(Invalid):
 
     code = "capture_too_large"
     advice = "Capture at most what is authorized and neither captured nor being captured."
-
-
-class MethodType(models.TextChoices):
-    """What the customer pays with."""
-
-    CARD = "card", "Card"
-    BANK_TRANSFER = "bank_transfer", "Bank transfer"
-    ACH = "ach", "ACH debit"
-    SEPA = "sepa", "SEPA debit"
-    WIRE = "wire", "Wire"
-    CHECK = "check", "Check"
-    DIGITAL_WALLET = "digital_wallet", "Digital wallet"
-    BNPL = "bnpl", "Buy now, pay later"
-    CRYPTO = "crypto", "Crypto currency"
 
 
 class Payment(Recorded):

@@ -17,8 +17,9 @@ DESK = "/admin/money/unknown/"
 @pytest.fixture
 def held(payment) -> ProviderOperation:
     return rows.create_operation(
-        payment, "authorize", "authorize:held", outcome="mismatch", concluded_at=None, ask_at=None
-    )
+        rows.create_payment(payment.merchant), "authorize", "authorize", outcome="mismatch",
+        concluded_at=None, ask_at=None,
+    )  # fmt: skip
 
 
 @pytest.fixture

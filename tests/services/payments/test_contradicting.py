@@ -36,7 +36,8 @@ def yes(minor: int = 10_000) -> Approved:
 
 
 def concluded(northwind: Merchant, kind: Kind, outcome: str) -> ProviderOperation:
-    payment = rows.captured_payment(northwind)
+    # A payment has one live authorization: a captured one has its own already.
+    payment = (rows.create_payment if kind == Kind.AUTHORIZE else rows.captured_payment)(northwind)
     return rows.create_operation(payment, kind, f"{kind}:x", outcome=outcome, provider_reference="x_1")
 
 

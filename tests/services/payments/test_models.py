@@ -131,6 +131,14 @@ class TestProviderOperation:
         with pytest.raises(IntegrityError), transaction.atomic():
             operation(payment, outcome=outcome, concluded_at=factory.AT, ask_at=None).save()
 
+    def test_lives_once_as_authorization_of_a_payment(self, northwind):
+        payment = factory.create_payment(northwind)
+        done = {"kind": "authorize", "concluded_at": factory.AT, "ask_at": None}
+        operation(payment, leg="authorize", outcome="not_sent", **done).save()  # another took its place
+        operation(payment, leg="authorize", outcome="approved", **done).save()
+        with pytest.raises(IntegrityError), transaction.atomic():
+            operation(payment, leg="authorize:2", kind="authorize").save()
+
 
 class TestNumbers:
     def test_are_unique_and_tell_kind_and_year(self, northwind):
