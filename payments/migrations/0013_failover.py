@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('payments', '0010_sagas'),
+        ('payments', '0012_bank_files'),
         ('vendors', '0003_returns'),
     ]
 
