@@ -33,7 +33,7 @@ TABLES: Final = {
     "ledger_watermark": READ_ONLY,
     "ledger_mark": READ_ONLY,
     "ledger_checkpoint": READ_ONLY,
-    "ledger_period": READ_ONLY,
+    "ledger_displaced": READ_ONLY,
     # An account is opened by what it is; its balance moves by `ledger_post` and `ledger_roll` alone.
     "ledger_account": (
         "SELECT, INSERT (merchant_id, code, owner, currency, is_deferred, balance_min, balance_max, "
@@ -85,6 +85,8 @@ CALLED: Final = (
     "ledger_balance_effective",
     "ledger_balance_recorded",
     "ledger_content_hash",
+    "ledger_displaced_span",
+    "ledger_displaced_upto",
     "ledger_entry_hash",
     "ledger_is_restoring",
     "ledger_month_bound",

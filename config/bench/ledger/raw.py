@@ -21,6 +21,7 @@ HASH = "ledger_content_hash"
 FUNCTIONS = (
     HASH,
     "ledger_post",
+    "ledger_post_legs",
     "ledger_post_one",
     "ledger_refuse_accounts",
     "ledger_refuse_reversal",
