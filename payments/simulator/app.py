@@ -87,7 +87,8 @@ class Application:
         self._stripe = StripeFace(folder, options.stripe, options.stripe_rules)
         self._paypal = PayPalFace(folder, options.paypal, options.paypal_rules)
         self._rails = RailsFace(folder, options.late_seconds)
-        self._bank = Bank(self._storage, [self._settlements, self._stripe.payer, self._rails.desk])
+        payers = [self._settlements, self._stripe.payer, self._paypal.payer, self._rails.desk]
+        self._bank = Bank(self._storage, payers)
         self._latency_seconds = 0.0
         self._is_down = False
         table: tuple[tuple[str, str, str, Handler], ...] = (

@@ -12,9 +12,10 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
+from ledger import clock
 from ledger.money import Money
 from payments.providers.base import Capability
-from payments.providers.errors import NotDelivered, ProviderRefused, ProviderUnavailable, Unanswered
+from payments.providers.errors import NotDelivered, ProviderUnavailable, Unanswered
 from payments.providers.notices import DisputeNotice, ProviderNotice, ProviderReport
 from payments.providers.outcomes import (
     Approved,
@@ -26,7 +27,7 @@ from payments.providers.outcomes import (
     Rejected,
     Unknown,
 )
-from payments.providers.paypal import declines, disputes, mapping, orders, refunds, webhooks
+from payments.providers.paypal import declines, disputes, mapping, orders, refunds, reporting, webhooks
 from payments.providers.paypal.amounts import CARRIED, NotCarried
 from payments.providers.paypal.certificates import Certificates
 from payments.providers.paypal.mapping import Expected
@@ -58,7 +59,7 @@ class PayPal:
     name = "paypal"
     token_prefixes: tuple[str, ...] = (TOKEN,)
     reach = Reach(currencies=CARRIED)
-    report_in_remittance: re.Pattern[str] | None = None
+    report_in_remittance: re.Pattern[str] | None = re.compile(r"\bPAYPAL TRANSFER ([A-Z0-9]{17})\b")
     capabilities = frozenset(
         {
             Capability.DIGITAL_WALLET,
@@ -74,6 +75,7 @@ class PayPal:
             Capability.FIND_BY_KEY,
             Capability.CALLBACKS,
             Capability.DISPUTES,
+            Capability.SETTLEMENT_REPORTS,
         }
     )
 
@@ -181,11 +183,11 @@ class PayPal:
         return webhooks.parse(headers, raw_body, self._webhook_ids, self._certificates, now)
 
     def settlement_report(self, report_id: str) -> ProviderReport:
-        """Not offered yet.
+        """What moved on our balance at PayPal and went with a transfer to the bank.
 
-        :raises ProviderRefused: always.
+        :raises ProviderUnavailable: could not be asked. :raises ProviderRefused: no such transfer.
         """
-        raise ProviderRefused("PayPal's reports are not read", provider_code="not_offered")
+        return reporting.Reporting(self._wire).report(report_id, clock.now())
 
     def health(self) -> bool:
         """Say whether PayPal gives us a token."""

@@ -90,8 +90,8 @@ def notice(event: Body) -> DisputeNotice | None:
     body = orders.mapping(event, "resource")
     amount = from_paypal(body.get("dispute_amount"))
     stage, standing = STAGES.get(orders.text(body, "dispute_life_cycle_stage")), _standing(body)
-    opened, changed = _instant(body.get("create_time")), _instant(body.get("update_time"))
-    movements = _movements(body)
+    opened, changed = instant(body.get("create_time")), instant(body.get("update_time"))
+    movements = moved(body)
     reference, capture = orders.text(body, "dispute_id"), _capture(body)
     if amount is None or stage is None or standing is None or opened is None or movements is None:
         return None
@@ -107,12 +107,41 @@ def notice(event: Body) -> DisputeNotice | None:
         stage=stage,
         standing=standing,
         amount=amount,
-        movements=movements,
+        movements=tuple(one for _, one in movements),
         opened_at=opened,
         reason_code=reason_code,
         category=CATEGORIES.get(orders.text(body, "reason"), "general"),
-        due_at=_instant(body.get("seller_response_due_date")),
+        due_at=instant(body.get("seller_response_due_date")),
     )
+
+
+def moved(body: Body) -> list[tuple[datetime, DisputeMovement]] | None:
+    """What moved on our account, and when, named by reason, direction and number; None when unreadable."""
+    rows = [row for row in _rows(body, "money_movements") if row.get("affected_party") == "SELLER"]
+    counted: Counter[str] = Counter()
+    made = []
+    for row in sorted(rows, key=lambda row: (orders.text(row, "initiated_time"), orders.text(row, "type"))):
+        reason, direction = orders.text(row, "reason"), orders.text(row, "type")
+        amount, at = from_paypal(row.get("amount")), instant(row.get("initiated_time"))
+        if amount is None or at is None or direction not in ("DEBIT", "CREDIT") or reason not in MONEY | FEES:
+            return None
+        name = f"{reason}.{direction}"
+        counted[name] += 1
+        reference = f"{orders.text(body, 'dispute_id')}.{name}.{counted[name]}"[:64]
+        made.append((at, _movement(reference, direction, amount, is_fee=reason in FEES)))
+    return made
+
+
+def instant(told: object) -> datetime | None:
+    """A moment as PayPal writes it; None when it is none."""
+    if not isinstance(told, str):
+        return None
+    try:
+        found_instant = datetime.fromisoformat(told)
+        found_instant = found_instant if found_instant.tzinfo else found_instant.replace(tzinfo=UTC)
+        return found_instant.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
 
 
 def found(dispute: Body, key: str, kind: str, amount: Money) -> Found:
@@ -213,23 +242,6 @@ def _standing(body: Body) -> DisputeStanding | None:
     return OUTCOMES.get(orders.text(orders.mapping(body, "dispute_outcome"), "outcome_code"))
 
 
-def _movements(body: Body) -> tuple[DisputeMovement, ...] | None:
-    """What moved on our account, named by reason, direction and number; None when it cannot be read."""
-    rows = [row for row in _rows(body, "money_movements") if row.get("affected_party") == "SELLER"]
-    counted: Counter[str] = Counter()
-    made = []
-    for row in sorted(rows, key=lambda row: (orders.text(row, "initiated_time"), orders.text(row, "type"))):
-        reason, direction = orders.text(row, "reason"), orders.text(row, "type")
-        amount = from_paypal(row.get("amount"))
-        if amount is None or direction not in ("DEBIT", "CREDIT") or reason not in MONEY | FEES:
-            return None
-        name = f"{reason}.{direction}"
-        counted[name] += 1
-        reference = f"{orders.text(body, 'dispute_id')}.{name}.{counted[name]}"[:64]
-        made.append(_movement(reference, direction, amount, is_fee=reason in FEES))
-    return tuple(made)
-
-
 def _movement(reference: str, direction: str, amount: Money, *, is_fee: bool) -> DisputeMovement:
     zero = Money.zero(amount.currency)
     is_debit = direction == "DEBIT"
@@ -248,21 +260,6 @@ def _capture(body: Body) -> str:
 def _rows(body: Body, name: str) -> list[Body]:
     rows = body.get(name)
     return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
-
-
-def _instant(told: object) -> datetime | None:
-    if not isinstance(told, str):
-        return None
-    try:
-        found_instant = datetime.fromisoformat(told)
-    except ValueError:
-        return None
-    if found_instant.tzinfo is None:
-        return found_instant.replace(tzinfo=UTC)
-    try:
-        return found_instant.astimezone(UTC)
-    except OverflowError:
-        return None
 
 
 def _milliseconds(instant: datetime) -> int:

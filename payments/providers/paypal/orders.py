@@ -105,7 +105,7 @@ def read(body: Body | None) -> Order | None:
         return None
     unit = units[0]
     amount, payments = from_paypal(unit.get("amount")), unit.get("payments", {})
-    made_as = unit.get("reference_id")
+    made_as = text(unit, "reference_id")
     if amount is None or made_as not in OTHER_INTENT or not isinstance(payments, dict):
         return None
     parts = [_parts(payments.get(name, [])) for name in ("authorizations", "captures", "refunds")]

@@ -16,6 +16,11 @@ AMOUNT_MAX = 10**14
 _VALUE = re.compile(r"([0-9]{1,14})(?:\.([0-9]{1,2}))?")
 
 
+def smallest(currency: str) -> int:
+    """The ISO minor units of the smallest amount that PayPal writes."""
+    return 10 ** exponent(currency) if currency in WITHOUT_DECIMALS else 1
+
+
 def money(minor: int, currency: str) -> dict[str, str]:
     """An amount as PayPal writes it; below zero with a sign."""
     sign, unit = "-" if minor < 0 else "", 10 ** exponent(currency)

@@ -122,12 +122,13 @@ def due(connection: sqlite3.Connection, now: float) -> list[Record]:
 
 
 def move(connection: sqlite3.Connection, movement: Movement) -> None:
-    """Write what moved; the same movement again is the same row."""
+    """Write what moved; the same movement again is the same row. No two have the same millisecond."""
+    last = connection.execute("SELECT coalesce(max(made_at), 0) FROM movement").fetchone()[0]
     connection.execute(
         "INSERT OR IGNORE INTO movement (id, code, about, invoice_id, custom_id, amount, fee, currency,"
         " made_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (movement.id, movement.code, movement.about, movement.invoice_id, movement.custom_id,
-         movement.amount, movement.fee, movement.currency, movement.made_at),
+         movement.amount, movement.fee, movement.currency, max(movement.made_at, last + 0.001)),
     )  # fmt: skip
 
 

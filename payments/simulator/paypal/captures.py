@@ -109,6 +109,7 @@ def taken(desk: Desk, order_id: str) -> int:
 def _take(desk: Desk, made: Record) -> None:
     minor, currency = amounts.read(made.body["amount"])
     fee = capture_fee(minor, currency, "card")
+    fee -= fee % amounts.smallest(currency)
     made.body["seller_receivable_breakdown"] = {
         "gross_amount": amounts.money(minor, currency),
         "paypal_fee": amounts.money(fee, currency),

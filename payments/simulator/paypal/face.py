@@ -31,10 +31,12 @@ from payments.simulator.paypal import (
     operator,
     orders,
     refunds,
+    reports,
 )
 from payments.simulator.paypal.books import Body, Record
 from payments.simulator.paypal.desk import Desk, Done, Rules
 from payments.simulator.paypal.errors import PayPalRefused
+from payments.simulator.paypal.settling import Transfers
 from payments.simulator.paypal.signing import Signer
 from payments.simulator.storage import Storage
 
@@ -86,6 +88,7 @@ READS: tuple[Route, ...] = (
     ("GET", f"/v2/payments/captures/{ID}", "find", captures.show),
     ("GET", f"/v2/payments/refunds/{ID}", "find", refunds.show),
     ("GET", "/v1/customer/disputes", "find", disputes.listed),
+    ("GET", "/v1/reporting/transactions", "find", reports.search),
     ("GET", f"/v1/customer/disputes/{ID}", "find", disputes.show),
 )
 CONCLUDE: dict[str, Callable[[Desk, Record], None]] = {
@@ -104,6 +107,7 @@ class PayPalFace:
         self._keys = keys
         self._rules = rules
         self.storage = Storage(folder, books.FILE, books.SCHEMA, books.TABLES)
+        self.payer = Transfers(self.storage)
         self._signer = Signer(folder, rules.url)
         self._faults = Faults(self.storage, buyers.BY_NAME)
         self._running: set[str] = set()

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 
 from payments.simulator.answers import Answer
 from payments.simulator.faults import Faults
-from payments.simulator.paypal import amounts, buyers, disputes, orders, refunds
+from payments.simulator.paypal import amounts, buyers, disputes, orders, refunds, truth
 from payments.simulator.paypal.desk import Desk
 from payments.simulator.paypal.errors import PayPalRefused
 from payments.simulator.storage import Storage
@@ -70,6 +70,8 @@ class Operator:
                 return Answer(200, self._open_dispute(_body(raw)))
             case "GET", "/sim/truth":
                 return self._truth(dict(parse_qsl(query)))
+            case "GET", "/sim/operations":
+                return self._operations(dict(parse_qsl(query)))
         moved = re.fullmatch(r"/sim/disputes/([A-Za-z0-9-]+)", path)
         if method == "POST" and moved:
             to = str(_body(raw).get("to", ""))
@@ -109,9 +111,14 @@ class Operator:
         made: dict[str, object] = self._at_desk(f"dispute:{body.get('name', body.get('capture'))}", work)
         return made
 
+    def _operations(self, asked: dict[str, str]) -> Answer:
+        after, size = _whole(asked, "after", 0), _whole(asked, "limit", PAGE_MAX)
+        with self._storage.reading() as connection:
+            return Answer(200, truth.page(connection, after, max(1, min(size, PAGE_MAX))))
+
     def _truth(self, asked: dict[str, str]) -> Answer:
         """The objects of a kind, or the orders whose unit has a `key`, oldest first."""
-        after = int(asked["after"]) if re.fullmatch("[0-9]{1,15}", asked.get("after", "")) else 0
+        after = _whole(asked, "after", 0)
         kind = asked.get("kind", "order")
         with self._storage.reading() as connection:
             rows = connection.execute(
@@ -127,6 +134,10 @@ class Operator:
         data = self._at_desk("truth", work)
         after = page[-1]["seq"] if page else after
         return Answer(200, {"data": data, "has_more": len(rows) > PAGE_MAX, "after": after})
+
+
+def _whole(asked: dict[str, str], name: str, default: int) -> int:
+    return int(asked[name]) if re.fullmatch("[0-9]{1,15}", asked.get(name, "")) else default
 
 
 def _body(raw: bytes) -> dict[str, Any]:
