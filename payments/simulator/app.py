@@ -21,6 +21,7 @@ from payments.simulator.errors import Refused
 from payments.simulator.faults import OK, Faults, Subject
 from payments.simulator.laws import Call
 from payments.simulator.network import Network
+from payments.simulator.payers import Payer
 from payments.simulator.paypal.desk import Rules as PayPalRules
 from payments.simulator.paypal.face import Asked as AskedOfPayPal
 from payments.simulator.paypal.face import Keys as PayPalKeys
@@ -87,7 +88,7 @@ class Application:
         self._stripe = StripeFace(folder, options.stripe, options.stripe_rules)
         self._paypal = PayPalFace(folder, options.paypal, options.paypal_rules)
         self._rails = RailsFace(folder, options.late_seconds)
-        payers = [self._settlements, self._stripe.payer, self._paypal.payer, self._rails.desk]
+        payers: list[Payer] = [self._settlements, self._stripe.payer, self._paypal.payer, self._rails.desk]
         self._bank = Bank(self._storage, payers)
         self._latency_seconds = 0.0
         self._is_down = False
