@@ -138,7 +138,8 @@ class PayPal:
             pieces = refunds.plan(order, key, amount)
             if not pieces:
                 return Rejected("refund_too_large", "The captures have less left than is to be refunded")
-            return self._refund_pieces(pieces, key, amount)
+            standing = [mapping.refund_outcome(one) for one in order.refunds_of(key)]
+            return self._refund_pieces(pieces, standing, key, amount)
 
         return self._on_order(request.authorization, go_on)
 
@@ -257,9 +258,12 @@ class PayPal:
             return Approved(order.id, zero, zero)
         return mapping.refused(reply.status, reply.body, retry_after_seconds=reply.retry_after_seconds)
 
-    def _refund_pieces(self, pieces: list[refunds.Piece], key: str, amount: Money) -> Outcome:
-        made: list[Outcome] = []
-        given = Money.zero(amount.currency)
+    def _refund_pieces(
+        self, pieces: list[refunds.Piece], standing: list[Outcome], key: str, amount: Money
+    ) -> Outcome:
+        """Make what is missing of a refund, beside the parts that an earlier try has made."""
+        made = list(standing)
+        given = amount - sum((one.amount for one in pieces), Money.zero(amount.currency))
         for piece in pieces:
             outcome = self._refund_piece(piece, key)
             if not isinstance(outcome, Approved | Pending):

@@ -7,7 +7,16 @@ single capture can bear has several parts, each at most once per capture; until 
 from dataclasses import dataclass
 
 from ledger.money import Money
-from payments.providers.outcomes import Approved, Declined, Found, Mismatch, NotFound, Outcome, Pending
+from payments.providers.outcomes import (
+    Approved,
+    Declined,
+    Found,
+    Mismatch,
+    NotFound,
+    Outcome,
+    Pending,
+    Rejected,
+)
 from payments.providers.paypal import mapping
 from payments.providers.paypal.orders import NOT_GIVEN, NOT_TAKEN, Order
 
@@ -79,7 +88,7 @@ def together(outcomes: list[Outcome], amount: Money) -> Outcome:
 
 def broken(outcome: Outcome, amount: Money, made: Money, reference: str) -> Outcome:
     """Return what it means that a part was refused after others were made: a person must look."""
-    return _held(amount, made, reference) if isinstance(outcome, Declined) else outcome
+    return _held(amount, made, reference) if isinstance(outcome, Declined | Rejected) else outcome
 
 
 def _held(amount: Money, made: Money, reference: str) -> Mismatch:
