@@ -41,11 +41,12 @@ class NoPhase(RuntimeError):
 
 
 class Unit:
-    """One open phase: what must run just before it commits, and, when its writes are gathered, those that
-    wait (`ledger.writing`)."""
+    """One open phase: what must run just before it commits and right after, and, when its writes are
+    gathered, those that wait (`ledger.writing`)."""
 
     def __init__(self) -> None:
         self.before_commit: list[Callable[[], None]] = []
+        self.after_commit: list[Callable[[], None]] = []
         self.waiting: list[Any] | None = None
 
 
@@ -69,6 +70,8 @@ def phase() -> Iterator[Unit]:
                 step()
         finally:
             _open.reset(token)
+    for step in unit.after_commit:
+        step()
 
 
 def phased(function: Callable[P, R]) -> Callable[P, R]:
@@ -113,6 +116,11 @@ def is_in_phase() -> bool:
 def before_commit(step: Callable[[], None]) -> None:
     """Run `step` inside the open phase, after everything else and just before it commits."""
     require_phase().before_commit.append(step)
+
+
+def after_commit(step: Callable[[], None]) -> None:
+    """Run `step` once the open phase has committed; it must not fail, for nothing can be undone then."""
+    require_phase().after_commit.append(step)
 
 
 def lock(queryset: "models.QuerySet[Row]") -> list[Row]:

@@ -30,3 +30,6 @@ operations_contradicted: Final = Counter(
 sagas_blocked: Final = Counter(
     "everycent_sagas_blocked_total", "Marketplace payments that wait for a person."
 )
+recalls: Final = Counter(
+    "everycent_recalls_total", "Readings of what is remembered, by where it was found.", ["kind", "tier"]
+)

@@ -19,7 +19,7 @@ from uuid import UUID
 
 from django.db import DEFAULT_DB_ALIAS, models
 
-from ledger import changes, events, ids, journal, locks, metrics, outbox, writing
+from ledger import changes, events, ids, journal, locks, metrics, outbox, remembering, writing
 from ledger.actors import Actor
 from ledger.changes import FORBIDDEN_FIELDS
 from ledger.events import Cause
@@ -91,6 +91,9 @@ def record(*subjects: Any, actor: Actor, at: datetime, cause: Cause | None = Non
             *_rows(subjects, written), *outbox.messages(written, at), *_posting(subjects[0], entry, at)
         )
         _written(subjects)
+        for subject in subjects:
+            if subject.SUBJECT in remembering.hearers:
+                remembering.hearers[subject.SUBJECT](subject)
         for edge, _ in moves:
             metrics.transitions.labels(edge.event.partition(".")[0], edge.name).inc()
     finally:

@@ -2,8 +2,8 @@
 
 A stale source is not asked. One that is farther than `FX_OUTLIER_BPS` from the median is left out and told
 of. With fewer than `FX_SOURCES_MIN` left there is no rate: never a guess. Which sources made a rate is kept
-with it. `shown` remembers a rate for 60 seconds for all processes (`shelf`), for showing and quoting; what
-moves money takes the rate from its quote's row, or reckons it anew.
+with it. `shown` remembers a rate for 60 seconds for all processes (`ledger.remembering`), for showing and
+quoting; what moves money takes the rate from its quote's row, or reckons it anew.
 """
 
 import logging
@@ -18,16 +18,19 @@ from django.conf import settings
 
 from ledger import metrics
 from ledger.errors import Unavailable
-from ledger.fx import arithmetic, shelf, sources
+from ledger.fx import arithmetic, sources
 from ledger.fx.arithmetic import Pair
 from ledger.fx.sources import Heard, Said, Silence
 from ledger.models.fx import plain
 from ledger.models.fx_rates import FxSource
 from ledger.money import check_currency
+from ledger.remembering import Memory
 
 log = logging.getLogger(__name__)
 
-REMEMBERED: Final = timedelta(seconds=shelf.SECONDS)
+REMEMBERED_SECONDS: Final = 60
+REMEMBERED: Final = timedelta(seconds=REMEMBERED_SECONDS)
+EVERYBODY: Final = "all"  # one scope: house rates are the same for every merchant
 
 
 class RateUnavailable(Unavailable):
@@ -140,19 +143,17 @@ def shown(sell: str, buy: str, at: datetime) -> HouseRate:
 
     :raises RateUnavailable: too few sources are fresh and agree.
     """
-    memory = shelf.now()
-    packed = memory.find(f"{sell}/{buy}")
-    kept = _unpacked(sell, buy, packed) if packed is not None else None
-    if kept is not None and kept.at <= at < min(kept.at + REMEMBERED, kept.good_until):
-        return kept
-    found = reckon(sell, buy, at)
-    memory.put(f"{sell}/{buy}", _packed(found))
-    return found
+    return memory.recall(
+        EVERYBODY,
+        f"{sell}/{buy}",
+        lambda: reckon(sell, buy, at),
+        lambda kept: kept.at <= at < min(kept.at + REMEMBERED, kept.good_until),
+    )
 
 
 def forget() -> None:
     """Forget what all processes remember: finance has changed the table."""
-    shelf.clear()
+    memory.forget_now(EVERYBODY)
 
 
 def _tell(pair: Pair, one: Said) -> None:
@@ -190,6 +191,8 @@ def _text(rate: Fraction) -> str:
 
 def _packed(house: HouseRate) -> dict[str, Any]:
     return {
+        "sell": house.sell,
+        "buy": house.buy,
         "rate": str(house.rate),
         "at": house.at.isoformat(),
         "good_until": house.good_until.isoformat(),
@@ -198,11 +201,11 @@ def _packed(house: HouseRate) -> dict[str, Any]:
     }
 
 
-def _unpacked(sell: str, buy: str, packed: dict[str, Any]) -> HouseRate:
+def _unpacked(packed: dict[str, Any]) -> HouseRate:
     used = [_unpack(one) for one in packed["used"]]
     return HouseRate(
-        sell,
-        buy,
+        packed["sell"],
+        packed["buy"],
         Decimal(packed["rate"]),
         datetime.fromisoformat(packed["at"]),
         datetime.fromisoformat(packed["good_until"]),
@@ -225,3 +228,6 @@ def _unpack(packed: list[Any]) -> Said | Silence:
         return Silence(FxSource(source), what, spoken)
     assert spoken is not None, "a source that said something said it at some time"
     return Said(FxSource(source), Fraction(what), spoken, datetime.fromisoformat(more[0]), more[1])
+
+
+memory: Final = Memory("fx_rates", seconds=REMEMBERED_SECONDS, pack=_packed, unpack=_unpacked)

@@ -9,9 +9,10 @@ import pytest
 from django.conf import settings as django_settings
 from django.db import DatabaseError, connection, transaction
 
+from ledger import shelf
 from ledger.actors import Actor
 from ledger.errors import DomainError
-from ledger.fx import ecb, intake, periods, rates, shelf, sources, spreads, table
+from ledger.fx import ecb, intake, periods, rates, sources, spreads, table
 from ledger.fx.intake import NewRate, RatesRefused
 from ledger.fx.rates import RateUnavailable
 from ledger.fx.sources import Said, Silence
@@ -194,20 +195,23 @@ class TestCache:
     def test_of_another_database_is_not_ours(self, at, monkeypatch):
         fx.two_sources(at, USD="1.10")
         rates.shown("EUR", "USD", at)
+        assert found("EUR/USD") is not None
         monkeypatch.setitem(connection.settings_dict, "NAME", "another")
-        assert shelf.now().find("EUR/USD") is None
+        assert found("EUR/USD") is None
 
     def test_that_somebody_else_wrote_is_not_believed(self, at, caplog):
         fx.two_sources(at, USD="1.10")
         rates.shown("EUR", "USD", at)
-        memory = shelf.now()
-        client, key = shelf._memory(django_settings.REDIS_URL).client, memory._key("EUR/USD")
+        generation = rates.memory.shelf.generation(rates.EVERYBODY)
+        key = rates.memory.shelf._thing(rates.EVERYBODY, generation, "EUR/USD")
+        other = rates.memory.shelf._thing(rates.EVERYBODY, generation, "EUR/JPY")
+        client = shelf._memory(django_settings.REDIS_URL).client
         client.set(key, client.get(key).replace(b'"rate": "1.1', b'"rate": "9.1'), keepttl=True)
+        rates.memory.forget_near()
         assert rates.shown("EUR", "USD", at).rate == Decimal("1.1")
         assert "not ours" in caplog.text
-        rates.shown("EUR", "USD", at)
-        client.rename(key, memory._key("EUR/JPY"))  # a rate of another pair is none of this one either
-        assert memory.find("EUR/JPY") is None
+        client.rename(key, other)  # a rate of another pair is none of this one either
+        assert found("EUR/JPY") is None
 
     def test_reckons_anew_while_valkey_is_away(self, at, settings):
         fx.two_sources(at, USD="1.10")
@@ -217,11 +221,17 @@ class TestCache:
 
     def test_reckoned_before_a_change_of_finance_is_not_found_after_it(self, at):
         fx.two_sources(at, USD="1.10")
-        slow = shelf.now()
-        found = rates.reckon("EUR", "USD", at)
+        slow = rates.memory.shelf.generation(rates.EVERYBODY)
+        late = rates.reckon("EUR", "USD", at)
         rates.forget()
-        slow.put("EUR/USD", rates._packed(found))
-        assert shelf.now().find("EUR/USD") is None
+        rates.memory.shelf.put(rates.EVERYBODY, slow, "EUR/USD", rates._packed(late))
+        assert found("EUR/USD") is None
+
+
+def found(name):
+    """What lies on the shelf now, for all processes."""
+    generation = rates.memory.shelf.generation(rates.EVERYBODY)
+    return rates.memory.shelf.find(rates.EVERYBODY, generation, name)
 
 
 class TestIntake:
