@@ -204,7 +204,7 @@ class Memory(Generic[T]):
 
 
 def hears(subject: str) -> Callable[[Hears], Hears]:
-    """Register what forgets when a recorded row of a kind has changed; it runs in the phase that changes it."""
+    """Register what forgets when a recorded row of a kind changes; it runs in the phase that changes it."""
 
     def register(function: Hears) -> Hears:
         hearers[subject] = function

@@ -15,9 +15,7 @@ class PaymentsConfig(AppConfig):
         # They register themselves; the services among them conclude their kinds of operation.
         for module in (
             "handlers", "invariants", "machine_invariants", "dispute_invariants", "method_invariants",
-            "saga_invariants",
-            "bank_file_invariants",
-            "routing_invariants",
+            "saga_invariants", "bank_file_invariants", "routing_invariants", "method_memory",
             "tasks", "services.refunding", "services.increasing", "services.answering_disputes",
             "services.verifying_methods",
             "explanations", "share_explanations", "dispute_explanations", "saga_explanations",

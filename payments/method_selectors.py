@@ -56,8 +56,12 @@ def active(merchant_id: Whose, customer_ref: str, at: datetime) -> QuerySet[Paym
 
 def of_type(merchant_id: Whose, customer_ref: str, word: str) -> QuerySet[PaymentMethod]:
     """Return a customer's methods of a kind or a group of kinds (`TYPES`), unordered."""
-    kinds = GROUPS.get(word) or (MethodKind(word),)
-    return of_customer(merchant_id, customer_ref).filter(kind__in=kinds)
+    return of_customer(merchant_id, customer_ref).filter(kind__in=kinds_of(word))
+
+
+def kinds_of(word: str) -> tuple[MethodKind, ...]:
+    """Return the kinds that a word of the contract stands for."""
+    return GROUPS.get(word) or (MethodKind(word),)
 
 
 def default(merchant_id: Whose, customer_ref: str) -> PaymentMethod:

@@ -70,6 +70,11 @@ def commission_rules(merchant_id: UUID, vendor_ids: Iterable[UUID]) -> list[Comm
         return [_from_row(CommissionRule, row) for row in cursor.fetchall()]
 
 
+def all_commission_rules(merchant_id: UUID) -> QuerySet[CommissionRule]:
+    """Return the active rules of a merchant, whomever they concern, unordered."""
+    return CommissionRule.objects.filter(merchant_id=merchant_id, is_active=True)
+
+
 def api_keys(merchant_id: UUID) -> QuerySet[ApiKey]:
     """Return all API keys of a merchant, also those that no longer hold, unordered."""
     return ApiKey.objects.filter(merchant_id=merchant_id)

@@ -45,7 +45,7 @@ def quote(
     :raises SameCurrency: one currency. :raises RateUnavailable: too few sources are fresh and agree.
     :raises AmountTooSmall: it is worth nothing. :raises AmountTooLarge: it is worth too much.
     """
-    house = rates.shown(wish.sell.currency, wish.buy_currency, at)
+    house = rates.reckon(wish.sell.currency, wish.buy_currency, at)
     return _write(merchant_id, wish, house, actor, at, answer)
 
 

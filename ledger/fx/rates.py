@@ -2,8 +2,8 @@
 
 A stale source is not asked. One that is farther than `FX_OUTLIER_BPS` from the median is left out and told
 of. With fewer than `FX_SOURCES_MIN` left there is no rate: never a guess. Which sources made a rate is kept
-with it. `shown` remembers a rate for 60 seconds for all processes (`ledger.remembering`), for showing and
-quoting; what moves money takes the rate from its quote's row, or reckons it anew.
+with it. `shown` remembers a rate for 60 seconds for all processes (`ledger.remembering`), for showing
+only: a quote is a promise, so it reckons anew, and what moves money takes the rate from its quote's row.
 """
 
 import logging

@@ -17,6 +17,7 @@ from payments.models.sagas import SagaNotFound
 from payments.services import creating, marketplace, method_errors
 from payments.services.marketplace import NewSaga, Seller
 from payments.services.payment_wishes import Customer, NewPayment
+from payments.services.routing import NoProvider
 from payments.share_division import Line
 from vendors.api.base import MerchantViewSet
 from vendors.api.openapi import PAGE_PARAMETERS, Answer, Body, documented, page_example, path_id
@@ -55,6 +56,7 @@ class MarketplacePaymentViewSet(MerchantViewSet):
             VendorNotFound,
             creating.VendorNotActive,
             creating.MerchantReferenceTaken,
+            NoProvider,
             *method_errors.PAYING,
         ),
         key="required",

@@ -1,5 +1,6 @@
 """Controller 2: payment methods. Add, verify, make default, remove, and read; and hand out, encrypted."""
 
+from collections.abc import Callable
 from typing import Any, Final
 from uuid import UUID, uuid5
 
@@ -8,7 +9,7 @@ from rest_framework.request import Request
 
 from ledger import clock, ids
 from ledger.states import StateConflict
-from payments import method_selectors
+from payments import method_memory, method_selectors
 from payments.api import method_shapes as shapes
 from payments.api.paths import public_word, text
 from payments.api.payment_shapes import Nothing
@@ -26,6 +27,7 @@ from payments.services import (
 )
 from payments.services.operations import OperationOpen
 from payments.services.routing import NoProvider
+from payments.states import VERIFIED
 from vendors.api import throttle
 from vendors.api.base import MerchantViewSet
 from vendors.api.idempotency import ACCEPTED
@@ -39,6 +41,7 @@ from vendors.api.openapi import (
     path_id,
     path_text,
 )
+from vendors.api.paging import CURSOR, first_page
 
 TAG: Final = "payment-methods"
 ID: Final = path_id("id", "pm", "The payment method")
@@ -147,7 +150,7 @@ class PaymentMethodViewSet(MerchantViewSet):
     def of_customer(self, request: Request, customer_id: str) -> HttpResponse:
         """List a customer's methods."""
         customer = text("customer_id", customer_id)
-        return self._page(method_selectors.of_customer(self.merchant.pk, customer))
+        return self._page(customer, method_selectors.of_customer(self.merchant.pk, customer))
 
     @documented(
         operation_id="payment_methods_active",
@@ -160,7 +163,9 @@ class PaymentMethodViewSet(MerchantViewSet):
     def active(self, request: Request, customer_id: str) -> HttpResponse:
         """List a customer's methods that can be paid with."""
         customer = text("customer_id", customer_id)
-        return self._page(method_selectors.active(self.merchant.pk, customer, clock.now()))
+        at = clock.now()
+        rows = method_selectors.active(self.merchant.pk, customer, at)
+        return self._page(customer, rows, lambda row: row.state == VERIFIED and not row.is_expired(at))
 
     @documented(
         operation_id="payment_methods_default",
@@ -174,7 +179,9 @@ class PaymentMethodViewSet(MerchantViewSet):
     def default(self, request: Request, customer_id: str) -> HttpResponse:
         """Show a customer's default method."""
         customer = text("customer_id", customer_id)
-        return self.reply(shapes.rendered(method_selectors.default(self.merchant.pk, customer)))
+        known = method_memory.of_customer(self.merchant.pk, customer) or ()
+        found = next((row for row in known if row.is_default), None)
+        return self.reply(shapes.rendered(found or method_selectors.default(self.merchant.pk, customer)))
 
     @documented(
         operation_id="payment_methods_of_type",
@@ -193,7 +200,9 @@ class PaymentMethodViewSet(MerchantViewSet):
         """List a customer's methods of a type."""
         customer = text("customer_id", customer_id)
         word = public_word("method_type", method_type, method_selectors.TYPES)
-        return self._page(method_selectors.of_type(self.merchant.pk, customer, word))
+        kinds = method_selectors.kinds_of(word)
+        rows = method_selectors.of_type(self.merchant.pk, customer, word)
+        return self._page(customer, rows, lambda row: row.kind in kinds)
 
     @documented(
         operation_id="payment_methods_set_default",
@@ -322,8 +331,19 @@ class PaymentMethodViewSet(MerchantViewSet):
         """Return the id of a method that is this merchant's, before a key is claimed for it."""
         return method_selectors.method(self.merchant.pk, _method_id(text_form)).pk
 
-    def _page(self, rows: Any) -> HttpResponse:
-        return self.page(rows, prefix=PaymentMethod.PREFIX, render=shapes.rendered)
+    def _page(
+        self, customer: str, rows: Any, is_shown: Callable[[PaymentMethod], bool] = lambda row: True
+    ) -> HttpResponse:
+        """Show the first page from memory, later ones (and those of customers with very many) by `rows`."""
+        known = None
+        if CURSOR not in self.request.query_params:
+            known = method_memory.of_customer(self.merchant.pk, customer)
+        if known is None:
+            return self.page(rows, prefix=PaymentMethod.PREFIX, render=shapes.rendered)
+        shown = [row for row in known if is_shown(row)]
+        return self.reply(
+            first_page(self.request, shown, prefix=PaymentMethod.PREFIX, render=shapes.rendered)
+        )
 
 
 def _method_id(text_form: str) -> UUID:

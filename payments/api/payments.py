@@ -29,6 +29,7 @@ from payments.services import (
 )
 from payments.services.operations import OperationOpen
 from payments.services.payment_wishes import Customer, NewPayment, WantedShare
+from payments.services.routing import NoProvider
 from payments.share_division import Line
 from vendors.api.openapi import Answer, Body, Refusal, documented
 from vendors.models.vendors import VendorNotFound
@@ -93,6 +94,7 @@ class PaymentViewSet(PaymentReads):
             creating.VendorNotActive,
             creating.DateInvalid,
             creating.MerchantReferenceTaken,
+            NoProvider,
             *method_errors.PAYING,
         ),
         key="required",

@@ -22,7 +22,7 @@ from uuid import UUID
 from django.conf import settings
 
 from ledger import clock
-from ledger.errors import Unavailable
+from ledger.errors import Invalid
 from ledger.money import Money
 from payments import routing_scores, routing_selectors
 from payments.models.payment_choices import CaptureMethod
@@ -44,8 +44,8 @@ _AT_ONCE: Final = (*_LATER, Capability.SALE)
 _BY_HAND: Final = (*_LATER, Capability.PARTIAL_CAPTURE, Capability.SEVERAL_CAPTURES, Capability.INCREMENT)
 
 
-class NoProvider(Unavailable):
-    """No configured provider can carry the payment."""
+class NoProvider(Invalid):
+    """No configured provider can carry the payment; those that are merely away are asked all the same."""
 
     code = "no_provider"
     advice = "Pay with another method, or ask the platform to connect a provider for it."

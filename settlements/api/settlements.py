@@ -181,7 +181,7 @@ class SettlementViewSet(MerchantViewSet):
         asked = form.validated_data
         amount = Money(asked["amount"], asked["currency"])
         vendor = vendor_selectors.vendor(self.merchant.pk, asked["vendor_id"])
-        quote = commissions.quote(self.merchant.pk, vendor, amount, clock.now())
+        quote = commissions.preview(self.merchant.pk, vendor, amount, clock.now())
         return self.reply(renderings.commission(vendor, amount, quote))
 
     @documented(

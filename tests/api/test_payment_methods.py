@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from django.http import HttpResponse
 
+from ledger import remembering
 from payments.models import PaymentMethod, ProviderToken, VaultRecord
 from tests.factories import vendors as factory
 from tests.kit import cards
@@ -18,6 +19,7 @@ from tests.kit.api_cases import (
 from tests.kit.api_client import MerchantClient
 from tests.kit.checkout import METHODS, Till
 from tests.kit.network import Network
+from tests.kit.queries import statements
 from tests.kit.shop import good
 from vendors.models import IdempotencyKey, Merchant
 
@@ -341,3 +343,41 @@ class TestRemovingAnothers(OtherTenantIsHidden):
 
     def request_of(self, client: MerchantClient, **options: Any) -> HttpResponse:
         return client.send("DELETE", METHODS + self.method["id"], key=None)
+
+
+class TestRemembered:
+    """Reads come from memory, and a change is seen at once, by every process."""
+
+    def test_a_customers_methods_are_read_once(self, till: Till, merchant_client: MerchantClient) -> None:
+        made = till.account()
+        path = f"{METHODS}customer/{made['customer_id']}"
+        first = good(merchant_client.get(path), 200)
+        with statements() as asked:
+            assert good(merchant_client.get(path), 200) == first
+            assert good(merchant_client.get(f"{path}/default"), 200) == first["data"][0]
+            assert good(merchant_client.get(f"{path}/active"), 200)["data"] == []
+        assert not [sql for sql in asked.sent if "payments_paymentmethod" in sql]
+
+    def test_a_change_is_seen_at_once_here_and_elsewhere(
+        self, till: Till, merchant_client: MerchantClient
+    ) -> None:
+        one, other = till.account(), till.account()
+        path = f"{METHODS}customer/{one['customer_id']}"
+        assert good(merchant_client.get(f"{path}/default"), 200)["id"] == one["id"]
+        good(merchant_client.put(f"{METHODS}{other['id']}/set-default"), 200)
+        assert good(merchant_client.get(f"{path}/default"), 200)["id"] == other["id"]
+        good(merchant_client.delete(f"{METHODS}{other['id']}"), 200)
+        remembering.forget_near()  # as another process, which has only what is far
+        assert [row["id"] for row in good(merchant_client.get(path), 200)["data"]] == [one["id"]]
+        remembering.forget_near()
+        assert good(merchant_client.get(path), 200)["data"] == [
+            good(merchant_client.get(f"{METHODS}{one['id']}"), 200)
+        ]
+
+    def test_pages_go_on_where_memory_ends(self, till: Till, merchant_client: MerchantClient) -> None:
+        made = [till.account() for _ in range(3)]
+        first = good(merchant_client.get(f"{METHODS}customer/{made[0]['customer_id']}?limit=2"), 200)
+        rest = good(merchant_client.get(first["next"]), 200)
+        shown = [row["id"] for row in (*first["data"], *rest["data"])]
+        assert shown == [row["id"] for row in made[::-1]]
+        assert (first["has_more"], rest["has_more"]) == (True, False)

@@ -4,7 +4,7 @@ The cursor is the id of the last object seen. One that is malformed, or of anoth
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -17,6 +17,7 @@ from ledger import ids
 from ledger.errors import NotFound
 from vendors.api.auth import principal_of
 
+CURSOR: Final = "starting_after"
 LIMIT_DEFAULT: Final = 20
 LIMIT_MAX: Final = 100
 _NUMBER: Final = re.compile(r"[1-9]\d{0,2}", re.ASCII)
@@ -39,10 +40,10 @@ def page(
 
     :raises ValidationError: unknown parameter, bad limit, or a cursor that is not there.
     """
-    check_parameters(request, "limit", "starting_after", *filters)
+    check_parameters(request, "limit", CURSOR, *filters)
     limit = limit_of(request)
     rows = queryset.order_by(f"-{key}")
-    cursor = request.query_params.get("starting_after")
+    cursor = request.query_params.get(CURSOR)
     if cursor is not None:
         rows = rows.filter(**{f"{key}__lt": _cursor(request, queryset, prefix, key, cursor)})
     found = list(rows[: limit + 1])
@@ -53,6 +54,24 @@ def page(
         "data": [render(row) for row in shown],
         "has_more": has_more,
         "next": _next(request, ids.show(prefix, getattr(shown[-1], key))) if has_more else None,
+    }
+
+
+def first_page(
+    request: Request, rows: Sequence[Any], *, prefix: str, render: Callable[[Any], dict[str, Any]]
+) -> dict[str, Any]:
+    """Return the first page of rows that are there already, the newest first, as `page` would.
+
+    :raises ValidationError: unknown parameter, or bad limit.
+    """
+    check_parameters(request, "limit")
+    limit = limit_of(request)
+    shown, has_more = rows[:limit], len(rows) > limit
+    return {
+        "object": "list",
+        "data": [render(row) for row in shown],
+        "has_more": has_more,
+        "next": _next(request, ids.show(prefix, shown[-1].pk)) if has_more else None,
     }
 
 

@@ -22,6 +22,7 @@ from ledger.money import BPS_WHOLE, check_currency
 from ledger.recording import no_answer, record
 from vendors import locks
 from vendors.models import CommissionRule, Merchant, Mode, Vendor
+from vendors.services import commissions
 
 
 class VendorExists(Conflict):
@@ -184,6 +185,7 @@ def _create_vendor(
             fixed_minor=new.commission.fixed_minor,
             valid_from=at,
         )
+        commissions.forget(merchant.pk)
         audit.record(
             actor=actor, action="commission_rule.created", subject=rule, at=at,
             after={"vendor": vendor.public_id, "rate_bps": rule.rate_bps, "fixed_minor": rule.fixed_minor,

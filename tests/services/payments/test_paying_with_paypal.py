@@ -207,7 +207,7 @@ def test_a_stored_wallet_is_paid_with_by_redirect(shop, sandbox):
 
 def test_what_paypal_does_not_carry_is_refused(shop, sandbox):
     answer = shop.client.post(CORE, shop.body(confirm=True, payment_method=WALLET, currency="KWD"))
-    assert answer.status_code == 503
+    assert answer.status_code == 422
     assert answer.json()["code"] == "no_provider"
 
 
