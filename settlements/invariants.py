@@ -80,7 +80,10 @@ def payouts_are_batches() -> Iterable[str]:
     )
 
 
-@invariant("I-56", "Available money is that of closed batches, money in transit that of payouts under way.")
+@invariant(
+    "I-56",
+    "Available money is that of closed batches, money in transit that of payouts and deposits under way.",
+)
 def money_is_where_the_states_say() -> Iterable[str]:
     return rows(
         """SELECT x.code, x.owner, x.currency, coalesce(x.books, 0), coalesce(y.states, 0) FROM
@@ -92,7 +95,14 @@ def money_is_where_the_states_say() -> Iterable[str]:
               FROM settlements_settlementbatch WHERE state = 'closed' GROUP BY 2, 3, 4
               UNION ALL
               SELECT 'payout_in_transit', merchant_id, '', currency, sum(amount_minor)
-              FROM settlements_payout WHERE state IN ('created', 'sent', 'paid') GROUP BY 2, 4) y
+              FROM (SELECT merchant_id, currency, amount_minor FROM settlements_payout
+                    WHERE state IN ('created', 'sent', 'paid')
+                    UNION ALL
+                    SELECT o.merchant_id, o.currency, o.amount_minor FROM payments_provideroperation o
+                    WHERE o.kind = 'deposit' AND o.outcome = 'approved'
+                      AND NOT EXISTS (SELECT 1 FROM settlements_fundedoperation f
+                                      WHERE f.operation_id = o.id)) sent
+              GROUP BY 2, 4) y
              USING (code, merchant_id, owner, currency)
            WHERE coalesce(x.books, 0) <> coalesce(y.states, 0)
              AND merchant_id IN (SELECT id FROM vendors_merchant)""",

@@ -57,6 +57,15 @@ def funding_confirmed(match: Match, bank_account: str) -> list[Leg]:
     return [debit(clearing, -match.amount, FUNDING), credit(bank, -match.amount, FUNDING)]
 
 
+def deposit_reconciled(match: Match, bank_account: str) -> list[Leg]:
+    """The bank shows that a small deposit left our account; the match's amount is negative."""
+    transit = chart.account(Code.PAYOUT_IN_TRANSIT, match.merchant_id, match.currency)
+    return [
+        debit(transit, -match.amount, "verification"),
+        credit(_bank(match, bank_account), -match.amount, "verification"),
+    ]
+
+
 def vendor_account(code: Code, batch: SettlementBatch) -> AccountRef:
     """Return one of the accounts of a batch's vendor, in the batch's currency."""
     return chart.account(code, batch.merchant_id, batch.currency, str(batch.vendor_id))

@@ -102,6 +102,7 @@ MATCH = Machine(
     [
         Edge("confirm_payout", {NEW}, MatchState.CONFIRMED.value, "match.payout_confirmed"),
         Edge("confirm_funding", {NEW}, MatchState.CONFIRMED.value, "match.funding_confirmed", posts=True),
+        Edge("confirm_operation", {NEW}, MatchState.CONFIRMED.value, "match.operation_confirmed", posts=True),
     ],
 )
 

@@ -78,6 +78,7 @@ class Match(Recorded):
 
         PAYOUT = "payout", "A payout"
         FUNDING = "funding", "A provider's report"
+        OPERATION = "operation", "One operation by itself"
 
     merchant = models.ForeignKey("vendors.Merchant", on_delete=models.PROTECT, related_name="+")
     run = models.ForeignKey(ReconciliationRun, on_delete=models.PROTECT, related_name="matches")
@@ -98,7 +99,8 @@ class Match(Recorded):
         constraints = [
             models.CheckConstraint(
                 condition=Q(kind="payout", payout__isnull=False, report="")
-                | (Q(kind="funding", payout__isnull=True) & ~Q(report="")),
+                | (Q(kind="funding", payout__isnull=True) & ~Q(report=""))
+                | Q(kind="operation", payout__isnull=True, report=""),
                 name="settlements_match_has_its_other_side",
             ),
             models.UniqueConstraint(
@@ -122,6 +124,10 @@ class Match(Recorded):
     @MATCH.edge("confirm_funding")
     def confirm_funding(self) -> None:
         """The line is what the provider's report says, item by item."""
+
+    @MATCH.edge("confirm_operation")
+    def confirm_operation(self) -> None:
+        """The line is one operation of ours."""
 
     def as_event(self) -> dict[str, Any]:
         """Return the payload of this match's events."""

@@ -40,6 +40,14 @@ def payout_id(line: StatementLine) -> UUID | None:
         return None
 
 
+def operation_id(line: StatementLine) -> UUID | None:
+    """Return the operation of ours that a bank line names, if it names one."""
+    try:
+        return ids.parse(ProviderOperation.PREFIX, line.end_to_end_id)
+    except BadId:
+        return None
+
+
 def payout_records(payouts: Iterable[Payout]) -> list[Record]:
     """Return payouts as the bank should show them."""
     return [Record(payout.pk, payout.public_id, -payout.amount) for payout in payouts]

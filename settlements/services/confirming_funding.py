@@ -175,11 +175,13 @@ def missing(run: ReconciliationRun) -> list[Finding]:
         captured=Coalesce(Sum("amount_minor", filter=Q(kind=Kind.CAPTURE)), 0),
         refunded=Coalesce(Sum("amount_minor", filter=Q(kind=Kind.REFUND)), 0),
         withdrawn=Coalesce(Sum("amount_minor", filter=Q(kind=Kind.WITHDRAWAL)), 0),
+        deposited=Coalesce(Sum("amount_minor", filter=Q(kind=Kind.DEPOSIT)), 0),
         reinstated=Coalesce(Sum("amount_minor", filter=Q(kind=Kind.REINSTATEMENT)), 0),
         fees=Coalesce(Sum("fee_minor"), 0),
     )
     disputed = sums["withdrawn"] - sums["reinstated"]
-    amount = Money(sums["captured"] - sums["refunded"] - disputed - sums["fees"], run.currency)
+    given = sums["refunded"] + disputed + sums["deposited"] + sums["fees"]
+    amount = Money(sums["captured"] - given, run.currency)
     detail = {
         "count": waiting.count(),
         "until": last.closed_on.isoformat(),

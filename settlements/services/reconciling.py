@@ -1,4 +1,6 @@
-"""Explain every line of a bank account: by a payout, or by a provider's report. What is left is a break.
+"""Explain every line of a bank account: by a payout, by a provider's report, or by an operation of its own.
+
+What is left is a break.
 
 Each match is a phase of its own (move, money, news), so a run that is killed is simply run again. Bank money
 is posted here and nowhere else, and only for a line that agrees to the minor unit.
@@ -19,7 +21,7 @@ from settlements.models import Match, Payout, ReconciliationRun, StatementLine
 from settlements.models.reconciliation import BreakReason
 from settlements.reconciliation import sources
 from settlements.reconciliation.matching import Difference, Reason, compare
-from settlements.services import confirming_funding, resolving
+from settlements.services import confirming_funding, confirming_operations, resolving
 from settlements.services.resolving import Finding
 from settlements.states import PayoutState
 
@@ -43,10 +45,14 @@ def reconcile(
     lines = list(selectors.unmatched_lines(merchant_id, account, currency))
     run.lines = len(lines)
     funding = [line for line in lines if sources.report_name(line)]
-    others = [line for line in lines if not sources.report_name(line)]
+    alone = [line for line in lines if sources.operation_id(line)]
+    known = {line.pk for line in (*funding, *alone)}
+    others = [line for line in lines if line.pk not in known]
     findings = _match_payouts(run, others, actor, at)
     for line in funding:
         findings += confirming_funding.explain(run, line, actor, at)
+    for line in alone:
+        findings += confirming_operations.explain(run, line, actor, at)
     run.matched = Match.objects.filter(run=run).count()
     return _finish(run, findings, at)
 
