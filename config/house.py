@@ -26,7 +26,8 @@ CREDENTIALS = "credentials.json"
 DATABASES = ("DATABASE_URL", "MIGRATION_DATABASE_URL")
 ADDRESSES = (
     "REDIS_URL", "VELOCITYPAY_URL", "STRIPE_URL", "PAYPAL_URL", "PAYPAL_CERTIFICATE_URL",
-    "PAYPAL_CERTIFICATE_ROOTS_FILE", "RAILS_BANK_URL", "RAILS_BANK_API_KEY", "EVERYCENT_URL",
+    "PAYPAL_CERTIFICATE_ROOTS_FILE", "RAILS_BANK_URL", "RAILS_BANK_API_KEY", "ADYEN_URL",
+    "ADYEN_MERCHANT_ACCOUNT", "ADYEN_RETURN_URL", "EVERYCENT_URL",
 )  # fmt: skip
 WEB_WORKERS = 2
 WEB_THREADS = 4
@@ -42,6 +43,8 @@ _GENERATED: dict[str, Callable[[], str]] = {
     "PAYPAL_CLIENT_ID": lambda: f"sandbox_{secrets.token_hex(16)}",
     "PAYPAL_CLIENT_SECRET": lambda: secrets.token_hex(16),
     "PAYPAL_WEBHOOK_ID": lambda: f"WH-{secrets.token_hex(8).upper()}",
+    "ADYEN_API_KEY": lambda: f"adyen_test_{secrets.token_hex(16)}",
+    "ADYEN_HMAC_KEY": lambda: secrets.token_hex(32),
 }
 _UNWANTED = ("PYTHON", "GRANIAN_", "CELERY_", "PG")
 _PROXIES = frozenset({"http_proxy", "https_proxy", "all_proxy", "ftp_proxy", "no_proxy"})
@@ -85,6 +88,9 @@ def environment(folder: Path) -> dict[str, str]:
         PAYPAL_CERTIFICATE_ROOTS_FILE=str(folder / "network" / "paypal-root.pem"),
         RAILS_BANK_URL=f"http://127.0.0.1:{port(folder, 'network')}/rails",
         RAILS_BANK_API_KEY=found["VELOCITYPAY_API_KEY"],
+        ADYEN_URL=f"http://127.0.0.1:{port(folder, 'network')}/adyen/v71",
+        ADYEN_MERCHANT_ACCOUNT="EverycentSandbox",
+        ADYEN_RETURN_URL=f"http://127.0.0.1:{port(folder, 'web')}/returns",
     )
     return found
 
@@ -174,6 +180,7 @@ def programs(folder: Path, logs: Path, found: dict[str, str]) -> list[Child]:
                 "--callback-url", f"http://127.0.0.1:{web}/webhooks/velocitypay/",
                 "--stripe-callback-url", f"http://127.0.0.1:{web}/webhooks/stripe/",
                 "--paypal-callback-url", f"http://127.0.0.1:{web}/webhooks/paypal/",
+                "--adyen-callback-url", f"http://127.0.0.1:{web}/webhooks/adyen/",
                 is_ready=lambda: answers(network, "/v1/health"),
             ),
         )  # fmt: skip

@@ -6,6 +6,7 @@ from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, SpectacularSwaggerView
 
 from config import health, metrics
+from payments.api.customer_returns import customer_return
 from payments.api.encryption_keys import encryption_key
 from payments.api.provider_webhooks import provider_webhook
 from vendors.api.errors import unknown_route
@@ -18,6 +19,7 @@ urlpatterns = [
     path("api/schema/", SpectacularAPIView.as_view(), name="api-schema"),
     path("api/docs/", SpectacularSwaggerView.as_view(url_name="api-schema"), name="api-docs"),
     path("api/reference/", SpectacularRedocView.as_view(url_name="api-schema"), name="api-reference"),
+    path("returns/<str:operation>/", customer_return, name="customer-return"),
     path("webhooks/<str:provider>/", provider_webhook, name="provider-webhook"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),

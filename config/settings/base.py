@@ -249,6 +249,11 @@ SEPA_CREDITOR_NAME = env.str("SEPA_CREDITOR_NAME", default="Everycent Sandbox Pl
 SEPA_CREDITOR_IBAN = env.str("SEPA_CREDITOR_IBAN", default="DE91100000000123456789")
 SEPA_CREDITOR_ID = env.str("SEPA_CREDITOR_ID", default="DE98ZZZ09999999999")
 SEPA_RETURN_FEE_MINOR = integer("SEPA_RETURN_FEE_MINOR", 300, minimum=0)  # cents, the bank's price list
+ADYEN_URL = env.str("ADYEN_URL", default="https://checkout-test.adyen.com/v71")
+ADYEN_API_KEY = env.str("ADYEN_API_KEY", default="")  # without it nothing is routed to Adyen
+ADYEN_MERCHANT_ACCOUNT = env.str("ADYEN_MERCHANT_ACCOUNT", default="")
+ADYEN_HMAC_KEY = env.str("ADYEN_HMAC_KEY", default="")  # in hex; two with a blank between, to change it
+ADYEN_RETURN_URL = env.str("ADYEN_RETURN_URL", default="")  # our /returns/ as payers' browsers reach it
 PROVIDER_CONNECT_TIMEOUT_SECONDS = seconds("PROVIDER_CONNECT_TIMEOUT_SECONDS", 1.0)
 PROVIDER_WRITE_TIMEOUT_SECONDS = seconds("PROVIDER_WRITE_TIMEOUT_SECONDS", 1.0)
 PROVIDER_READ_TIMEOUT_SECONDS = seconds("PROVIDER_READ_TIMEOUT_SECONDS", 10.0)

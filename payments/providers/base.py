@@ -18,6 +18,7 @@ from payments.providers.requests import (
     AuthorizeRequest,
     CaptureRequest,
     ChallengeRequest,
+    FinishRequest,
     IncrementRequest,
     RefundRequest,
     Sought,
@@ -122,6 +123,13 @@ class Tokenizer(Protocol):
 
         :raises ProviderUnavailable: it could not be asked. :raises ProviderRefused: it takes no such method.
         """
+
+
+class Finisher(Protocol):
+    """What an adapter does besides whose provider must be told that the payer is back from its page."""
+
+    def finish(self, request: FinishRequest) -> Outcome:
+        """Go on with the authorization; safe to repeat. `Rejected`: what the payer brought is no good."""
 
 
 class Verifier(Protocol):

@@ -7,8 +7,9 @@ from typing import Any
 from django.conf import settings
 
 from ledger.errors import NotFound
+from payments.providers.adyen.client import Adyen
 from payments.providers.bank_files import BankRail
-from payments.providers.base import BankConnection, Capability, Provider, Tokenizer, Verifier
+from payments.providers.base import BankConnection, Capability, Finisher, Provider, Tokenizer, Verifier
 from payments.providers.breaker import Guard
 from payments.providers.paypal.certificates import Certificates, Trust
 from payments.providers.paypal.client import PayPal
@@ -58,6 +59,12 @@ def verifier(name: str) -> Verifier:
     if Capability.VERIFY not in adapter.capabilities:
         raise ProviderNotKnown(f"{name} verifies no methods")
     return adapter
+
+
+def finisher(name: str) -> Finisher | None:
+    """The adapter of a name when it must be told that a payer is back from its page; None when not."""
+    adapter: Any = provider(name)
+    return adapter if hasattr(adapter, "finish") else None
 
 
 def rate_feed() -> RateFeed:
@@ -156,6 +163,16 @@ def _paypal() -> PayPal:
     )
 
 
+def _adyen() -> Adyen:
+    return Adyen(
+        _transport(Adyen.name, settings.ADYEN_URL, ""),
+        api_key=settings.ADYEN_API_KEY,
+        account=settings.ADYEN_MERCHANT_ACCOUNT,
+        hmac_keys=settings.ADYEN_HMAC_KEY.split(),
+        return_url=settings.ADYEN_RETURN_URL,
+    )
+
+
 def _ach() -> Ach:
     originator = Originator(
         settings.ACH_BANK_ROUTING, settings.ACH_BANK_NAME, settings.ACH_COMPANY_ID, settings.ACH_COMPANY_NAME
@@ -202,6 +219,7 @@ _BUILDERS: dict[str, Callable[[], Provider]] = {
     PayPal.name: _paypal,
     Ach.name: _ach,
     Sepa.name: _sepa,
+    Adyen.name: _adyen,
 }
 # What must be set for a provider to be there; the others always are.
 _NEEDED: dict[str, Callable[[], bool]] = {
@@ -209,6 +227,7 @@ _NEEDED: dict[str, Callable[[], bool]] = {
     Sepa.name: lambda: bool(settings.RAILS_BANK_URL),
     Stripe.name: lambda: bool(settings.STRIPE_API_KEY),
     PayPal.name: lambda: bool(settings.PAYPAL_CLIENT_ID and settings.PAYPAL_CLIENT_SECRET),
+    Adyen.name: lambda: bool(settings.ADYEN_API_KEY),
 }
 _built: dict[str, Provider] = {}
 _feed: list[RateFeed] = []

@@ -27,6 +27,16 @@ class AuthorizeRequest:
     exemption: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class FinishRequest:
+    """Go on with an authorization whose payer is back from a page; `answer` is what he brought, as text."""
+
+    idempotency_key: str
+    amount: Money
+    reference: str
+    answer: Mapping[str, str]
+
+
 def capture_key(authorization_key: str) -> str:
     """The key under which both sides know the capture that a sale made with its authorization."""
     return f"{authorization_key}:capture"

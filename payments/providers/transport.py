@@ -193,10 +193,11 @@ class Transport:
             return self._client
 
     def _new_client(self) -> httpx.Client:
+        bearer = {"authorization": f"Bearer {self._credential}"} if self._credential else {}
         return httpx.Client(
             base_url=self._base_url,
             headers={
-                "authorization": f"Bearer {self._credential}",
+                **bearer,
                 "accept": "application/json",
                 "accept-encoding": "identity",
                 "user-agent": "everycent",

@@ -32,6 +32,7 @@ from ledger.writing import Refusal, as_it_is
 from payments.models import ProviderOperation
 from payments.models.operations import ASKED, Kind, OutcomeKind
 from payments.providers import registry
+from payments.providers.base import Capability
 from payments.providers.outcomes import (
     Approved,
     Declined,
@@ -180,6 +181,23 @@ def call(operation: ProviderOperation) -> Outcome:
     outcome = provider_requests.send(registry.provider(operation.provider), operation)
     provider_health.note(operation, outcome, clock.monotonic() - started)
     return outcome
+
+
+def can_find(operation: ProviderOperation) -> bool:
+    """Say whether the provider can be asked what became of an operation, without sending it again."""
+    return Capability.FIND_BY_KEY in registry.provider(operation.provider).capabilities
+
+
+def finish(operation: ProviderOperation, answer: Mapping[str, str]) -> Outcome:
+    """Tell the provider that the payer is back, with what he brought; safe to repeat.
+
+    :raises CallInTransaction: a database transaction is open.
+    """
+    _refuse_transaction()
+    finisher = registry.finisher(operation.provider)
+    if finisher is None:
+        raise ValueError(f"{operation.provider} is not told that payers are back")
+    return provider_requests.finish(finisher, operation, answer)
 
 
 def find(operation: ProviderOperation) -> Found:

@@ -4,10 +4,12 @@ The reference is ours and the same at every try; for a transfer the claimer choo
 bank statement), else it is the operation's public id.
 """
 
+from collections.abc import Mapping
+
 from payments.models import DisputeEvidence, ProviderOperation
 from payments.models.operations import Kind
 from payments.providers import registry
-from payments.providers.base import Provider
+from payments.providers.base import Finisher, Provider
 from payments.providers.outcomes import Found, Outcome
 from payments.providers.requests import (
     AcceptRequest,
@@ -15,6 +17,7 @@ from payments.providers.requests import (
     CaptureRequest,
     ChallengeRequest,
     EvidenceItem,
+    FinishRequest,
     IncrementRequest,
     RefundRequest,
     Sought,
@@ -74,6 +77,14 @@ def _evidence(operation: ProviderOperation) -> tuple[EvidenceItem, ...]:
     rows = DisputeEvidence.objects.filter(operation=operation).order_by("pk")
     return tuple(
         EvidenceItem(row.kind, row.text, row.filename, row.media_type, bytes(row.content)) for row in rows
+    )
+
+
+def finish(finisher: Finisher, operation: ProviderOperation, answer: Mapping[str, str]) -> Outcome:
+    """Go on with an authorization whose payer is back, with what he brought."""
+    reference = operation.request.get("reference", operation.public_id)
+    return finisher.finish(
+        FinishRequest(operation.idempotency_key, operation.amount, reference, dict(answer))
     )
 
 

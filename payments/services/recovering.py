@@ -3,7 +3,8 @@
 1. Open operations that are due are leased (SKIP LOCKED), so several workers share one sweep and a killed
    one gives its lease back by time.
 2. First ask the provider by our key. Not found, and quiet for longer than the provider can take: send again
-   under the same key, as long as the provider remembers keys; after that a person decides.
+   under the same key, as long as the provider remembers keys; after that a person decides. A provider that
+   keeps no index of keys counts as not finding it until it has said something; then its message is the word.
 3. A provider that cannot be reached is asked again within seconds and for ever: nothing fails by age, and
    nothing stays unknown for a minute once the network answers.
 """
@@ -18,17 +19,21 @@ from django.conf import settings
 from ledger import audit, clock
 from ledger.actors import SYSTEM, Actor
 from ledger.locks import phased
-from payments import locks
+from payments import locks, selectors
 from payments.models import ProviderOperation
-from payments.models.operations import OutcomeKind
-from payments.providers.outcomes import NotFound, NotSent, Outcome, Unknown
-from payments.services import operations
+from payments.models.operations import Kind, OutcomeKind
+from payments.providers.declines import decline
+from payments.providers.outcomes import Declined, NotFound, NotSent, Outcome, Unknown
+from payments.services import operations, returning
 
 log = logging.getLogger(__name__)
 
 LEASED_AT_ONCE: Final = 4
 SWEEP_SECONDS: Final = 20
 TROUBLED_SECONDS: Final = 30
+AWAIT_SECONDS_MIN: Final = 3_600
+GIVEN_UP: Final = "authentication_failed"
+_TOLD_LATER: Final = (OutcomeKind.PENDING, OutcomeKind.REQUIRES_ACTION)
 
 
 def sweep(at: datetime) -> int:
@@ -56,9 +61,13 @@ def learn(operation: ProviderOperation, at: datetime) -> Outcome | None:
 
     :raises CallInTransaction: a database transaction is open.
     """
+    if returning.is_back(operation):
+        return returning.go_on(operation, at)
+    if operation.outcome in _TOLD_LATER and not operations.can_find(operation):
+        return _await_word(operation, at)
     if operation.outcome == OutcomeKind.NOT_SENT and operations.REOPENED not in operation.request:
         return operations.send_again(operation, at)
-    found = operations.find(operation)
+    found = operations.find(operation) if operations.can_find(operation) else NotFound()
     match found:
         case NotFound():
             return _not_found(operation, at)
@@ -84,6 +93,17 @@ def ask_again(operation_id: UUID, *, actor: Actor, reason: str, at: datetime) ->
     operation = locks.operation(operation_id)
     operations.release(operation, at)
     audit.record(actor=actor, action="operation.asked_again", subject=operation, reason=reason, at=at)
+
+
+def _await_word(operation: ProviderOperation, at: datetime) -> Outcome | None:
+    """Wait for the word of a provider that cannot be asked; what it agreed to give up is over."""
+    payment_id = operation.payment_id if operation.kind == Kind.AUTHORIZE else None
+    if payment_id is not None and selectors.has_succeeded(payment_id, Kind.VOID):
+        row = decline(GIVEN_UP)
+        return Declined(row.code, row.advice, operation.provider_reference or None, row.is_hard)
+    wait = operations.ASK_PENDING_SECONDS[min(operation.asks, len(operations.ASK_PENDING_SECONDS) - 1)]
+    operations.postpone(operation, at + timedelta(seconds=max(wait, AWAIT_SECONDS_MIN)))
+    return None
 
 
 def _not_found(operation: ProviderOperation, at: datetime) -> Outcome | None:

@@ -12,7 +12,9 @@ from granian import Granian
 from granian.constants import HTTPModes, Interfaces
 from granian.log import LogLevels
 
-from payments.simulator.app import PAYPAL, STRIPE, Application, Options
+from payments.simulator.adyen.desk import Rules as AdyenRules
+from payments.simulator.adyen.face import Keys as AdyenKeys
+from payments.simulator.app import ADYEN, PAYPAL, STRIPE, Application, Options
 from payments.simulator.paypal.desk import Rules as PayPalRules
 from payments.simulator.paypal.face import Keys as PayPalKeys
 from payments.simulator.stripe.desk import Rules
@@ -64,6 +66,15 @@ def main() -> None:
             sends_events=bool(arguments.paypal_callback_url),
         ),
         challenge_seconds=arguments.challenge_seconds,
+        adyen=AdyenKeys(arguments.adyen_api_key, arguments.adyen_callback_url, arguments.late_seconds),
+        adyen_rules=AdyenRules(
+            pending_seconds=arguments.pending_seconds,
+            challenge_seconds=arguments.challenge_seconds,
+            url=f"http://{arguments.host}:{arguments.port}{ADYEN}",
+            account=arguments.adyen_merchant_account,
+            hmac_key=arguments.adyen_hmac_key,
+            sends_webhooks=bool(arguments.adyen_callback_url),
+        ),
     )
     server = Granian(
         "payments.simulator",
@@ -131,6 +142,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--stripe-callback-url", default="", help="where Stripe's events are POSTed")
     parser.add_argument("--stripe-webhook-secret", action="append", help="to sign Stripe's events with")
     _add_paypal(parser)
+    _add_adyen(parser)
     parser.add_argument("--end-with-parent", action="store_true", help="end when the starting process ends")
     return parser
 
@@ -144,6 +156,21 @@ def _add_paypal(parser: argparse.ArgumentParser) -> None:
     ):
         parser.add_argument(f"--paypal-{name}", default=value)
     parser.add_argument("--paypal-callback-url", default="", help="where PayPal's events are POSTed")
+
+
+def _add_adyen(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--adyen-api-key", default=os.environ.get("ADYEN_API_KEY") or "adyen_test_development_key"
+    )
+    parser.add_argument(
+        "--adyen-merchant-account", default=os.environ.get("ADYEN_MERCHANT_ACCOUNT") or "EverycentSandbox"
+    )
+    parser.add_argument("--adyen-callback-url", default="", help="where Adyen's webhooks are POSTed")
+    parser.add_argument(
+        "--adyen-hmac-key",
+        default=os.environ.get("ADYEN_HMAC_KEY", "").split(" ")[0] or "00" * 32,
+        help="hex, to sign Adyen's webhooks with",
+    )
 
 
 if __name__ == "__main__":

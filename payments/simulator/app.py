@@ -13,6 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from payments.simulator import answers, scenarios, wishes
+from payments.simulator.adyen.desk import Rules as AdyenRules
+from payments.simulator.adyen.face import AdyenFace
+from payments.simulator.adyen.face import Asked as AdyenAsked
+from payments.simulator.adyen.face import Keys as AdyenKeys
 from payments.simulator.answers import Answer
 from payments.simulator.bank import Bank
 from payments.simulator.callbacks import Deliverer, standard_headers
@@ -39,6 +43,7 @@ WEBHOOK_FIRST_SECONDS = 5.0
 STRIPE = "/stripe"
 PAYPAL = "/paypal"
 RAILS = "/rails"
+ADYEN = "/adyen"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +61,8 @@ class Options:
     paypal: PayPalKeys = field(default_factory=PayPalKeys)
     paypal_rules: PayPalRules = field(default_factory=PayPalRules)
     challenge_seconds: float = 600.0
+    adyen: AdyenKeys = field(default_factory=AdyenKeys)
+    adyen_rules: AdyenRules = field(default_factory=AdyenRules)
 
 
 Handler = Callable[[Request], Answer]
@@ -87,6 +94,7 @@ class Application:
         )
         self._stripe = StripeFace(folder, options.stripe, options.stripe_rules)
         self._paypal = PayPalFace(folder, options.paypal, options.paypal_rules)
+        self._adyen = AdyenFace(folder, options.adyen, options.adyen_rules)
         self._rails = RailsFace(folder, options.late_seconds)
         payers: list[Payer] = [self._settlements, self._stripe.payer, self._paypal.payer, self._rails.desk]
         self._bank = Bank(self._storage, payers)
@@ -140,6 +148,7 @@ class Application:
             self._deliverer.start()
         self._stripe.start()
         self._paypal.start()
+        self._adyen.start()
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer one request (WSGI)."""
@@ -186,6 +195,17 @@ class Application:
         if request.path.startswith(f"{RAILS}/"):
             self._admit(request, "key")
             return self._rails.respond(request, request.path.removeprefix(RAILS))
+        if request.path.startswith(f"{ADYEN}/"):
+            return self._adyen.respond(
+                AdyenAsked(
+                    request.method,
+                    request.path.removeprefix(ADYEN),
+                    request.query_string,
+                    request.api_key,
+                    request.idempotency_key,
+                    request.raw,
+                )
+            )
         if request.path.startswith("/v1/"):
             if self._latency_seconds:
                 time.sleep(self._latency_seconds)
@@ -327,6 +347,7 @@ class Application:
         self._stripe.reset()
         self._paypal.reset()
         self._rails.reset()
+        self._adyen.reset()
         self._faults.clear()
         self._feed.clear()
         self._latency_seconds, self._is_down = 0.0, False
@@ -348,6 +369,7 @@ class Application:
                 self._deliverer.wake()
             self._stripe.conclude_due()
             self._paypal.conclude_due()
+            self._adyen.conclude_due()
             time.sleep(0.05)
 
 

@@ -18,7 +18,7 @@ RESULTS = {
     "decline": "refused by the issuer or bank; argument: the code",
     "pending_then_ok": "answers pending, succeeds after --pending-seconds",
     "pending_then_fail": "answers pending, fails after --pending-seconds; argument: the code",
-    "fail_later": "a refund at Stripe succeeds, and fails after --pending-seconds; argument: the reason",
+    "fail_later": "a refund (at Adyen a capture too) succeeds, and fails later; argument: the reason",
     "challenge": "the customer must act first (3-D Secure), on a page of the network's",
     "challenge_unless_exempted": "the same, but for a request that asks for an exemption",
     "challenge_then_decline": "the same; refused after the customer has acted; argument: the code",
@@ -55,8 +55,8 @@ WEBHOOKS = {
     "webhook_first": "its callback is delivered before the request is answered",
 }
 OPERATIONS = (
-    "authorize", "complete", "increment", "capture", "void", "refund", "transfer", "challenge", "accept",
-    "find", "fx_rates", "hand_over",
+    "authorize", "complete", "finish", "increment", "capture", "void", "refund", "transfer", "challenge",
+    "accept", "find", "fx_rates", "hand_over",
 )  # fmt: skip
 
 

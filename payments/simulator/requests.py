@@ -30,6 +30,7 @@ class Request:
     base_url: str = ""
     content_type: str = ""
     paypal_request_id: str = ""
+    api_key: str = ""
     arguments: tuple[str, ...] = field(default=())
 
     def body(self) -> dict[str, Any]:
@@ -73,6 +74,7 @@ def read(environ: dict[str, Any]) -> Request:
         authorization=environ.get("HTTP_AUTHORIZATION", ""),
         content_type=environ.get("CONTENT_TYPE", ""),
         paypal_request_id=environ.get("HTTP_PAYPAL_REQUEST_ID", ""),
+        api_key=environ.get("HTTP_X_API_KEY", ""),
     )
 
 

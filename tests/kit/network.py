@@ -25,6 +25,9 @@ from tests.kit.shared import ROOT
 
 API_KEY = "vp_test_key_of_the_tests"
 PUBLIC_KEY = "vp_pub_key_of_the_tests"
+ADYEN_API_KEY = "adyen_test_key_of_the_tests"
+ADYEN_ACCOUNT = "EverycentTests"
+ADYEN_HMAC_KEY = "44782DEF547AAA06C910C43932B1EB0C71FC68D9D0C057550C48EC2ACF6BA056"
 STRIPE_API_KEY = "sk_test_key_of_the_tests"
 STRIPE_WEBHOOK_SECRET = "whsec_stripe_secret_of_the_tests"
 PAYPAL_CLIENT_ID = "paypal_client_of_the_tests"
@@ -49,11 +52,13 @@ class Network:
         callback_url: str = "",
         stripe_callback_url: str = "",
         paypal_callback_url: str = "",
+        adyen_callback_url: str = "",
     ) -> None:
         self.folder = folder
         self.callback_url = callback_url
         self.stripe_callback_url = stripe_callback_url
         self.paypal_callback_url = paypal_callback_url
+        self.adyen_callback_url = adyen_callback_url
         self.port = reserve_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.process: subprocess.Popen[bytes] | None = None
@@ -72,6 +77,8 @@ class Network:
             "--stripe-callback-url", self.stripe_callback_url,
             "--paypal-client-id", PAYPAL_CLIENT_ID, "--paypal-client-secret", PAYPAL_SECRET,
             "--paypal-webhook-id", PAYPAL_WEBHOOK_ID, "--paypal-callback-url", self.paypal_callback_url,
+            "--adyen-api-key", ADYEN_API_KEY, "--adyen-merchant-account", ADYEN_ACCOUNT,
+            "--adyen-hmac-key", ADYEN_HMAC_KEY, "--adyen-callback-url", self.adyen_callback_url,
         ]  # fmt: skip
         if self.callback_url:
             arguments += ["--callback-url", self.callback_url]
@@ -205,7 +212,12 @@ def eventually(condition: Callable[[], Value], what: str, *, within: float = 10.
 
 @contextmanager
 def started_network(
-    folder: Path, *, callback_url: str = "", stripe_callback_url: str = "", paypal_callback_url: str = ""
+    folder: Path,
+    *,
+    callback_url: str = "",
+    stripe_callback_url: str = "",
+    paypal_callback_url: str = "",
+    adyen_callback_url: str = "",
 ) -> Iterator[Network]:
     """A network of the test's own, for the length of the block."""
     network = Network(
@@ -213,6 +225,7 @@ def started_network(
         callback_url=callback_url,
         stripe_callback_url=stripe_callback_url,
         paypal_callback_url=paypal_callback_url,
+        adyen_callback_url=adyen_callback_url,
     )
     network.start()
     try:
@@ -248,6 +261,9 @@ def point_adapter_at(network: Network, settings: Any) -> None:
     settings.PAYPAL_CLIENT_ID, settings.PAYPAL_CLIENT_SECRET = PAYPAL_CLIENT_ID, PAYPAL_SECRET
     settings.PAYPAL_CERTIFICATE_URL = f"{network.url}/paypal/v1/notifications/certs/"
     settings.PAYPAL_CERTIFICATE_ROOTS = network.folder / "paypal-root.pem"
+    settings.ADYEN_URL, settings.ADYEN_API_KEY = f"{network.url}/adyen/v71", ADYEN_API_KEY
+    settings.ADYEN_MERCHANT_ACCOUNT, settings.ADYEN_HMAC_KEY = ADYEN_ACCOUNT, ADYEN_HMAC_KEY
+    settings.ADYEN_RETURN_URL = "http://testserver/returns"
     settings.VELOCITYPAY_API_KEY = API_KEY
     settings.RAILS_BANK_URL = ""  # tests of the rails set it: `rails` in tests/kit/rails.py
     settings.FX_FEED_URL, settings.FX_FEED_API_KEY = network.url, API_KEY

@@ -11,6 +11,7 @@ import pytest
 
 from ledger.money import Money
 from payments.providers import registry
+from payments.providers.base import Capability
 from payments.providers.outcomes import (
     Approved,
     Declined,
@@ -23,12 +24,13 @@ from payments.providers.outcomes import (
     Unknown,
 )
 from tests.kit.network import Network, eventually
-from tests.kit.tills import PRICE, Desk, PayPalDesk, StripeDesk, Till, VelocityPayDesk
+from tests.kit.tills import PRICE, AdyenDesk, Desk, PayPalDesk, StripeDesk, Till, VelocityPayDesk
 
 DESKS: dict[str, Callable[[Network], Desk]] = {
     "velocitypay": VelocityPayDesk,
     "stripe": StripeDesk,
     "paypal": PayPalDesk,
+    "adyen": AdyenDesk,
 }
 IMPATIENT_SECONDS = 0.4
 PART = Money(700, "USD")
@@ -137,6 +139,18 @@ def operations_of(provider: str) -> list[str]:
     return [name for name in OPERATIONS if provider in ONLY_AT.get(name, DESKS)]
 
 
+# At Adyen every modification is only received; its webhook says what became of it.
+for _operation in ("capture", "part of a capture", "void", "refund", "part of a refund"):
+    EXCEPTIONS[("adyen", _operation, "ok")] = Row(Pending, Approved)
+    EXCEPTIONS[("adyen", _operation, "decline")] = Row(Pending, Declined, None)
+for _fault in ("wrong_amount", "wrong_currency"):  # the answer to a cancel names no amount
+    EXCEPTIONS[("adyen", "void", _fault)] = Row(Pending, Approved)
+# No webhook is sent while the payer is away.
+EXCEPTIONS[("adyen", "authorize", "challenge")] = Row(RequiresAction)
+# A sale would be concluded by two webhooks: Adyen is not asked for one.
+EXCEPTIONS |= {("adyen", "sale", fault): NOT_MADE for fault in RULE}
+
+
 def cells() -> list[tuple[str, str, str, Row]]:
     made = []
     for provider in DESKS:
@@ -152,6 +166,11 @@ def cells() -> list[tuple[str, str, str, Row]]:
 
 ODD_AMOUNTS = (Money(1999, "JPY"), Money(1990, "KWD"), Money(7500, "UGX"))
 AMOUNTS = {"paypal": (Money(1999, "JPY"), Money(750_000, "HUF"), Money(99_900, "TWD"))}
+
+
+def done(till: Till, outcome: object, amount: Money) -> object:
+    """An outcome, or what became of the operation where it was only received."""
+    return till.find(amount) if isinstance(outcome, Pending) else outcome
 
 
 @pytest.fixture
@@ -189,9 +208,9 @@ def test_cell(desks, settings, provider, operation, fault, row):
     if row.found is NotFound:
         again = operate(till, till.key)
         good = RequiresAction if provider == "paypal" and operation in ("authorize", "sale") else Approved
-        assert isinstance(again, good), again
+        assert isinstance(done(till, again, amount), good), again
         assert till.effects() == 1
-    if row.outcome is Pending:
+    if row.outcome is Pending and row.found is None:
         eventually(lambda: isinstance(till.find(amount), Approved), "what was pending is done")
 
 
@@ -202,17 +221,20 @@ class TestAKey:
         till = Till(desks[provider])
         _, prepare, operate, _ = OPERATIONS[operation]
         prepare(till)
+        if (till.desk.name, operation) == ("adyen", "sale"):
+            return  # not offered
         first = operate(till, "")
-        assert isinstance(first, Approved | RequiresAction)
+        assert isinstance(first, Approved | RequiresAction | Pending)
         assert operate(till, till.key) == first
         assert till.effects() == 1
 
     def test_never_serves_two_requests(self, desks, provider):
         till = Till(desks[provider])
         till.authorized()
-        assert isinstance(till.capture(PART, is_last=False), Approved)
+        assert isinstance(done(till, till.capture(PART, is_last=False), PART), Approved)
         other = till.capture(Money(800, "USD"), key=till.key, is_last=False)
-        assert isinstance(other, Unknown)
+        # Adyen answers a known key as it did first, which is then about other money.
+        assert isinstance(other, Mismatch if provider == "adyen" else Unknown)
         assert isinstance(till.find(Money(800, "USD")), Mismatch)
 
     def test_never_used_is_not_found(self, desks, provider):
@@ -228,16 +250,18 @@ class TestThePartsOfAPayment:
     def test_are_captured_one_after_the_other_and_the_rest_given_back(self, desks, provider):
         till = Till(desks[provider])
         till.authorized()
-        first = till.capture(PART, is_last=False)
+        first = done(till, till.capture(PART, is_last=False), PART)
         first_key = till.key
-        second = till.capture(Money(300, "USD"), is_last=False)
+        second = done(till, till.capture(Money(300, "USD"), is_last=False), Money(300, "USD"))
         assert isinstance(first, Approved)
         assert isinstance(second, Approved)
         assert first.reference != second.reference
-        assert (first.fee.minor, second.fee.minor) == (50, 39)
-        rest = till.void()
+        # Adyen tells fees in its settlement report, and of a cancel only that it is done.
+        fees = (0, 0) if provider == "adyen" else (50, 39)
+        assert (first.fee.minor, second.fee.minor) == fees
+        rest = done(till, till.void(), PRICE)
         assert isinstance(rest, Approved)
-        assert rest.amount == Money(999, "USD")
+        assert rest.amount == (PRICE if provider == "adyen" else Money(999, "USD"))
         assert isinstance(till.find(), Approved)
         till.kind, till.key = "capture", first_key
         assert till.find(PART) == first
@@ -245,24 +269,25 @@ class TestThePartsOfAPayment:
     def test_are_refunded_up_to_what_was_captured(self, desks, provider):
         till = Till(desks[provider])
         till.captured()
-        assert isinstance(till.refund(Money(1500, "USD")), Approved)
-        assert isinstance(till.refund(Money(500, "USD")), Rejected)
-        assert isinstance(till.refund(Money(499, "USD")), Approved)
+        for amount, outcome in ((1500, Approved), (500, Rejected | Declined), (499, Approved)):
+            asked = Money(amount, "USD")
+            assert isinstance(done(till, till.refund(asked), asked), outcome)
 
     def test_are_refused_beyond_the_authorization(self, desks, provider):
         till = Till(desks[provider])
         till.authorized()
-        assert isinstance(till.capture(Money(2000, "USD")), Rejected)
+        more = Money(2000, "USD")
+        assert isinstance(done(till, till.capture(more), more), Rejected | Declined)
         till.void()
-        assert isinstance(till.capture(), Rejected)
+        assert isinstance(done(till, till.capture(), PRICE), Rejected | Declined)
 
     @pytest.mark.parametrize("number", [0, 1, 2])
     def test_keep_the_units_of_their_currency(self, desks, provider, number):
         amount = AMOUNTS.get(provider, ODD_AMOUNTS)[number]
         till = Till(desks[provider])
         till.authorized(amount)
-        captured = till.capture(amount)
-        refunded = till.refund(amount)
+        captured = done(till, till.capture(amount), amount)
+        refunded = done(till, till.refund(amount), amount)
         assert isinstance(captured, Approved)
         assert isinstance(refunded, Approved)
         assert (captured.amount, refunded.amount) == (amount, amount)
@@ -279,12 +304,14 @@ class TestThePartsOfAPayment:
 @pytest.mark.parametrize("provider", DESKS)
 def test_a_provider_that_nobody_reaches_was_not_asked(desks, settings, provider):
     till = Till(desks[provider])
-    settings.VELOCITYPAY_URL, settings.STRIPE_URL = "http://127.0.0.1:9", "http://127.0.0.1:9/stripe"
-    settings.PAYPAL_URL = "http://127.0.0.1:9/paypal"
-    token = {"velocitypay": "vpt_x", "stripe": "pm_card_visa", "paypal": "paypal"}[provider]
+    settings.VELOCITYPAY_URL = settings.STRIPE_URL = settings.PAYPAL_URL = "http://127.0.0.1:9"
+    settings.ADYEN_URL = "http://127.0.0.1:9"
+    tokens = {"velocitypay": "vpt_x", "stripe": "pm_card_visa", "paypal": "paypal"}
+    token = tokens.get(provider, "adyen_shopper.ABCDEFGH12345678")
     till.desk.token = lambda scenario="visa": token  # type: ignore[method-assign]
     registry.reset()
     assert isinstance(till.authorize(), NotSent)
-    till.kind, till.authorization = "capture", "auth_1" if provider != "paypal" else "AUTH1"
-    assert isinstance(till.find(), NotSent)
+    if Capability.FIND_BY_KEY in till.provider.capabilities:
+        till.kind, till.authorization = "capture", "auth_1" if provider != "paypal" else "AUTH1"
+        assert isinstance(till.find(), NotSent)
     assert till.provider.health() is False

@@ -1,0 +1,227 @@
+"""The Adyen adapter: Checkout API v71 over our transport; what its answers mean is mapping.py.
+
+Captures, cancels and refunds are only received; their outcome comes by webhook. Nothing can be looked up by a
+key, so a lost answer is had again by repeating the request under its key, which Adyen keeps for a week at
+least, and what was received is known when a webhook says it.
+"""
+
+import re
+import uuid
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Final
+
+from django.views.decorators.debug import sensitive_variables
+
+from ledger.money import Money
+from payments.providers.adyen import mapping, methods, webhooks
+from payments.providers.adyen.amounts import NotCarried
+from payments.providers.adyen.mapping import Expected
+from payments.providers.base import Capability
+from payments.providers.errors import NotDelivered, ProviderRefused, ProviderUnavailable, Unanswered
+from payments.providers.notices import DisputeNotice, ProviderNotice, ProviderReport
+from payments.providers.outcomes import Found, NotSent, Outcome, Rejected, Unknown
+from payments.providers.requests import (
+    AcceptRequest,
+    AuthorizeRequest,
+    CaptureRequest,
+    ChallengeRequest,
+    FinishRequest,
+    IncrementRequest,
+    RefundRequest,
+    Sought,
+    TransferRequest,
+    VerifyRequest,
+    VoidRequest,
+)
+from payments.providers.transport import Reply, Transport
+
+RESULT_MAX: Final = 8_000
+
+
+class Adyen:
+    """Adyen over HTTP, for one merchant account of which all captures are manual."""
+
+    name = "adyen"
+    token_prefixes: tuple[str, ...] = (methods.PREFIX,)
+    report_in_remittance: re.Pattern[str] | None = None
+    capabilities = frozenset(
+        {
+            Capability.CARD,
+            Capability.AUTHORIZE,
+            Capability.CHALLENGE,
+            Capability.CAPTURE,
+            Capability.PARTIAL_CAPTURE,
+            Capability.SEVERAL_CAPTURES,
+            Capability.VOID,
+            Capability.REFUND,
+            Capability.PARTIAL_REFUND,
+            Capability.CALLBACKS,
+            Capability.DISPUTES,
+            Capability.TOKENIZE,
+            Capability.VERIFY,
+        }
+    )
+
+    def __init__(
+        self,
+        transport: Transport,
+        *,
+        api_key: str,
+        account: str,
+        hmac_keys: Sequence[str],
+        return_url: str = "",
+    ) -> None:
+        self._transport = transport
+        self._headers = {"x-api-key": api_key}
+        self._account = account
+        self._hmac_keys = tuple(hmac_keys)
+        self._return_url = return_url.rstrip("/")
+
+    def authorize(self, request: AuthorizeRequest) -> Outcome:
+        """Reserve money on the payer's method; it is never captured by itself."""
+        if request.capture:
+            return Rejected("not_offered", "Adyen is not asked to capture with the authorization")
+        back = f"{self._return_url}/{request.idempotency_key}/" if self._return_url else ""
+        return self._pay("authorize", request, back if request.return_url else "")
+
+    def verify(self, request: VerifyRequest) -> Outcome:
+        """Ask the issuer whether a method is good: an authorization of nothing."""
+        return self._pay("verify", request, "")
+
+    def finish(self, request: FinishRequest) -> Outcome:
+        """Go on with an authorization whose payer has come back from the page; safe to repeat."""
+        result = request.answer.get("redirectResult") or request.answer.get("payload", "")
+        name = "redirectResult" if request.answer.get("redirectResult") else "payload"
+        if not result or len(result) > RESULT_MAX:
+            return Rejected("not_come_back", "The payer brought no result back")
+        expected = Expected("authorize", request.idempotency_key, request.amount)
+        # The answer of the page makes it a request of its own.
+        key = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{request.idempotency_key}|{result}"))
+        return self._ask(expected, "/payments/details", {"details": {name: result}}, key)
+
+    @sensitive_variables()
+    def tokenize(self, secret: Mapping[str, str], code: str) -> str:
+        """Give a card to Adyen for a token, stored under a shopper of its own.
+
+        :raises ProviderUnavailable: it could not be asked. :raises ProviderRefused: it takes no such method.
+        """
+        shopper = uuid.uuid4().hex
+        body = methods.storing_body(secret, code, self._account, shopper)
+        reply = self._transport.send(
+            "tokenize", "POST", "/storedPaymentMethods", body=body, headers=self._headers
+        )
+        return methods.stored(_readable(reply), shopper)
+
+    def increment(self, request: IncrementRequest) -> Outcome:
+        """Not offered: Adyen is to be told the new total, which a request for more does not name."""
+        return Rejected("not_offered", "Adyen is not asked to raise authorizations")
+
+    def capture(self, request: CaptureRequest) -> Outcome:
+        """Take all or part of an authorization; the rest stays reserved until it is voided."""
+        return self._modify("capture", request)
+
+    def void(self, request: VoidRequest) -> Outcome:
+        """Give back what is not captured, or give up what waits for its payer."""
+        if not mapping.is_psp_reference(request.authorization) and mapping.is_key(request.authorization):
+            expected = Expected("void", request.idempotency_key, request.amount, request.authorization)
+            body = mapping.modification_body(expected, self._account)
+            body["paymentReference"] = request.authorization
+            return self._ask(expected, "/cancels", body, request.idempotency_key)
+        return self._modify("void", request)
+
+    def refund(self, request: RefundRequest) -> Outcome:
+        """Give back captured money."""
+        return self._modify("refund", request)
+
+    def transfer(self, request: TransferRequest) -> Outcome:
+        """Not offered: payouts go by another provider."""
+        return Rejected("not_offered", "Adyen is not asked for transfers")
+
+    def challenge(self, request: ChallengeRequest) -> Outcome:
+        """Not offered yet."""
+        return Rejected("not_offered", "Adyen is not asked to defend disputes")
+
+    def accept_dispute(self, request: AcceptRequest) -> Outcome:
+        """Not offered yet."""
+        return Rejected("not_offered", "Adyen is not asked to accept disputes")
+
+    def find(self, idempotency_key: str, expected: Money, sought: Sought | None = None) -> Found:
+        """Not offered (no Capability.FIND_BY_KEY): Checkout has no question by key."""
+        return Unknown("not_offered")
+
+    def notice(
+        self, headers: Mapping[str, str], raw_body: bytes, now: datetime
+    ) -> ProviderNotice | DisputeNotice:
+        """Verify and read a webhook.
+
+        :raises BadSignature: not provably from Adyen.
+        """
+        return webhooks.parse(raw_body, self._hmac_keys, self._account)
+
+    def settlement_report(self, report_id: str) -> ProviderReport:
+        """Not offered yet.
+
+        :raises ProviderRefused: always.
+        """
+        raise ProviderRefused("Adyen's settlement reports are not read", provider_code="not_offered")
+
+    def health(self) -> bool:
+        """Say whether Adyen answers."""
+        body = {"merchantAccount": self._account}
+        try:
+            reply = self._transport.send(
+                "health", "POST", "/paymentMethods", body=body, headers=self._headers
+            )
+        except ProviderUnavailable:
+            return False
+        return reply.status == 200
+
+    def _pay(self, kind: str, request: AuthorizeRequest | VerifyRequest, back: str) -> Outcome:
+        try:
+            body = methods.payment_body(request, self._account, back)
+        except NotCarried as error:
+            return Rejected(error.code, error.message)
+        if body is None:
+            return Rejected("bad_token", "The token is not one of Adyen's")
+        expected = Expected(kind, request.idempotency_key, request.amount)
+        return self._ask(expected, "/payments", body, request.idempotency_key)
+
+    def _modify(self, kind: str, request: CaptureRequest | VoidRequest | RefundRequest) -> Outcome:
+        if not mapping.is_psp_reference(request.authorization):
+            return Rejected("bad_reference", "The authorization's reference is not one of Adyen's")
+        expected = Expected(kind, request.idempotency_key, request.amount, request.authorization)
+        try:
+            body = mapping.modification_body(expected, self._account)
+        except NotCarried as error:
+            return Rejected(error.code, error.message)
+        path = f"/payments/{request.authorization}/{mapping.ENDPOINTS[kind]}"
+        return self._ask(expected, path, body, request.idempotency_key)
+
+    def _ask(self, expected: Expected, path: str, body: Mapping[str, object], key: str) -> Outcome:
+        operation = "authorize" if expected.kind == "verify" else expected.kind
+        try:
+            reply = self._transport.send(
+                operation, "POST", path, body=body, headers=self._headers, idempotency_key=key
+            )
+        except NotDelivered as error:
+            return NotSent(error.reason, error.retry_after_seconds)
+        except Unanswered as error:
+            return Unknown(error.reason)
+        return mapping.outcome(
+            reply.status, reply.body, expected, retry_after_seconds=reply.retry_after_seconds
+        )
+
+
+def _readable(reply: Reply) -> Mapping[str, object]:
+    """The body of an answer that only tells.
+
+    :raises ProviderRefused: Adyen says no. :raises Unanswered: anything else.
+    """
+    if reply.status in mapping.SUCCESSES and reply.body is not None:
+        return reply.body
+    code = reply.body.get("errorCode") if reply.body else None
+    if reply.status in mapping.REJECTED_STATUSES and isinstance(code, str):
+        message = str(reply.body.get("message", "") if reply.body else "")[:200]
+        raise ProviderRefused(message or "Adyen refuses", provider_code=code[:64])
+    raise Unanswered(f"http_{reply.status}")

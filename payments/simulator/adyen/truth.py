@@ -1,0 +1,63 @@
+"""What Adyen did, in the shape in which the sandbox's other faces tell it: one row an operation, by its key.
+
+The key is the merchant's own within his reference (`capture.{key}`); what he did not ask for has Adyen's
+reference. A modification is told once it was decided.
+"""
+
+import sqlite3
+
+from payments.simulator.adyen import amounts
+from payments.simulator.stripe import books
+from payments.simulator.stripe.books import Body, Record
+
+Row = dict[str, object]
+KINDS = ("payment", "modification", "journal")
+PAYMENTS = {"authorised": "authorized", "redirect": "pending", "pending": "pending"}
+MODIFICATIONS = {"done": "succeeded", "failed": "failed", "received": "pending"}
+MOVEMENTS = {
+    "Chargeback": "withdrawal",
+    "SecondChargeback": "withdrawal",
+    "ChargebackReversed": "reinstatement",
+}
+
+
+def page(connection: sqlite3.Connection, after: int, size: int) -> Body:
+    """The operations of the next objects, in the order in which these were made."""
+    found = books.since(connection, KINDS, after, size + 1)
+    rows = [row for record in found[:size] if (row := _row(connection, record))]
+    return {"data": rows, "has_more": len(found) > size, "after": found[:size][-1].seq if found else after}
+
+
+def _row(connection: sqlite3.Connection, record: Record) -> Row | None:
+    if record.kind == "payment":
+        private = record.private
+        status = PAYMENTS.get(private["status"], "declined")
+        return _told(record, record, "authorize", private["reference"], status, private["value"])
+    payment_id = record.parent if record.kind == "modification" else record.body["payment"]
+    payment = books.get(connection, "payment", payment_id)
+    if record.kind == "modification":
+        private = record.private
+        kind, _, key = private["reference"].partition(".")
+        value = private["value"] or payment.private["value"]
+        return _told(
+            record, payment, private["kind"], key if kind == private["kind"] else f"adyen_{record.id}",
+            MODIFICATIONS[private["status"]], value,
+        )  # fmt: skip
+    if record.body["type"] not in MOVEMENTS:
+        return None
+    kind = MOVEMENTS[record.body["type"]]
+    return _told(record, payment, kind, record.body["movement"], "succeeded", record.body["value"])
+
+
+def _told(record: Record, payment: Record, kind: str, key: str, status: str, value: int) -> Row:
+    currency = payment.private["currency"]
+    return {
+        "seq": record.seq,
+        "kind": kind,
+        "idempotency_key": key,
+        "status": status,
+        "amount": amounts.to_iso(value, currency),
+        "fee": 0,  # Adyen tells it in its settlement report alone
+        "currency": currency,
+        "reference": payment.private["order"],
+    }
