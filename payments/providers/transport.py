@@ -129,7 +129,7 @@ class Transport:
             seconds = time.monotonic() - started
             CALL_SECONDS.labels(self._provider, operation, result).observe(seconds)
             # What went well is counted, not told: the operation's row tells it.
-            tell = log.debug if result == "http_200" else log.warning
+            tell = log.debug if result in ("http_200", "http_201") else log.warning
             tell(
                 "provider_call",
                 provider=self._provider,
