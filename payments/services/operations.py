@@ -296,7 +296,8 @@ def note(operation: ProviderOperation, outcome: Outcome, at: datetime) -> None:
     require_phase()
     match outcome:
         case Pending(reference=reference):
-            operation.outcome, operation.provider_reference = OutcomeKind.PENDING, reference or ""
+            operation.outcome = OutcomeKind.PENDING
+            operation.provider_reference = reference or operation.provider_reference
             wait = ASK_PENDING_SECONDS[min(operation.asks, len(ASK_PENDING_SECONDS) - 1)]
             operation.asks += 1
         case RequiresAction(reference=reference):

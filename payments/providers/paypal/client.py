@@ -9,7 +9,7 @@ so that no completion that is under way can succeed.
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from ledger import clock
@@ -49,6 +49,7 @@ from payments.providers.transport import Reply
 
 TOKEN: Final = "paypal"  # noqa: S105 - the word for the payer's wallet, which only PayPal's page knows
 GOOD: Final = (200, 201)
+GONE_AFTER: Final = timedelta(hours=3)  # PayPal forgets an order that nobody completed
 ORDERS: Final = "/v2/checkout/orders"
 PAYMENTS: Final = "/v2/payments"
 
@@ -340,7 +341,8 @@ class PayPal:
         order = self._order(sought.known if sought.kind == "authorize" else sought.authorization)
         if not isinstance(order, Order):
             if isinstance(order, Rejected):
-                is_gone = sought.kind == "authorize" and order.code == "INVALID_RESOURCE_ID"
+                is_old = clock.now() - sought.since > GONE_AFTER
+                is_gone = sought.kind == "authorize" and order.code == "INVALID_RESOURCE_ID" and is_old
                 return mapping.no("ORDER_GONE", None) if is_gone else Unknown(f"find_{order.code}")
             return order
         match sought.kind:

@@ -95,7 +95,13 @@ def notice(event: Event) -> ProviderNotice | DisputeNotice | None:
     if event_type in REFUND:
         return _refund(event_id, event_type, resource)
     key = _key_of(event_type, resource)
-    outcome: Outcome = Pending(reference) if key else Unknown(f"not_ours:{event_type}"[:100])
+    if not key:
+        outcome: Outcome = Unknown(f"not_ours:{event_type}"[:100])
+    elif event_type in CAPTURE and orders.text(resource, "invoice_id") == key:
+        outcome = Pending(reference)
+    else:
+        # What is waited for goes by the order's id: without it the one that is known stays.
+        outcome = Pending(reference if event_type in ORDER else _order_of(resource))
     return ProviderNotice(event_id, event_type, key, reference, outcome)
 
 
@@ -129,6 +135,12 @@ def _key_of(event_type: str, resource: Mapping[str, Any]) -> str:
     else:
         found = ""
     return found if found.startswith(KEY) else ""
+
+
+def _order_of(resource: Mapping[str, Any]) -> str:
+    """The order that an authorization or a capture belongs to; empty when it is not told."""
+    found = orders.text(orders.mapping(resource, "supplementary_data", "related_ids"), "order_id")
+    return found if orders.is_reference(found) else ""
 
 
 def _check_time(text: str, now: datetime) -> None:

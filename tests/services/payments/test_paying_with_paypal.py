@@ -125,6 +125,24 @@ def test_a_payment_that_is_reviewed_waits(shop, sandbox):
     assert shop.payment(made["id"])["status"] == "captured"
 
 
+@pytest.mark.parametrize("buyer", ["late", "lost_answer", "review_ok"])
+@pytest.mark.parametrize("capture_method", ["automatic", "manual"])
+def test_messages_about_what_an_order_brought_change_nothing_of_its_end(shop, sandbox, buyer, capture_method):
+    made = paid(shop, sandbox, buyer, capture_method=capture_method)
+    key = operation(made, "authorize").idempotency_key
+    kind, end = ("capture", "captured") if capture_method == "automatic" else ("authorization", "authorized")
+    for number, event in enumerate(("PENDING", "COMPLETED", "PENDING")):
+        (row,) = sandbox.truth(kind, key)
+        name = f"PAYMENT.CAPTURE.{event}" if kind == "capture" else "PAYMENT.AUTHORIZATION.CREATED"
+        assert sandbox.send(name, row, f"WH-{row['id']}-{number}").status_code == 200
+        settle()
+        eventually(lambda: sandbox.truth(kind, key)[0]["status"] != "PENDING", "the review ends")
+    settle(30)
+    assert shop.payment(made["id"])["status"] == end
+    assert operation(made, "authorize").provider_reference == sandbox.order(key)["id"]
+    assert_all_invariants_hold()
+
+
 def test_a_payer_who_turns_back_leaves_nothing(shop, sandbox):
     made = asked(shop, capture_method="automatic")
     answer = sandbox.cancel(made["next_action"]["url"])

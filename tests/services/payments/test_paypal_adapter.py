@@ -1,11 +1,13 @@
 """The PayPal adapter over real HTTP, where PayPal differs: orders, tokens, refunds of single captures."""
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 
 import httpx
 import pytest
 
+from ledger import clock
 from ledger.money import Money
 from payments.providers import registry
 from payments.providers.outcomes import (
@@ -23,6 +25,7 @@ from payments.providers.outcomes import (
 from payments.providers.requests import (
     AuthorizeRequest,
     IncrementRequest,
+    Sought,
     TransferRequest,
 )
 from payments.simulator.paypal.buyers import BUYERS
@@ -110,10 +113,13 @@ class TestAnOrder:
         assert isinstance(refused, Rejected)
         assert refused.code == "already_captured"
 
-    def test_that_is_gone_is_declined(self, till):
+    def test_that_is_gone_is_declined_when_it_is_old(self, till):
         page_of(till)
         till.known[till.key] = "0123456789ABCDEF0"
-        found = till.find()
+        assert till.find() == Unknown("find_INVALID_RESOURCE_ID")
+        then = clock.now() - timedelta(hours=3, seconds=1)
+        old = Sought("authorize", till.reference, "", then, then, "0123456789ABCDEF0")
+        found = till.provider.find(till.key, PRICE, old)
         assert isinstance(found, Declined)
         assert found.details == {"provider_code": "ORDER_GONE"}
 

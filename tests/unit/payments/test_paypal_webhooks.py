@@ -248,8 +248,12 @@ class TestAnEvent:
 
     @pytest.mark.parametrize("event_type", sorted(webhooks.CAPTURE | webhooks.AUTHORIZATION))
     def test_of_a_sale_asks_about_its_authorization(self, event_type):
-        found = read(event_type, custom_id="op_1", invoice_id="pay_1", amount=MONEY, status="COMPLETED")
-        assert (found.idempotency_key, found.outcome) == ("op_1", Pending("X1"))
+        sale = {"custom_id": "op_1", "invoice_id": "pay_1", "amount": MONEY, "status": "COMPLETED"}
+        related = {"related_ids": {"order_id": "O7"}}
+        found = read(event_type, **sale, supplementary_data=related)
+        # The order is what is asked about next: the capture's own id must not take its place.
+        assert (found.idempotency_key, found.outcome) == ("op_1", Pending("O7"))
+        assert read(event_type, **sale).outcome == Pending("")
 
     @pytest.mark.parametrize(
         ("status", "mark", "outcome"),
