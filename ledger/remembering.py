@@ -172,14 +172,15 @@ class Memory(Generic[T]):
             found = self._look_for(scope, generation, name)
             if found is not None:
                 return self._counted("far", found)
+        has_landed = lead is None
         try:
             value = self._counted("asked", ask())
-        except BaseException:
             if lead is not None:
+                self.shelf.put(scope, generation, name, self._pack(value), lead)
+                has_landed = True
+        finally:
+            if lead is not None and not has_landed:
                 self.shelf.leave(scope, generation, name, lead)
-            raise
-        if lead is not None:
-            self.shelf.put(scope, generation, name, self._pack(value), lead)
         self._keep_near(scope, generation, name, value)
         return value
 
