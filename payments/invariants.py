@@ -149,7 +149,7 @@ def shares_end_with_their_payment() -> Iterable[str]:
     return rows(
         """SELECT t.id, p.state
            FROM payments_paymenttransaction t JOIN payments_payment p ON p.id = t.payment_id
-           WHERE p.state IN ('rejected', 'failed', 'cancelled', 'expired', 'completed')
+           WHERE p.state IN ('rejected', 'failed', 'cancelled', 'expired', 'reversed', 'completed')
              AND t.state IN ('pending', 'partly_captured')""",
         "share {0} waits for a payment that is {1}",
     )

@@ -35,7 +35,7 @@ def whole_or_nothing() -> Iterable[str]:
                                   WHERE t.saga_id = s.id AND t.state <> 'done')))
               OR (s.state = 'failed'
                   AND (p.captured_minor <> 0 OR s.allocated_minor + s.fee_held_minor <> 0
-                       OR p.state NOT IN ('cancelled', 'expired', 'failed', 'rejected')
+                       OR p.state NOT IN ('cancelled', 'expired', 'failed', 'rejected', 'reversed')
                        OR EXISTS (SELECT 1 FROM payments_paymenttransaction t
                                   WHERE t.payment_id = p.id AND t.state NOT IN ('cancelled', 'failed'))))""",
         "saga {0} is {1}, its payment is {2} with {3} captured",

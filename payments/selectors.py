@@ -15,6 +15,7 @@ from payments import states
 from payments.models import (
     Contradiction,
     Payment,
+    PaymentMethod,
     PaymentTransaction,
     ProviderOperation,
     ProviderWebhook,
@@ -119,6 +120,13 @@ def payments_with_status(merchant_id: Whose, status: str) -> QuerySet[Payment]:
     state = states.CREATED if status == states.PENDING else status
     rows = rows.filter(state=state)
     return rows.filter(~_has_open()) if state in states.PAYMENT_STATES_IN_MOTION else rows
+
+
+def is_method_removed(payment: Payment) -> bool:
+    """Say whether the stored method with which a payment was made was removed since; no query without one."""
+    if payment.stored_method_id is None:
+        return False
+    return PaymentMethod.objects.filter(pk=payment.stored_method_id, state=states.REMOVED).exists()
 
 
 def merchant_of(payment_id: UUID) -> UUID:

@@ -20,6 +20,7 @@ REQUIRES_ACTION: Final = "requires_action"
 FAILED: Final = "failed"
 CANCELLED: Final = "cancelled"
 EXPIRED: Final = "expired"
+REVERSED: Final = "reversed"
 
 _TAKEN: Final = frozenset({PARTLY_CAPTURED, CAPTURED, COMPLETED})  # where there is something to give back
 
@@ -65,6 +66,8 @@ PAYMENT: Final = Machine(
         Edge("complete", {CAPTURED}, COMPLETED, "payment.completed"),
         Edge("cancel", {CREATED, UNDER_REVIEW, REQUIRES_ACTION, AUTHORIZED}, CANCELLED, "payment.cancelled"),
         Edge("expire", {CREATED, AUTHORIZED}, EXPIRED, "payment.expired"),
+        # The provider or the customer's bank took the reservation back, unasked; a person has believed it.
+        Edge("reverse", {AUTHORIZED}, REVERSED, "payment.reversed"),
         # The network took the authorization although we had stopped: said, then voided by an operation.
         Edge("authorize_late", {CANCELLED}, CANCELLED, "payment.authorized_late"),
         Edge("void_late", {CANCELLED}, CANCELLED, "payment.late_authorization_voided"),
@@ -88,6 +91,7 @@ PAYMENT_STATUSES: Final = (
     FAILED,
     CANCELLED,
     EXPIRED,
+    REVERSED,
 )
 # While one of these is the state, an open operation decides what comes next, so the status is `processing`.
 PAYMENT_STATES_IN_MOTION: Final = frozenset({CREATED, AUTHORIZED, PARTLY_CAPTURED})

@@ -146,6 +146,20 @@ API_RATE_LIMITS: dict[str, dict[str, Any]] = {
         "per_second": integer("API_WRITES_PER_SECOND", 300, minimum=1),
         "burst": integer("API_WRITES_AT_ONCE", 600, minimum=1),
     },
+    # Methods whose bank is asked whether they are good, against the testing of stolen cards: of a merchant,
+    # of one of its customers, of one card.
+    "verify": {
+        "per_second": integer("API_VERIFY_PER_HOUR", 1_200, minimum=1) / 3600,
+        "burst": integer("API_VERIFY_AT_ONCE", 100, minimum=1),
+    },
+    "verify_customer": {
+        "per_second": integer("API_VERIFY_CUSTOMER_PER_HOUR", 10, minimum=1) / 3600,
+        "burst": integer("API_VERIFY_CUSTOMER_AT_ONCE", 10, minimum=1),
+    },
+    "verify_card": {
+        "per_second": integer("API_VERIFY_CARD_PER_HOUR", 4, minimum=1) / 3600,
+        "burst": integer("API_VERIFY_CARD_AT_ONCE", 5, minimum=1),
+    },
     # Card numbers handed out, encrypted: refused while Valkey is away.
     "detokenize": {
         "per_second": integer("API_DETOKENIZE_PER_HOUR", 60, minimum=1) / 3600,

@@ -27,7 +27,7 @@ from payments.services import (
 )
 from payments.services.operations import OperationOpen
 from payments.services.routing import NoProvider
-from payments.states import VERIFIED
+from payments.states import PENDING, VERIFIED
 from vendors.api import throttle
 from vendors.api.base import MerchantViewSet
 from vendors.api.idempotency import ACCEPTED
@@ -100,6 +100,8 @@ class PaymentMethodViewSet(MerchantViewSet):
         asked = self.read(shapes.AddMethod)
         wanted = method_wishes.read(asked, merchant_id=self.merchant.pk, mode=self.merchant.mode)
         is_verified = asked.get("verify", False)
+        if is_verified:
+            self._admit_verification(wanted.customer_ref)
         answer, at = self.answer(shapes.rendered, 201), clock.now()
 
         def answer_first(method: PaymentMethod) -> None:
@@ -123,6 +125,7 @@ class PaymentMethodViewSet(MerchantViewSet):
                 actor=self.actor,
                 at=at,
                 answer=answer,
+                may_ask=self._may_ask_about(method),
             )
         return self.finish(method)
 
@@ -257,7 +260,10 @@ class PaymentMethodViewSet(MerchantViewSet):
     def change_verification(self, request: Request, id: str) -> HttpResponse:
         """Start a verification, or tell its outcome."""
         asked = self.read(shapes.ChangeVerification)
-        whose: dict[str, Any] = {"merchant_id": self.merchant.pk, "method_id": self._known(id)}
+        method = method_selectors.method(self.merchant.pk, _method_id(id))
+        if asked["status"] == PENDING:
+            self._admit_verification(method.customer_ref, method)
+        whose: dict[str, Any] = {"merchant_id": self.merchant.pk, "method_id": method.pk}
         step = method_wishes.step(asked)
         method = step(
             **whose,
@@ -326,6 +332,24 @@ class PaymentMethodViewSet(MerchantViewSet):
             at=clock.now(),
         )
         return self.reply(shapes.revealed(found))
+
+    def _admit_verification(self, customer: str, method: PaymentMethod | None = None) -> None:
+        """Let a verification be begun, unless there were too many: whoever tests stolen cards needs many.
+
+        :raises TooManyRequests: of the merchant, of the customer, or of the card.
+        """
+        throttle.admit(str(self.merchant.pk), "verify")
+        throttle.admit(f"{self.merchant.pk}:{customer}", "verify_customer")
+        if method is not None and method.fingerprint:
+            throttle.admit(f"{self.merchant.pk}:{method.fingerprint}", "verify_card")
+
+    def _may_ask_about(self, method: PaymentMethod) -> bool:
+        """Say whether the bank may be asked about a card that was just added, by how often it was."""
+        try:
+            throttle.admit(f"{self.merchant.pk}:{method.fingerprint}", "verify_card")
+        except throttle.TooManyRequests:
+            return False
+        return True
 
     def _known(self, text_form: str) -> UUID:
         """Return the id of a method that is this merchant's, before a key is claimed for it."""

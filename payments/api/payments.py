@@ -123,7 +123,13 @@ class PaymentViewSet(PaymentReads):
         parameters=[ID],
         body=Body(shapes.Nothing, {}),
         answers={200: Answer(shapes.PaymentShape, shapes.PAYMENT_EXAMPLE, "Authorized."), 202: UNKNOWN},
-        errors=(DECLINED, PaymentNotFound, StateConflict, OperationOpen),
+        errors=(
+            DECLINED,
+            PaymentNotFound,
+            StateConflict,
+            OperationOpen,
+            authorizing.PaymentMethodRemoved,
+        ),
         key="accepted",
     )
     def authorize(self, request: Request, id: str) -> HttpResponse:

@@ -369,6 +369,11 @@ class Payment(Recorded):
         """Let an authorization lapse, or a payment that was never authorized."""
         self.closed_at = at
 
+    @PAYMENT.edge("reverse")
+    def reverse(self, reason: str, at: datetime) -> None:
+        """End without money: the provider took back unasked what the customer's bank had reserved."""
+        self.reason, self.closed_at = reason, at
+
     @PAYMENT.edge("void_late")
     def void_late(self) -> None:
         """Note that a late authorization was given back."""

@@ -13,6 +13,7 @@ from uuid import UUID, uuid5
 
 from ledger import jobs
 from ledger.actors import SYSTEM, Actor
+from ledger.errors import Conflict
 from ledger.locks import phased
 from ledger.recording import no_answer, record
 from ledger.states import StateConflict
@@ -34,6 +35,13 @@ TIME_OUT_JOB: Final = "payments.time_out_action"
 WAITING: Final = (states.CREATED, states.REQUIRES_ACTION)  # where an authorization may still end
 
 
+class PaymentMethodRemoved(Conflict):
+    """The stored method that the payment was made with was removed since."""
+
+    code = "payment_method_removed"
+    advice = "Create a payment with another method of the customer."
+
+
 def authorize(
     *,
     merchant_id: UUID,
@@ -48,6 +56,7 @@ def authorize(
 
     :raises PaymentNotFound: the merchant has no such payment.
     :raises StateConflict: its state does not allow it. :raises OperationOpen: it is being authorized.
+    :raises PaymentMethodRemoved: its stored method is gone.
     """
     payment: Payment = performing.perform(
         partial(_claim, merchant_id, payment_id, operation_id, actor, at),
@@ -61,17 +70,23 @@ def authorize(
 
 
 def authorize_by_job(payment_id: UUID, at: datetime) -> None:
-    """Carry out a payment that was to wait (for a person's judgment, for its date); safe to repeat."""
+    """Carry out a payment that was to wait (for a person's judgment, for its date); safe to repeat.
+
+    One whose stored method was removed meanwhile fails: nobody is there to name another.
+    """
     payment = selectors.payment(selectors.ALL, payment_id)
     if payment.state != states.CREATED and not payment.is_processing:
         return
-    go_on(
-        merchant_id=payment.merchant_id,
-        payment_id=payment_id,
-        operation_id=operation_id_of(payment_id),
-        actor=SYSTEM,
-        at=at,
-    )
+    try:
+        go_on(
+            merchant_id=payment.merchant_id,
+            payment_id=payment_id,
+            operation_id=operation_id_of(payment_id),
+            actor=SYSTEM,
+            at=at,
+        )
+    except PaymentMethodRemoved as error:
+        _fail_without_method(payment.merchant_id, payment_id, str(error), at)
 
 
 def go_on(
@@ -86,6 +101,7 @@ def go_on(
     """Carry out a confirmed payment, or find what became of it: authorized, and captured where that is one.
 
     :raises StateConflict: its state does not allow it. :raises OperationOpen: it is being authorized.
+    :raises PaymentMethodRemoved: its stored method is gone.
     """
     payment: Payment = performing.perform(
         partial(_claim, merchant_id, payment_id, operation_id, actor, at, at_once=True),
@@ -116,7 +132,24 @@ def _claim(
     payment = locks.payment(merchant_id, payment_id)
     if payment.state != states.CREATED:
         raise StateConflict(f"a payment that is {payment.state} cannot be authorized", param="status")
+    # A second run of the request that claimed it already is told what became of that, not this.
+    if selectors.is_method_removed(payment) and not selectors.has_open_operation(payment_id):
+        raise PaymentMethodRemoved("the payment's stored method was removed", param="payment_method")
     return claim(payment, operation_id, actor, at, at_once=at_once)
+
+
+@phased
+def _fail_without_method(merchant_id: UUID, payment_id: UUID, reason: str, at: datetime) -> None:
+    payment = locks.payment(merchant_id, payment_id)
+    if payment.state != states.CREATED or selectors.has_open_operation(payment_id):
+        return
+    ending = [share for share in locks.shares(payment_id) if share.is_open]
+    with record(payment, *ending, actor=SYSTEM, at=at) as entry:
+        payment.fail(reason, at)
+        for share in ending:
+            share.fail(reason, at)
+            entry.announce(news.of_share(share), subject=share)
+        entry.announce(news.of_payment(payment, reason=reason))
 
 
 @operations.concludes(Kind.AUTHORIZE)

@@ -52,6 +52,8 @@ def why_not_acceptable(found: Contradiction, payment: Payment | None) -> str:
     operation = found.operation
     if found.state != states.OPEN:
         return "it was decided already"
+    if payment is not None and operation.kind == Kind.AUTHORIZE:
+        return _why_not_reversible(found, payment)
     if payment is None or operation.kind not in (Kind.CAPTURE, Kind.VOID):
         return f"a {operation.get_kind_display().lower()} that has ended is not opened again"
     if found.said != OutcomeKind.APPROVED or operation.outcome not in _REFUSED:
@@ -68,9 +70,21 @@ def why_not_acceptable(found: Contradiction, payment: Payment | None) -> str:
     return "" if operation.amount <= payment.capturable else "less than that is left to capture"
 
 
+def _why_not_reversible(found: Contradiction, payment: Payment) -> str:
+    """Return why a reservation that the provider says is gone cannot end its payment; empty when it can."""
+    if found.said not in _REFUSED or found.operation.outcome != OutcomeKind.APPROVED:
+        return "an authorization that was refused is not opened again; the customer can pay anew"
+    if payment.capturing_minor or payment.increasing_minor or payment.is_voiding:
+        return "something else of the payment is under way"
+    if payment.state != states.AUTHORIZED:
+        return f"the payment is {payment.state}, and what was captured goes back by refund or dispute only"
+    return ""
+
+
 @phased
 def accept(*, contradiction_id: UUID, actor: Actor, reason: str, at: datetime) -> Contradiction:
-    """Open a refused capture or void again, so that the provider is asked and its answer booked.
+    """Follow the provider's new word: a refused capture or void is opened again, so that the provider is
+    asked and its answer booked; a reservation that is gone ends its payment as reversed.
 
     :raises ContradictionNotFound: there is none. :raises CannotBeAccepted: the machine does not allow it.
     """
@@ -78,6 +92,10 @@ def accept(*, contradiction_id: UUID, actor: Actor, reason: str, at: datetime) -
     why_not = why_not_acceptable(found, payment)
     if why_not or payment is None:
         raise CannotBeAccepted(f"the provider's word cannot be booked: {why_not}")
+    if operation.kind == Kind.AUTHORIZE:
+        _reverse(payment, found, actor, reason, at)
+        audit.record(actor=actor, action="contradiction.accepted", subject=found, reason=reason, at=at)
+        return found
     cause = operations.cause(operation)
     with record(found, payment, actor=actor, cause=cause, at=at) as entry:
         found.accept(actor.label or actor.id, reason, at)
@@ -93,6 +111,21 @@ def accept(*, contradiction_id: UUID, actor: Actor, reason: str, at: datetime) -
     operations.reopen(operation, at)
     audit.record(actor=actor, action="contradiction.accepted", subject=found, reason=reason, at=at)
     return found
+
+
+def _reverse(payment: Payment, found: Contradiction, actor: Actor, reason: str, at: datetime) -> None:
+    """End an authorized payment whose reservation is gone, and its shares with it; no money has moved."""
+    why = f"taken back by {payment.provider}: {found.said_code or found.said}"
+    shares = [share for share in locks.shares(payment.pk) if share.is_open]
+    cause = operations.cause(found.operation)
+    with record(found, payment, *shares, actor=actor, cause=cause, at=at) as entry:
+        found.accept(actor.label or actor.id, reason, at)
+        entry.announce(found.as_event())
+        payment.reverse(why, at)
+        entry.announce(news.of_payment(payment, reason=why), subject=payment)
+        for share in shares:
+            share.cancel(why, at)
+            entry.announce(news.of_share(share), subject=share)
 
 
 @phased

@@ -30,7 +30,7 @@ from vendors import selectors as vendor_selectors
 from vendors.models.vendors import VendorNotFound
 
 UNDOABLE: Final = frozenset({StepName.AUTHORIZE, StepName.HOLD_FEE, StepName.ALLOCATE})
-_OVER: Final = (states.FAILED, states.REJECTED, states.CANCELLED, states.EXPIRED)
+_OVER: Final = (states.FAILED, states.REJECTED, states.CANCELLED, states.EXPIRED, states.REVERSED)
 _TAKEN: Final = (states.CAPTURED, states.COMPLETED)
 _REFUSED: Final = (OutcomeKind.DECLINED, OutcomeKind.REJECTED)
 
@@ -159,6 +159,8 @@ def authorize(saga: Saga, step: SagaStep, at: datetime) -> Result:
                 actor=SYSTEM,
                 at=at,
             )
+        except authorizing.PaymentMethodRemoved as error:
+            return Refused(str(error))
         except (StateConflict, OperationOpen) as error:
             return Waits(str(error))  # somebody was faster; the next look tells
     if payment.state == states.AUTHORIZED and not payment.is_voiding:

@@ -94,12 +94,15 @@ def ask_bank(
 
 def ask_bank_if_possible(
     *, merchant_id: UUID, method_id: UUID, operation_id: UUID, actor: Actor, at: datetime,
-    answer: Answer = no_answer,
+    answer: Answer = no_answer, may_ask: bool = True,
 ) -> PaymentMethod:  # fmt: skip
-    """Ask the customer's bank about a method that was just added; when nobody can be asked now, leave it so.
+    """Ask the customer's bank about a method that was just added; when nobody can be asked now, or it may not
+    be asked again so soon, leave it so.
 
     The method is there either way: its status says what came of it.
     """
+    if not may_ask:
+        return _answer_as_is(merchant_id, method_id, answer)
     try:
         return ask_bank(
             merchant_id=merchant_id, method_id=method_id, operation_id=operation_id, actor=actor, at=at,

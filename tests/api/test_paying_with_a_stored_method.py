@@ -1,19 +1,22 @@
 """A payment names a stored method (`pm_…`): type, provider and token are found; the number stays hidden."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from ledger import clock
 from ledger.models import AuditRecord
-from payments.models import Payment, PaymentMethod, ProviderToken
+from payments.models import Payment, PaymentMethod, ProviderOperation, ProviderToken
 from tests.api.test_payment_methods import METHODS, Till
 from tests.factories import vendors as factory
 from tests.kit import cards
 from tests.kit.api_cases import problem
 from tests.kit.api_client import MerchantClient
+from tests.kit.books import assert_all_invariants_hold
 from tests.kit.network import Network
-from tests.kit.shop import CORE, good
-from vendors.models import Merchant
+from tests.kit.shop import CORE, good, run_jobs
+from vendors.models import Merchant, Vendor
 
 pytestmark = pytest.mark.django_db
 
@@ -122,3 +125,26 @@ def test_run_again_it_finds_its_payment_though_the_method_is_gone(till: Till) ->
 def _ach(till: Till) -> dict[str, Any]:
     details = {"holder": "Carla", "routing_number": "110000000", "account_number": "000123456789"}
     return good(till.client.post(METHODS, till.body(type="ach", details=details)), 201)
+
+
+def test_a_method_that_was_removed_begins_no_payment_made_with_it_before(till: Till) -> None:
+    method = till.card()
+    made = good(till.client.post(CORE, wish(till, method["id"], confirm=False)), 201)
+    good(till.client.send("DELETE", METHODS + method["id"], key=None), 200)
+    problem(till.client.put(f"{CORE}{made['id']}/authorize"), 409, "payment_method_removed")
+    assert not ProviderOperation.objects.filter(payment__number=made["number"]).exists()
+    assert good(till.client.get(CORE + made["id"]), 200)["status"] == "pending"
+
+
+def test_a_scheduled_payment_whose_method_was_removed_fails_on_its_date(till: Till, ada: Vendor) -> None:
+    method = till.card()
+    when = clock.now() + timedelta(days=2)
+    split = [{"vendor_id": ada.public_id, "amount": 100}]
+    body = wish(till, method["id"], scheduled_date=when.isoformat(), vendor_split=split)
+    made = good(till.client.post(CORE, body), 201)
+    good(till.client.send("DELETE", METHODS + method["id"], key=None), 200)
+    run_jobs(3 * 86_400)
+    told = good(till.client.get(CORE + made["id"]), 200)
+    assert (told["status"], told["reason"]) == ("failed", "the payment's stored method was removed")
+    assert not ProviderOperation.objects.filter(payment__number=made["number"]).exists()
+    assert_all_invariants_hold()

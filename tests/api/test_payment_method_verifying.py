@@ -1,5 +1,7 @@
 """Verifying a payment method over HTTP: by an authorization of nothing, by deposits, by a merchant's word."""
 
+from typing import Any
+
 import pytest
 
 from payments.models import ProviderOperation
@@ -99,3 +101,40 @@ class TestVerifying:
     def test_a_verified_one_is_not_verified_again(self, till: Till) -> None:
         made = till.card(verify=True)
         problem(till.put(f"{made['id']}/verification-status", {"status": "pending"}), 409, "state_conflict")
+
+
+class TestCardTesting:
+    """Whoever tests stolen cards needs many verifications: they end, and what ends them is said."""
+
+    def limit(self, settings: Any, name: str, burst: int) -> None:
+        rates = {**settings.API_RATE_LIMITS, name: {"per_second": 1 / 3600, "burst": burst}}
+        settings.API_RATE_LIMITS = rates
+
+    def test_a_customer_verifies_a_few(self, till: Till, settings: Any) -> None:
+        self.limit(settings, "verify_customer", 2)
+        for _ in range(2):
+            assert till.card(verify=True)["status"] == "verified"
+        till.refused(till.body(encrypted=till.encrypted(), verify=True), 429, "too_many_requests")
+        assert ProviderOperation.objects.filter(kind="verify").count() == 2
+        till.customer = "another"
+        assert till.card(verify=True)["status"] == "verified"
+
+    def test_the_same_card_under_other_names_is_asked_about_a_few_times(
+        self, till: Till, settings: Any
+    ) -> None:
+        self.limit(settings, "verify_card", 2)
+        typed = cards.card()
+        states = []
+        for number in range(3):
+            till.customer = f"{till.customer}-{number}"
+            states.append(till.card(typed, verify=True))
+        assert [made["status"] for made in states] == ["verified", "verified", "unverified"]
+        answer = till.put(f"{states[-1]['id']}/verification-status", {"status": "pending"})
+        problem(answer, 429, "too_many_requests")
+        assert ProviderOperation.objects.filter(kind="verify").count() == 2
+
+    def test_a_merchant_has_a_limit_of_its_own(self, till: Till, settings: Any) -> None:
+        self.limit(settings, "verify", 1)
+        till.card(verify=True)
+        till.customer = "another"
+        till.refused(till.body(encrypted=till.encrypted(), verify=True), 429, "too_many_requests")

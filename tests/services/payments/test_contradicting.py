@@ -21,8 +21,17 @@ from tests.factories import payments as rows
 from tests.kit.books import assert_all_invariants_hold
 from tests.kit.callbacks import Callback, callback_of, said_of, send
 from tests.kit.network import Network
-from tests.services.payments.cast import KEY, authorized, cancelled, created, now_plus, paid, wish
-from vendors.models import Merchant
+from tests.services.payments.cast import (
+    KEY,
+    authorized,
+    cancelled,
+    captured,
+    created,
+    now_plus,
+    paid,
+    wish,
+)
+from vendors.models import Merchant, Vendor
 
 pytestmark = pytest.mark.django_db
 
@@ -270,3 +279,41 @@ def _contradiction(network: Network, operation: ProviderOperation) -> Contradict
     assert send(callback).status_code == 200
     webhook_applying.apply_due(clock.now() + timedelta(seconds=1))
     return Contradiction.objects.get(operation=operation)
+
+
+class TestReversed:
+    """A reservation that the provider took back unasked: seen, believed by a person, and over."""
+
+    def taken_back(self, northwind: Merchant, ada: Vendor, network: Network) -> tuple[Payment, Contradiction]:
+        payment = paid(northwind, network, shares=[(ada, 6_000)])
+        [found] = tell(payment.operations.get(kind=Kind.AUTHORIZE), NO)
+        return payment, found
+
+    def test_a_person_who_believes_it_ends_the_payment_and_its_shares(
+        self, northwind: Merchant, ada: Vendor, network: Network
+    ) -> None:
+        payment, found = self.taken_back(northwind, ada, network)
+        assert Payment.objects.get(pk=payment.pk).state == "authorized"
+        deciding_unknown.accept(
+            contradiction_id=found.pk, actor=GRACE, reason="the bank says so", at=clock.now()
+        )
+        payment = Payment.objects.get(pk=payment.pk)
+        assert (payment.state, payment.reason) == ("reversed", "taken back by velocitypay: do_not_honor")
+        assert payment.shares.get().state == "cancelled"
+        assert Contradiction.objects.get(pk=found.pk).state == "accepted"
+        assert not JournalEntry.objects.filter(source_id=payment.pk).exists()
+        with pytest.raises(StateConflict):
+            captured(payment)
+        with pytest.raises(StateConflict):
+            cancelled(payment)
+        assert_all_invariants_hold()
+
+    def test_what_is_captured_is_never_reversed(
+        self, northwind: Merchant, ada: Vendor, network: Network
+    ) -> None:
+        payment, found = self.taken_back(northwind, ada, network)
+        captured(payment)
+        with pytest.raises(CannotBeAccepted, match="refund or dispute"):
+            deciding_unknown.accept(contradiction_id=found.pk, actor=GRACE, reason="r", at=clock.now())
+        assert Payment.objects.get(pk=payment.pk).state == "captured"
+        assert_all_invariants_hold()
