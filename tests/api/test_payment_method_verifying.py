@@ -114,7 +114,7 @@ class TestCardTesting:
         self.limit(settings, "verify_customer", 2)
         for _ in range(2):
             assert till.card(verify=True)["status"] == "verified"
-        till.refused(till.body(encrypted=till.encrypted(), verify=True), 429, "too_many_requests")
+        till.refused(till.body(encrypted=till.encrypted(), verify=True), 429, "rate_limited")
         assert ProviderOperation.objects.filter(kind="verify").count() == 2
         till.customer = "another"
         assert till.card(verify=True)["status"] == "verified"
@@ -130,11 +130,11 @@ class TestCardTesting:
             states.append(till.card(typed, verify=True))
         assert [made["status"] for made in states] == ["verified", "verified", "unverified"]
         answer = till.put(f"{states[-1]['id']}/verification-status", {"status": "pending"})
-        problem(answer, 429, "too_many_requests")
+        problem(answer, 429, "rate_limited")
         assert ProviderOperation.objects.filter(kind="verify").count() == 2
 
     def test_a_merchant_has_a_limit_of_its_own(self, till: Till, settings: Any) -> None:
         self.limit(settings, "verify", 1)
         till.card(verify=True)
         till.customer = "another"
-        till.refused(till.body(encrypted=till.encrypted(), verify=True), 429, "too_many_requests")
+        till.refused(till.body(encrypted=till.encrypted(), verify=True), 429, "rate_limited")
