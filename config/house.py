@@ -90,6 +90,7 @@ def environment(folder: Path) -> dict[str, str]:
         RAILS_BANK_API_KEY=found["VELOCITYPAY_API_KEY"],
         ADYEN_URL=f"http://127.0.0.1:{port(folder, 'network')}/adyen/v71",
         ADYEN_MERCHANT_ACCOUNT="EverycentSandbox",
+        PAYPAL_RETURN_URL=f"http://127.0.0.1:{port(folder, 'web')}/returns",
         ADYEN_RETURN_URL=f"http://127.0.0.1:{port(folder, 'web')}/returns",
     )
     return found

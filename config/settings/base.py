@@ -243,6 +243,7 @@ PAYPAL_URL = env.str("PAYPAL_URL", default="https://api-m.paypal.com")
 PAYPAL_CLIENT_ID = env.str("PAYPAL_CLIENT_ID", default="")  # without it nothing is routed to PayPal
 PAYPAL_CLIENT_SECRET = env.str("PAYPAL_CLIENT_SECRET", default="")
 PAYPAL_WEBHOOK_ID = env.str("PAYPAL_WEBHOOK_ID", default="")  # two with a blank between, to change it
+PAYPAL_RETURN_URL = env.str("PAYPAL_RETURN_URL", default="")  # our /returns/ as payers' browsers reach it
 # Certificates of events are fetched from under this address only, and must bear this name.
 PAYPAL_CERTIFICATE_URL = env.str(
     "PAYPAL_CERTIFICATE_URL", default="https://api.paypal.com/v1/notifications/certs/"

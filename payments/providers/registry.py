@@ -160,6 +160,7 @@ def _paypal() -> PayPal:
         Wire(transport, settings.PAYPAL_CLIENT_ID, settings.PAYPAL_CLIENT_SECRET),
         Certificates(transport, trust),
         settings.PAYPAL_WEBHOOK_ID.split(),
+        settings.PAYPAL_RETURN_URL,
     )
 
 

@@ -25,6 +25,7 @@ from payments.providers.outcomes import (
     Outcome,
     Pending,
     Rejected,
+    RequiresAction,
     Unknown,
 )
 from payments.providers.paypal import declines, disputes, mapping, orders, refunds, reporting, webhooks
@@ -39,6 +40,7 @@ from payments.providers.requests import (
     AuthorizeRequest,
     CaptureRequest,
     ChallengeRequest,
+    FinishRequest,
     IncrementRequest,
     RefundRequest,
     Sought,
@@ -80,24 +82,40 @@ class PayPal:
         }
     )
 
-    def __init__(self, wire: Wire, certificates: Certificates, webhook_ids: Sequence[str]) -> None:
+    def __init__(
+        self, wire: Wire, certificates: Certificates, webhook_ids: Sequence[str], return_url: str = ""
+    ) -> None:
         self._wire = wire
         self._certificates = certificates
         self._webhook_ids = tuple(webhook_ids)
+        self._return_url = return_url.rstrip("/")
 
     def authorize(self, request: AuthorizeRequest) -> Outcome:
         """Make an order; the payer must approve it on PayPal's page before anything is reserved or taken."""
         expected = Expected(request.idempotency_key, request.amount, request.reference)
         if request.token != TOKEN:
             return Rejected("token_unknown", f"The only token of PayPal's is {TOKEN!r}")
+        back = f"{self._return_url}/{request.idempotency_key}/" if self._return_url else ""
         try:
-            body = mapping.order_body(request)
+            body = mapping.order_body(request, back)
         except NotCarried as error:
             return Rejected(error.code, error.message)
         return self._ask(
             lambda: self._wire.send("authorize", "POST", ORDERS, body=body, key=request.idempotency_key),
             lambda answer: mapping.order_outcome(answer, expected),
         )
+
+    def finish(self, request: FinishRequest) -> Outcome:
+        """Complete the order with which a payer comes back, when it is this one and he has approved it."""
+        order = self._order(request.answer.get("token", ""))
+        if not isinstance(order, Order):
+            return order
+        if order.key != request.idempotency_key:
+            return Rejected("another_order", "The payer came back with another order")
+        outcome = self._completed(order, Expected(order.key, request.amount, request.reference))
+        if isinstance(outcome, RequiresAction):
+            return Rejected("not_approved", "The payer has not approved the order")
+        return outcome
 
     def increment(self, request: IncrementRequest) -> Outcome:
         """Not offered: PayPal raises no authorization."""

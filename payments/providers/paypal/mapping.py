@@ -83,8 +83,8 @@ class Problem:
         return self.issue or self.name
 
 
-def order_body(request: AuthorizeRequest) -> dict[str, Any]:
-    """The JSON of POST /v2/checkout/orders.
+def order_body(request: AuthorizeRequest, back: str = "") -> dict[str, Any]:
+    """The JSON of POST /v2/checkout/orders; the payer comes `back` to us, or else to the merchant.
 
     :raises NotCarried: PayPal cannot be asked for this amount.
     """
@@ -94,8 +94,8 @@ def order_body(request: AuthorizeRequest) -> dict[str, Any]:
         "shipping_preference": "NO_SHIPPING",
         "user_action": "PAY_NOW",
     }
-    if request.return_url:
-        context |= {"return_url": request.return_url, "cancel_url": request.return_url}
+    if page := back or request.return_url:
+        context |= {"return_url": page, "cancel_url": page}
     unit = {
         "reference_id": intent,
         "custom_id": request.idempotency_key,

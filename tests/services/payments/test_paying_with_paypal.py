@@ -4,9 +4,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.test import Client
 
 from ledger import clock
 from payments.models import Payment, ProviderOperation, ProviderWebhook
+from payments.providers import registry
 from payments.services import recovering
 from tests.kit.books import assert_all_invariants_hold
 from tests.kit.network import eventually
@@ -123,6 +125,51 @@ def test_a_payment_that_is_reviewed_waits(shop, sandbox):
     eventually(lambda: sandbox.truth("capture", key)[0]["status"] == "COMPLETED", "the review ends")
     settle(3_600)
     assert shop.payment(made["id"])["status"] == "captured"
+
+
+class TestAPayerWhoComesBackThroughUs:
+    @pytest.fixture(autouse=True)
+    def back(self, shop, settings):
+        settings.PAYPAL_RETURN_URL = "https://house.example/returns/"
+        registry.reset()
+
+    @staticmethod
+    def come(answer: Any) -> Any:
+        return Client().get(answer.headers["location"].removeprefix("https://house.example"))
+
+    def test_has_paid_when_he_is_at_the_shop(self, shop, sandbox):
+        made = asked(shop, capture_method="automatic")
+        back = self.come(sandbox.approve(made["next_action"]["url"]))
+        assert (back.status_code, back["location"]) == (303, BACK)
+        assert shop.payment(made["id"])["status"] == "captured"
+        again = self.come(sandbox.approve(made["next_action"]["url"]))
+        assert again.status_code == 303
+        assert_all_invariants_hold()
+
+    def test_may_turn_back_and_come_again(self, shop, sandbox):
+        made = asked(shop, capture_method="automatic")
+        assert self.come(sandbox.cancel(made["next_action"]["url"]))["location"] == BACK
+        assert shop.payment(made["id"])["status"] == "requires_action"
+        self.come(sandbox.approve(made["next_action"]["url"]))
+        assert shop.payment(made["id"])["status"] == "captured"
+
+    def test_with_anothers_order_changes_nothing(self, shop, sandbox):
+        mine, other = (asked(shop, capture_method="automatic") for _ in range(2))
+        paid_there = sandbox.approve(other["next_action"]["url"])
+        token = paid_there.headers["location"].partition("?")[2]
+        key = operation(mine, "authorize").idempotency_key
+        for query in (token, "token=..%2F..&PayerID=x", "token=0123456789ABCDEF0", "PayerID=x"):
+            assert Client().get(f"/returns/{key}/?{query}").status_code == 303
+            assert shop.payment(mine["id"])["status"] == "requires_action"
+        self.come(sandbox.approve(mine["next_action"]["url"]))
+        assert shop.payment(mine["id"])["status"] == "captured"
+
+    def test_whose_order_answers_late_is_found(self, shop, sandbox):
+        made = asked(shop, capture_method="automatic")
+        self.come(sandbox.approve(made["next_action"]["url"], "lost_answer"))
+        recovering.sweep(clock.now() + timedelta(seconds=60))
+        assert shop.payment(made["id"])["status"] == "captured"
+        assert_all_invariants_hold()
 
 
 @pytest.mark.parametrize("buyer", ["late", "lost_answer", "review_ok"])
