@@ -236,8 +236,8 @@ class TestTransfer:
 
     def test_costs_so_many_statements(self, merchant_client, carla, shop):
         merchant_client.post(TRANSFERS, move(carla, shop))
-        with statement_budget(exactly=9):
-            # who is calling; the key's claim; six of the transfer; the kept answer
+        with statement_budget(exactly=8):
+            # who is calling; the key's claim; five of the transfer; the kept answer
             merchant_client.post(TRANSFERS, move(carla, shop))
 
 
