@@ -11,10 +11,10 @@ from typing import Any
 
 from celery import Celery
 from celery.schedules import BaseSchedule, crontab, schedule
-from celery.signals import setup_logging
+from celery.signals import setup_logging, worker_before_create_process
 from kombu import Queue
 
-from config import logs
+from config import logs, memory
 
 MONEY = "money"
 WEBHOOK_IN = "webhook_in"
@@ -136,3 +136,8 @@ app.autodiscover_tasks()
 @setup_logging.connect
 def _keep_our_logging(**_: object) -> None:
     logs.configure()
+
+
+@worker_before_create_process.connect
+def _share_memory(**_: object) -> None:
+    memory.settle()

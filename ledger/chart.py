@@ -5,10 +5,10 @@ Strict accounts may not be overdrawn and are locked when posted to; deferred one
 and keep no row up to date, so that they never serialise the house (DESIGN 7).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -125,9 +125,8 @@ class BadAccount(Invalid):
     code = "account_invalid"
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class AccountRef:
-    """An account by what it is; it is opened when first posted to."""
+class AccountRef(NamedTuple):
+    """An account by what it is; opened when first posted to. A tuple, for each posting looks it up."""
 
     merchant_id: UUID
     code: Code
@@ -183,6 +182,15 @@ def ids_of(refs: Iterable[AccountRef]) -> dict[AccountRef, int]:
     opened = _open(missing)
     transaction.on_commit(lambda: _known.update(opened))
     return found | opened
+
+
+def row_ids(refs: Sequence[AccountRef]) -> list[int]:
+    """Return what `ids_of` does, in the order of the references: thousands that are known at a look each."""
+    known = [_known.get(ref, 0) for ref in refs]
+    if 0 not in known:
+        return known
+    found = ids_of(refs)
+    return [found[ref] for ref in refs]
 
 
 def open_named(ref: AccountRef, public_uuid: UUID) -> bool:

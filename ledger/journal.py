@@ -6,7 +6,7 @@ law in SQL (`migrations/0004_posting.sql`); what is checked here only gives a be
 Imports and other masses of entries go through `ledger.bulk`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -99,7 +99,7 @@ def post(drafts: Sequence[EntryDraft]) -> list[UUID]:
         check(draft)
     if not drafts:
         return []
-    ids = chart.ids_of(leg.account for draft in drafts for leg in draft.legs)
+    ids = chart.row_ids([leg.account for draft in drafts for leg in draft.legs])
     statement, parameters = _one(drafts[0], ids) if len(drafts) == 1 else _many(drafts, ids)
     try:
         with connection.cursor() as cursor:
@@ -116,7 +116,7 @@ def posting(draft: EntryDraft) -> Write:
     :raises DomainError: what `check` raises, and for an account that is not there; the rest when it is sent.
     """
     check(draft)
-    statement, parameters = _one(draft, chart.ids_of(leg.account for leg in draft.legs))
+    statement, parameters = _one(draft, chart.row_ids([leg.account for leg in draft.legs]))
     metrics.postings.inc(len(draft.legs))
     return Write(statement, parameters, is_call=True, refused=of_database)
 
@@ -193,22 +193,26 @@ def _head(draft: EntryDraft) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-def _one(draft: EntryDraft, ids: dict[AccountRef, int]) -> tuple[str, list[Any]]:
+def _one(draft: EntryDraft, ids: Sequence[int]) -> tuple[str, list[Any]]:
     # In the order of accounts, which is the order in which the function locks them.
     legs = sorted(
-        (ids[leg.account], line, leg.amount.minor, leg.purpose) for line, leg in enumerate(draft.legs, 1)
+        (account, line, leg.amount.minor, leg.purpose)
+        for line, (account, leg) in enumerate(zip(ids, draft.legs, strict=True), start=1)
     )
     accounts, lines, amounts, purposes = zip(*legs, strict=True)
     return _POST_ONE, [*_head(draft), integers(lines), integers(accounts), integers(amounts), texts(purposes)]
 
 
-def _many(drafts: Sequence[EntryDraft], ids: dict[AccountRef, int]) -> tuple[str, list[Any]]:
-    legs = [
-        (number, line, ids[leg.account], leg.amount.minor, leg.purpose)
-        for number, draft in enumerate(drafts, start=1)
-        for line, leg in enumerate(draft.legs, start=1)
+def _many(drafts: Sequence[EntryDraft], ids: Sequence[int]) -> tuple[str, list[Any]]:
+    legs = [leg for draft in drafts for leg in draft.legs]
+    columns: list[Iterable[Any]] = [
+        *zip(*map(_head, drafts), strict=True),
+        [number for number, draft in enumerate(drafts, start=1) for _ in draft.legs],
+        [line for draft in drafts for line, _ in enumerate(draft.legs, start=1)],
+        ids,
+        [leg.amount.minor for leg in legs],
+        [leg.purpose for leg in legs],
     ]
-    columns = [*zip(*map(_head, drafts), strict=True), *zip(*legs, strict=True)]
     return _POST_MANY, [write(column) for write, column in zip(_WRITERS, columns, strict=True)]
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import psycopg
 
-from config import database_roles, servers
+from config import database_roles, memory, servers
 from config.celery import TIMETABLE
 from ledger import clock
 
@@ -102,6 +102,7 @@ def upkeep(schema: str = "public", *, seal: bool = True, seconds: float = 60.0) 
     context = multiprocessing.get_context("fork")
     stop = context.Event()
     _close_connections()
+    memory.settle()
     process = context.Process(target=_keep_up, args=(schema, seal, seconds, stop), daemon=True)
     process.start()
     try:

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.db import connection, connections
 
+from config import memory
 from config.bench.ledger.figures import Run, run_of
 from config.bench.ledger.noise import noise
 from ledger import clock
@@ -37,6 +38,7 @@ def run(
     The extra figures are the memory of the largest process at the end, and by how much it grew meanwhile.
     """
     connections.close_all()
+    memory.settle()  # as the workers of the house do (config/celery.py, config/wsgi.py)
     with multiprocessing.get_context("fork").Pool(clients) as pool:
         start = clock.monotonic() + WARM_UP_SECONDS
         jobs = [(make, number, arguments, start, seconds, schema) for number in range(clients)]
