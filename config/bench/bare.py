@@ -1,4 +1,4 @@
-"""The baseline of the HTTP benchmark: Django and DRF, one view, one INSERT, nothing else.
+"""The baselines of the HTTP benchmark: Django and DRF, one view, one INSERT or one SELECT, nothing else.
 
 Served by the same server with as many workers and threads, on the same database: what is left of its rate
 is what the platform's own work costs.
@@ -47,7 +47,15 @@ def _routes() -> list[Any]:
         amount = serializers.IntegerField(min_value=1)
         currency = serializers.CharField(max_length=3)
 
-    class Insert(APIView):
+    class Rows(APIView):
+        def get(self, request: Any, number: int) -> Response:
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    "SELECT id, order_id, amount, currency FROM bench_bare WHERE id = %s", [number]
+                )
+                row = cursor.fetchone()
+            return Response(dict(zip(("id", "order_id", "amount", "currency"), row, strict=True)))
+
         def post(self, request: Any) -> Response:
             shape = Shape(data=request.data)
             shape.is_valid(raise_exception=True)
@@ -59,7 +67,7 @@ def _routes() -> list[Any]:
                 (number,) = cursor.fetchone()
             return Response({"id": number, **shape.validated_data}, status=201)
 
-    return [path("insert", Insert.as_view())]
+    return [path("rows", Rows.as_view()), path("rows/<int:number>", Rows.as_view())]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,8 +1,8 @@
-"""How many payments a second the REST API takes from creation to capture, beside the bare baseline.
+"""What the REST API is measured by: payments in one call and in three, reads, each beside a bare baseline.
 
-A payment is one call that screens it, splits it over two vendors, authorizes and captures it (one question to
-the sandbox network, at zero added latency), or three calls: create, authorize and capture. The baseline is
-`config.bench.bare`, served the same way on the same database and called by the same client.
+A payment is one call that screens it, splits it over two vendors, authorizes and captures it (one question
+to the sandbox network), or three calls: create, authorize and capture. The baseline is `config.bench.bare`,
+served the same way on the same database and called by the same client.
 """
 
 import os
@@ -10,141 +10,109 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from itertools import cycle
-from typing import Any
+from typing import Any, Final
 
 import httpx
-from django.conf import settings
 from django.db import connection
-from django.test import Client as Browser
-from django.test.utils import CaptureQueriesContext
 
 from config import grants, house, servers
-from config.bench.load import Client, Figures, Refused, measure
+from config.bench.load import Figures, Work, measure, offer
+from config.bench.shop import Shop
+from config.bench.wire import Refused, Wire
 from ledger import clock, ids
-from ledger.actors import SYSTEM
-from vendors.services import keys, onboarding
-from vendors.services.onboarding import CommissionTerms, NewVendor
 
-CARDS = 1_500  # each pays a few times only, or the screening would take us for a card tester
-IBAN = {"holder": "Ada Lovelace", "iban": "DE89370400440532013000", "country": "DE"}
 START_SECONDS = 30.0
-
-
-@dataclass(slots=True)
-class Shop:
-    """A merchant made for the measurement: its key, two vendors, and the tokens of its customers' cards."""
-
-    key: str
-    vendors: tuple[str, str]
-    tokens: tuple[str, ...]
-    _turn: Iterator[str] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self._turn = cycle(self.tokens)
-
-    def body(self, order: str, *, at_once: bool = False) -> dict[str, Any]:
-        """Return a payment of 19.99 USD, split over both vendors; customers and cards take turns.
-
-        `at_once`: to be authorized and captured by the same call.
-        """
-        return {
-            "amount": {"amount": 1999, "currency": "USD"},
-            "order_id": order,
-            "customer_id": f"customer-{order}",
-            "payment_method": {"type": "card", "token": next(self._turn)},
-            "capture_method": "automatic" if at_once else "manual",
-            "confirm": at_once,
-            "vendor_split": [
-                {"vendor_id": self.vendors[0], "amount": 1200},
-                {"vendor_id": self.vendors[1], "amount": 799},
-            ],
-        }
-
-
-def open_shop() -> Shop:
-    """Make the merchant, its vendors and key through the house's own services, and its customers' cards."""
-    at = clock.now()
-    merchant = onboarding.create_merchant(name="Benchmark", actor=SYSTEM, at=at)
-    vendors = []
-    for name in ("Ada", "Bruno"):
-        new = NewVendor(
-            external_id=f"bench-{name}", name=name, category="books", payout_destination=IBAN,
-            commission=CommissionTerms(1000, 0, ""),
-        )  # fmt: skip
-        vendor = onboarding.create_vendor(merchant_id=merchant.pk, new=new, actor=SYSTEM, at=at)
-        vendors.append(vendor.public_id)
-    _, key = keys.issue(merchant, actor=SYSTEM, at=at, label="benchmark")
-    return Shop(key, (vendors[0], vendors[1]), _tokens())
-
-
-def count_queries(shop: Shop) -> dict[str, int]:
-    """Return the number of statements of each hot endpoint, in this process, once everything is warm."""
-    browser = Browser(headers={"authorization": f"Bearer {shop.key}"})
-    counts: dict[str, int] = {}
-    for _ in range(3):
-        order = f"queries-{ids.uuid7()}"
-        payment = _counted(browser, counts, "create", "post", "/api/v1/payments/core/", shop.body(order), 201)
-        path = f"/api/v1/payments/core/{payment['id']}"
-        _counted(browser, counts, "authorize", "put", f"{path}/authorize", {}, 200)
-        _counted(browser, counts, "capture", "put", f"{path}/capture", {}, 200)
-        _counted(browser, counts, "get", "get", path, None, 200)
-        body = shop.body(f"{order}-1", at_once=True)
-        _counted(browser, counts, "one call", "post", "/api/v1/payments/core/", body, 201)
-    return counts
+PAYMENTS: Final = "/api/v1/payments/core/"
+PAID: Final = "captured"
+OPEN: Final = "processing"  # nobody knows yet: 202, and a job asks
 
 
 def pay_at_once(url: str, shop: Shop, clients: int, seconds: float) -> Figures:
-    """Measure payments that are created, screened, authorized and captured by one call each."""
+    """Measure, closed, payments that are created, screened, authorized and captured by one call each."""
+    return measure(_at_once(url, shop, {201: PAID}), clients, seconds)
 
-    def make(number: int) -> Callable[[], None]:
-        client = Client(url, {"Authorization": f"Bearer {shop.key}"})
+
+def pay_at_rate(url: str, shop: Shop, rate: float, seconds: float, senders: int) -> Figures:
+    """Measure, open, the same at a rate; a payment that the network leaves in doubt is one, too (202).
+
+    The answers are (status, payment's id, whether it is known to be paid).
+    """
+    return offer(_at_once(url, shop, {201: PAID, 202: OPEN}), rate, seconds, senders)
+
+
+def pay(url: str, shop: Shop, clients: int, seconds: float) -> Figures:
+    """Measure, closed, create, authorize and capture of one payment after another on each connection."""
+
+    def make(number: int) -> Work:
+        wire = _wire(url, shop)
 
         def work() -> None:
             order = f"bench-{number}-{ids.uuid7()}"
-            body = shop.body(order, at_once=True)
-            payment = client.send("POST", "/api/v1/payments/core/", body, 201, {"Idempotency-Key": order})
-            if payment["status"] != "captured":
-                raise Refused(f"the payment is {payment['status']}")
+            payment = wire.send("POST", PAYMENTS, shop.body(order), 201, {"Idempotency-Key": order})
+            path = f"{PAYMENTS}{payment['id']}"
+            wire.send("PUT", f"{path}/authorize", {}, 200, {"Idempotency-Key": f"{order}-a"})
+            wire.send("PUT", f"{path}/capture", {}, 200, {"Idempotency-Key": f"{order}-c"})
 
         return work
 
     return measure(make, clients, seconds)
 
 
-def pay(url: str, shop: Shop, clients: int, seconds: float) -> Figures:
-    """Measure create, authorize and capture of one payment after another on each connection."""
+def read(url: str, shop: Shop, payment_ids: list[str], clients: int, seconds: float) -> Figures:
+    """Measure, closed, payments read by their id, in turn."""
 
-    def make(number: int) -> Callable[[], None]:
-        client = Client(url, {"Authorization": f"Bearer {shop.key}"})
-
-        def work() -> None:
-            order = f"bench-{number}-{ids.uuid7()}"
-            key = {"Idempotency-Key": order}
-            payment = client.send("POST", "/api/v1/payments/core/", shop.body(order), 201, key)
-            path = f"/api/v1/payments/core/{payment['id']}"
-            client.send("PUT", f"{path}/authorize", {}, 200, {"Idempotency-Key": f"{order}-a"})
-            client.send("PUT", f"{path}/capture", {}, 200, {"Idempotency-Key": f"{order}-c"})
-
-        return work
+    def make(number: int) -> Work:
+        wire, turn = _wire(url, shop), _turn(payment_ids, number)
+        return lambda: wire.send("GET", f"{PAYMENTS}{next(turn)}", None, 200)
 
     return measure(make, clients, seconds)
 
 
 def insert(url: str, clients: int, seconds: float) -> Figures:
-    """Measure the baseline: one POST, one INSERT."""
+    """Measure the baseline of writing, closed: one POST, one INSERT. The answers are what was made."""
 
-    def make(number: int) -> Callable[[], None]:
-        client = Client(url, {})
+    def make(number: int) -> Work:
+        wire, body = Wire(url, {}), {"order_id": f"bench-{number}", "amount": 1999, "currency": "USD"}
+        return lambda: wire.send("POST", "/rows", body, 201)["id"]
 
-        def work() -> None:
-            body = {"order_id": f"bench-{number}", "amount": 1999, "currency": "USD"}
-            client.send("POST", "/insert", body, 201)
+    return measure(make, clients, seconds)
+
+
+def read_bare(url: str, rows: list[int], clients: int, seconds: float) -> Figures:
+    """Measure the baseline of reading, closed: one GET, one SELECT by key."""
+
+    def make(number: int) -> Work:
+        wire, turn = Wire(url, {}), _turn(rows, number)
+        return lambda: wire.send("GET", f"/rows/{next(turn)}", None, 200)
+
+    return measure(make, clients, seconds)
+
+
+def _at_once(url: str, shop: Shop, expected: dict[int, str]) -> Callable[[int], Work]:
+    def make(number: int) -> Work:
+        wire = _wire(url, shop)
+
+        def work() -> tuple[int, str, bool]:
+            order = f"bench-{number}-{ids.uuid7()}"
+            body = shop.body(order, at_once=True)
+            status, payment = wire.ask("POST", PAYMENTS, body, {"Idempotency-Key": order})
+            if status < 500 and (status not in expected or payment["status"] != expected[status]):
+                raise Refused(f"a payment was answered {status}: {str(payment)[:300]}")
+            return status, payment.get("id", ""), status == 201
 
         return work
 
-    return measure(make, clients, seconds)
+    return make
+
+
+def _wire(url: str, shop: Shop) -> Wire:
+    return Wire(url, {"Authorization": f"Bearer {shop.key}"})
+
+
+def _turn(values: list[Any], number: int) -> Iterator[Any]:
+    while True:
+        yield values[number % len(values)]
+        number += 7
 
 
 @contextmanager
@@ -172,33 +140,6 @@ def bare_server() -> Iterator[str]:
         process.wait(30)
         with grants.as_owner(), connection.cursor() as cursor:
             cursor.execute("DROP TABLE IF EXISTS bench_bare")
-
-
-def _tokens() -> tuple[str, ...]:
-    bearer = {"Authorization": f"Bearer {settings.VELOCITYPAY_API_KEY}"}
-    with httpx.Client(base_url=settings.VELOCITYPAY_URL, headers=bearer, timeout=10) as network:
-        answers = [network.post("/v1/tokens", json=_card(number)) for number in range(CARDS)]
-    return tuple(answer.raise_for_status().json()["token"] for answer in answers)
-
-
-def _card(number: int) -> dict[str, object]:
-    digits = f"45399{number:010d}"
-    doubled = (sum(divmod(int(digit) * 2, 10)) for digit in digits[::-1][::2])
-    check = -(sum(doubled) + sum(int(digit) for digit in digits[::-1][1::2])) % 10  # Luhn, ISO/IEC 7812-1
-    return {"number": f"{digits}{check}", "exp_month": 12, "exp_year": 2035, "cvc": "123"}
-
-
-def _counted(
-    browser: Browser, counts: dict[str, int], name: str, method: str, path: str, body: Any, expected: int
-) -> Any:
-    extra = {"content_type": "application/json"} if body is not None else {}
-    headers = {"idempotency-key": f"count-{ids.uuid7()}"}
-    with CaptureQueriesContext(connection) as captured:
-        answer = getattr(browser, method)(path, data=body, headers=headers, **extra)
-    if answer.status_code != expected:
-        raise Refused(f"{method} {path} answered {answer.status_code}: {answer.content[:300]!r}")
-    counts[name] = len([query for query in captured if not query["sql"].startswith(("BEGIN", "COMMIT"))])
-    return answer.json()
 
 
 def _await_answer(url: str) -> None:

@@ -23,6 +23,7 @@ from payments.simulator.callbacks import Deliverer, standard_headers
 from payments.simulator.disputes import Disputes, Opening
 from payments.simulator.errors import Refused
 from payments.simulator.faults import OK, Faults, Subject
+from payments.simulator.latency import Latency
 from payments.simulator.laws import Call
 from payments.simulator.network import Network
 from payments.simulator.payers import Payer
@@ -98,7 +99,7 @@ class Application:
         self._rails = RailsFace(folder, options.late_seconds)
         payers: list[Payer] = [self._settlements, self._stripe.payer, self._paypal.payer, self._rails.desk]
         self._bank = Bank(self._storage, payers)
-        self._latency_seconds = 0.0
+        self._latency = Latency()
         self._is_down = False
         table: tuple[tuple[str, str, str, Handler], ...] = (
             ("GET", "/v1/health", "none", self._health),
@@ -134,7 +135,7 @@ class Application:
             ("POST", r"/sim/disputes/(\w+)", "key", self._move_dispute),
             ("POST", "/sim/refunds", "key", self._refund_by_operator),
             ("POST", "/sim/reset", "key", self._reset),
-            ("POST", "/sim/latency", "key", self._set_latency),
+            ("POST", "/sim/latency", "key", lambda r: Answer(200, self._latency.script(r.body()))),
             ("POST", "/sim/down", "key", self._set_down),
         )  # fmt: skip
         self._routes = [
@@ -207,8 +208,8 @@ class Application:
                 )
             )
         if request.path.startswith("/v1/"):
-            if self._latency_seconds:
-                time.sleep(self._latency_seconds)
+            if seconds := self._latency.seconds(request):
+                time.sleep(seconds)
             if self._is_down:
                 return answers.unavailable(1)
         for method, pattern, access, handler in self._routes:
@@ -338,7 +339,8 @@ class Application:
     def _fault_clear(self, _request: Request) -> Answer:
         self._faults.clear()
         self._feed.clear()
-        self._latency_seconds, self._is_down = 0.0, False
+        self._latency.clear()
+        self._is_down = False
         return Answer(200, {"data": [], "hits": self._faults.hits()})
 
     def _reset(self, _request: Request) -> Answer:
@@ -350,12 +352,9 @@ class Application:
         self._adyen.reset()
         self._faults.clear()
         self._feed.clear()
-        self._latency_seconds, self._is_down = 0.0, False
+        self._latency.clear()
+        self._is_down = False
         return Answer(200, {"status": "empty"})
-
-    def _set_latency(self, request: Request) -> Answer:
-        self._latency_seconds = whole(request.body(), "ms") / 1000
-        return Answer(200, {"ms": request.body()["ms"]})
 
     def _set_down(self, request: Request) -> Answer:
         self._is_down = request.body().get("down") is True
