@@ -30,7 +30,7 @@ ADDRESSES = (
     "ADYEN_MERCHANT_ACCOUNT", "ADYEN_RETURN_URL", "EVERYCENT_URL",
 )  # fmt: skip
 WEB_WORKERS = 2
-WEB_THREADS = 4
+WEB_THREADS = 16  # most of them wait for a provider
 
 _GENERATED: dict[str, Callable[[], str]] = {
     "SECRET_KEY": lambda: secrets.token_urlsafe(48),

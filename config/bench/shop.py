@@ -1,4 +1,4 @@
-"""The merchant of a measurement, made through the house's own services; its customers' cards at the sandbox."""
+"""The merchant of a measurement, made through the house's own services, with its customers' cards."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field

@@ -59,15 +59,26 @@ class Wire:
         while (end := received.find(b"\r\n\r\n")) < 0:
             received += self._more(connection)
         head = received[:end].decode("latin-1").lower().split("\r\n")
+        status = int(head[0].split(" ")[1])
         length = next((line for line in head if line.startswith("content-length:")), None)
         if length is None:
-            raise Refused(f"an answer without a length: {head[0]}")
+            return status, self._chunks(connection, received[end + 4 :])
         whole = end + 4 + int(length.partition(":")[2])
         parts, size = [received], len(received)
         while size < whole:
             parts.append(self._more(connection))
             size += len(parts[-1])
-        return int(head[0].split(" ")[1]), b"".join(parts)[end + 4 : whole]
+        return status, b"".join(parts)[end + 4 : whole]
+
+    def _chunks(self, connection: socket.socket, received: bytes) -> bytes:
+        """Read a body that comes in chunks (RFC 9112, 7.1), as the bare baseline sends it."""
+        while not received.endswith(b"0\r\n\r\n"):
+            received += self._more(connection)
+        parts = []
+        while (size := int(received[: (end := received.index(b"\r\n"))], 16)) > 0:
+            parts.append(received[end + 2 : end + 2 + size])
+            received = received[end + 4 + size :]
+        return b"".join(parts)
 
     @staticmethod
     def _more(connection: socket.socket) -> bytes:

@@ -76,7 +76,7 @@ class Command(BaseCommand):
 
     def _reading(self, shop: Shop, bare: str) -> None:
         self.stdout.write("\nReads by key, closed")
-        rows = [answer for answer in paying.insert(bare, 4, 0.5).answers][:200]
+        rows = list(paying.insert(bare, 4, 0.5).answers)[:200]
         made = paying.pay_at_once(self.url, shop, 4, 1.0)
         paid = [payment_id for _, payment_id, _ in made.answers]
         baseline = paying.read_bare(bare, rows, self.clients, self.seconds / 2)
@@ -89,8 +89,8 @@ class Command(BaseCommand):
         latencies = network.table()
         rate, seconds = peak.rate * SHARE_OF_PEAK, 1.5 * self.seconds
         self.stdout.write(
-            f"\nAt {SHARE_OF_PEAK:.0%} of the peak, open, the network's latency p50 {network.P50_MS} ms and p99 "
-            f"{network.P99_MS} ms, {network.FAULTS_OF_1000} faults in 1,000"
+            f"\nAt {SHARE_OF_PEAK:.0%} of the peak, open; the network takes p50 {network.P50_MS} ms, "
+            f"p99 {network.P99_MS} ms, and {network.FAULTS_OF_1000} faults in 1,000"
         )
         fresh = dataclasses.replace(shop, tokens=shop.tokens[: int(rate * seconds)])
         with network.as_real(latencies, fresh.tokens) as sandbox:
