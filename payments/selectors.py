@@ -9,8 +9,10 @@ from datetime import datetime
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
+from django.db import connection
 from django.db.models import Exists, F, Min, Model, OuterRef, Prefetch, Q, QuerySet
 
+from ledger import reading
 from payments import states
 from payments.models import (
     Contradiction,
@@ -57,7 +59,20 @@ def payment(merchant_id: Whose, payment_id: UUID) -> Payment:
 
     :raises PaymentNotFound: the merchant has none with this id.
     """
-    return _one(payments(merchant_id).filter(pk=payment_id), PaymentNotFound)
+    is_any = isinstance(merchant_id, _All)
+    with connection.cursor() as cursor:
+        cursor.execute(_PAYMENT, [payment_id, None if is_any else merchant_id, is_any])
+        rows = cursor.fetchall()
+    if not rows:
+        raise PaymentNotFound("there is no such payment")
+    split = len(Payment._meta.concrete_fields)
+    found = reading.row(Payment, rows[0][:split])
+    found.is_processing = rows[0][split]
+    # Without a share there is one line whose share is empty.
+    found.share_rows = [
+        reading.row(PaymentTransaction, line[split + 1 :]) for line in rows if line[split + 1]
+    ]
+    return found
 
 
 def bare_payment(merchant_id: Whose, payment_id: UUID) -> Payment:
@@ -360,6 +375,16 @@ _OF_THE_PAYMENT: Final = ("authorize", "increment", "capture", "void")
 
 def _refund_shares() -> QuerySet[RefundShare]:
     return RefundShare.objects.select_related("transaction").order_by("transaction__position")
+
+
+# `payments` by key, in one statement (the names are those of our models).
+_PAYMENT: Final = f"""
+    SELECT {reading.columns(Payment, "p")},
+           EXISTS (SELECT FROM payments_provideroperation o WHERE o.payment_id = p.id AND o.concluded_at IS NULL
+                   AND o.kind IN ({", ".join(f"'{kind}'" for kind in _OF_THE_PAYMENT)})),
+           {reading.columns(PaymentTransaction, "s")}
+    FROM payments_payment p LEFT JOIN payments_paymenttransaction s ON s.payment_id = p.id
+    WHERE p.id = %s AND (p.merchant_id = %s OR %s) ORDER BY s.position"""  # noqa: S608
 
 
 def _has_open() -> Exists:

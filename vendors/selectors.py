@@ -1,22 +1,20 @@
 """The read queries of this app; each takes the merchant whose rows it may show."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Final
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 
-from ledger import array_literals, balances
+from ledger import array_literals, balances, reading
 from ledger.chart import Code
 from ledger.money import Money
 from vendors.models import ApiKey, CommissionRule, Merchant, Vendor
 from vendors.models.access import ApiKeyNotFound
 from vendors.models.merchants import MerchantNotFound
 from vendors.models.vendors import VendorNotFound
-
-Row = TypeVar("Row", bound=Model)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +53,7 @@ def vendors_by_id(merchant_id: UUID, vendor_ids: Iterable[UUID]) -> dict[UUID, V
     """Return those of the vendors that belong to the merchant, by id, in one query."""
     with connection.cursor() as cursor:
         cursor.execute(_VENDORS, [merchant_id, array_literals.uuids(vendor_ids)])
-        return {row[0]: _from_row(Vendor, row) for row in cursor.fetchall()}
+        return {row[0]: reading.row(Vendor, row) for row in cursor.fetchall()}
 
 
 def vendors(merchant_id: UUID) -> QuerySet[Vendor]:
@@ -67,7 +65,7 @@ def commission_rules(merchant_id: UUID, vendor_ids: Iterable[UUID]) -> list[Comm
     """Return the active rules that can concern these vendors of a merchant, whenever they hold, unordered."""
     with connection.cursor() as cursor:
         cursor.execute(_RULES, [merchant_id, array_literals.uuids(set(vendor_ids))])
-        return [_from_row(CommissionRule, row) for row in cursor.fetchall()]
+        return [reading.row(CommissionRule, row) for row in cursor.fetchall()]
 
 
 def all_commission_rules(merchant_id: UUID) -> QuerySet[CommissionRule]:
@@ -118,34 +116,21 @@ def api_key_by_lookup(lookup: str) -> ApiKey | None:
     if row is None:
         return None
     split = len(ApiKey._meta.concrete_fields)
-    key = _from_row(ApiKey, row[:split])
-    key.merchant = _from_row(Merchant, row[split:])
+    key = reading.row(ApiKey, row[:split])
+    key.merchant = reading.row(Merchant, row[split:])
     return key
-
-
-def _columns(model: type[Model], alias: str) -> str:
-    return ", ".join(f"{alias}.{field.column}" for field in model._meta.concrete_fields)
 
 
 # The names are those of our models.
 _KEY_WITH_MERCHANT: Final = (
-    f"SELECT {_columns(ApiKey, 'k')}, {_columns(Merchant, 'm')} FROM vendors_apikey k "  # noqa: S608
+    f"SELECT {reading.columns(ApiKey, 'k')}, {reading.columns(Merchant, 'm')} FROM vendors_apikey k "  # noqa: S608
     "JOIN vendors_merchant m ON m.id = k.merchant_id WHERE k.lookup = %s"
 )
 _VENDORS: Final = (
-    f"SELECT {_columns(Vendor, 'v')} FROM vendors_vendor v "  # noqa: S608
+    f"SELECT {reading.columns(Vendor, 'v')} FROM vendors_vendor v "  # noqa: S608
     "WHERE v.merchant_id = %s AND v.id = ANY(%s::uuid[])"
 )
 _RULES: Final = (
-    f"SELECT {_columns(CommissionRule, 'r')} FROM vendors_commissionrule r "  # noqa: S608
+    f"SELECT {reading.columns(CommissionRule, 'r')} FROM vendors_commissionrule r "  # noqa: S608
     "WHERE r.merchant_id = %s AND r.is_active AND (r.vendor_id IS NULL OR r.vendor_id = ANY(%s::uuid[]))"
 )
-
-
-def _from_row(model: type[Row], row: Sequence[Any]) -> Row:
-    fields = model._meta.concrete_fields
-    values = [
-        field.from_db_value(value, None, connection) if hasattr(field, "from_db_value") else value
-        for field, value in zip(fields, row, strict=True)
-    ]
-    return model.from_db(connection.alias, [field.attname for field in fields], values)
