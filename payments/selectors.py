@@ -377,11 +377,12 @@ def _refund_shares() -> QuerySet[RefundShare]:
     return RefundShare.objects.select_related("transaction").order_by("transaction__position")
 
 
+_KINDS: Final = ", ".join(f"'{kind}'" for kind in _OF_THE_PAYMENT)
 # `payments` by key, in one statement (the names are those of our models).
 _PAYMENT: Final = f"""
     SELECT {reading.columns(Payment, "p")},
-           EXISTS (SELECT FROM payments_provideroperation o WHERE o.payment_id = p.id AND o.concluded_at IS NULL
-                   AND o.kind IN ({", ".join(f"'{kind}'" for kind in _OF_THE_PAYMENT)})),
+           EXISTS (SELECT FROM payments_provideroperation o
+                   WHERE o.payment_id = p.id AND o.concluded_at IS NULL AND o.kind IN ({_KINDS})),
            {reading.columns(PaymentTransaction, "s")}
     FROM payments_payment p LEFT JOIN payments_paymenttransaction s ON s.payment_id = p.id
     WHERE p.id = %s AND (p.merchant_id = %s OR %s) ORDER BY s.position"""  # noqa: S608
