@@ -40,14 +40,14 @@ class Write:
     """One change of rows; `sql` is an INSERT, UPDATE or DELETE, or with `is_call` an expression that writes.
 
     Its parameters are `values`, or one document of its rows: such writes with one text are sent as one.
-    `rows` is how many it must meet, and `missing` makes the error when it does not. `refused` finds the named
-    error for a law that the database upheld.
+    `rows` is how many it must meet (None: any number), and `missing` makes the error when it does not.
+    `refused` finds the named error for a law that the database upheld.
     """
 
     sql: str
     values: Sequence[Any] = ()
     documents: Sequence[dict[str, Any]] = ()
-    rows: int = 1
+    rows: int | None = 1
     keys: frozenset[Any] = frozenset()  # table and key of each row: a statement may write a row once
     is_call: bool = False
     missing: Callable[[], Exception] = RowsMissing
@@ -100,6 +100,12 @@ def inserting(model: type[models.Model], rows: Sequence[models.Model], refused: 
     return Write(sql, (), documents, len(rows), _keys(model, rows), refused=refused)
 
 
+def adding(model: type[models.Model], rows: Sequence[models.Model]) -> Write:
+    """Return the write that adds those of the rows whose like is not there yet."""
+    write = inserting(model, rows)
+    return replace(write, sql=f"{write.sql} ON CONFLICT DO NOTHING", rows=None)
+
+
 def moving(model: type[models.Model], rows: Sequence[models.Model], names: frozenset[str]) -> Write:
     """Return the write that gives several rows their values of these fields (`attname`s)."""
     sql, columns = _move(model, names)
@@ -130,7 +136,7 @@ def send(*writes: Write) -> None:
             raise
         raise named from error
     for write, count in zip(counted, met, strict=False):
-        if count != write.rows:
+        if write.rows is not None and count != write.rows:
             raise write.missing()
 
 
@@ -143,9 +149,8 @@ def _together(writes: Iterable[Write]) -> list[Write]:
         if other is None:
             found[key] = write
         else:
-            found[key] = replace(
-                other, documents=[*other.documents, *write.documents], rows=other.rows + write.rows
-            )
+            count = None if other.rows is None or write.rows is None else other.rows + write.rows
+            found[key] = replace(other, documents=[*other.documents, *write.documents], rows=count)
     return list(found.values())
 
 

@@ -5,6 +5,7 @@ unreadable raises Unanswered. There are no retries here: they belong to the jobs
 before `scrub`.
 """
 
+import contextlib
 import json
 import os
 import re
@@ -86,14 +87,28 @@ class Transport:
         connections: int,
     ) -> None:
         self._provider = provider
-        self._base_url = base_url
-        self._credential = credential
+        self._base_url = base_url.rstrip("/")
         self._timeouts = timeouts
         self._guard = guard
         self._connections = connections
         self._lock = threading.Lock()
-        self._client: httpx.Client | None = None
+        self._client: httpx.HTTPTransport | None = None
         self._client_of = 0
+        bearer = {"authorization": f"Bearer {credential}"} if credential else {}
+        self._headers = {
+            **bearer,
+            "accept": "application/json",
+            "accept-encoding": "identity",
+            "user-agent": "everycent",
+        }
+        self._extensions = {
+            "timeout": {
+                "connect": timeouts.connect,
+                "write": timeouts.write,
+                "read": timeouts.read,
+                "pool": timeouts.connect,
+            }
+        }
 
     def send(
         self,
@@ -166,13 +181,17 @@ class Transport:
 
     def _exchange(self, permit: Permit, request: "_Request", body_max_bytes: int, started: float) -> Reply:
         try:
-            with self._pool().stream(
-                request.method,
-                request.path,
-                content=request.content,
-                params=request.query,
-                headers=request.headers,
-            ) as response:
+            response = self._pool().handle_request(
+                httpx.Request(
+                    request.method,
+                    self._address_of(request.path),
+                    content=request.content,
+                    params=request.query,
+                    headers={**self._headers, **request.headers},
+                    extensions=self._extensions,
+                )
+            )
+            with contextlib.closing(response):
                 raw = _read(response, body_max_bytes, deadline=started + self._timeouts.total)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             raise NotDelivered(_name(error)) from error
@@ -184,7 +203,11 @@ class Transport:
             permit.failed()
         return Reply(response.status_code, _json_object(raw), raw, _retry_after(response))
 
-    def _pool(self) -> httpx.Client:
+    def _address_of(self, path: str) -> str:
+        return path if path.startswith(("http://", "https://")) else f"{self._base_url}{path}"
+
+    def _pool(self) -> httpx.HTTPTransport:
+        # Below `httpx.Client`, which merges, redirects and keeps cookies: we want none of that, each time.
         # A pool must not be shared over a fork: parent and child would read each other's answers.
         with self._lock:
             if self._client is None or self._client_of != os.getpid():
@@ -192,28 +215,13 @@ class Transport:
                 self._client_of = os.getpid()
             return self._client
 
-    def _new_client(self) -> httpx.Client:
-        bearer = {"authorization": f"Bearer {self._credential}"} if self._credential else {}
-        return httpx.Client(
-            base_url=self._base_url,
-            headers={
-                **bearer,
-                "accept": "application/json",
-                "accept-encoding": "identity",
-                "user-agent": "everycent",
-            },
-            timeout=httpx.Timeout(
-                connect=self._timeouts.connect,
-                write=self._timeouts.write,
-                read=self._timeouts.read,
-                pool=self._timeouts.connect,
-            ),
+    def _new_client(self) -> httpx.HTTPTransport:
+        return httpx.HTTPTransport(
             limits=httpx.Limits(
                 max_connections=self._connections,
                 max_keepalive_connections=self._connections,
                 keepalive_expiry=KEEPALIVE_SECONDS,
             ),
-            follow_redirects=False,
             trust_env=False,
             verify=_trusted(),
         )

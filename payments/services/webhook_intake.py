@@ -13,9 +13,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from django.db import transaction
-
-from ledger import jobs
+from ledger import jobs, writing
 from ledger.crashpoints import crashpoint, register
 from ledger.errors import NotFound
 from ledger.ids import show, uuid7
@@ -153,11 +151,11 @@ def _row(
     )
 
 
-@phased
 def _keep(webhook: ProviderWebhook, at: datetime) -> None:
+    """Keep a message in one statement, which is a transaction of its own."""
     webhook.receive(at)
-    ProviderWebhook.objects.bulk_create([webhook], ignore_conflicts=True)
-    transaction.on_commit(lambda: jobs.hurry(APPLY_TASK, APPLY_QUEUE), robust=True)
+    writing.send(writing.adding(ProviderWebhook, [webhook]))
+    jobs.hurry(APPLY_TASK, APPLY_QUEUE)
 
 
 @phased

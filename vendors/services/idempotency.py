@@ -163,7 +163,7 @@ def finish(claimed: Claim, answer: Stored, at: datetime) -> None:
         """UPDATE vendors_idempotencykey
            SET recovery_point = %s, finished_at = %s, response_status = %s, response_headers = %s,
                response_body = %s, request_body = NULL, locked_by = NULL
-           WHERE id = %s AND locked_by = %s AND finished_at IS NULL""",
+           WHERE id = %s AND locked_by = %s""",  # nobody holds one that is finished
         [FINISHED, at, answer.status, json.dumps(answer.headers), answer.body, claimed.id, claimed.token],
         keys=frozenset({(IdempotencyKey, claimed.id)}),
         missing=_lease_lost,
