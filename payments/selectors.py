@@ -59,9 +59,9 @@ def payment(merchant_id: Whose, payment_id: UUID) -> Payment:
 
     :raises PaymentNotFound: the merchant has none with this id.
     """
-    is_any = isinstance(merchant_id, _All)
+    whose = None if isinstance(merchant_id, _All) else merchant_id
     with connection.cursor() as cursor:
-        cursor.execute(_PAYMENT, [payment_id, None if is_any else merchant_id, is_any])
+        cursor.execute(_PAYMENT, [payment_id, whose, whose is None])
         rows = cursor.fetchall()
     if not rows:
         raise PaymentNotFound("there is no such payment")

@@ -368,17 +368,9 @@ def reopen(operation: ProviderOperation, at: datetime) -> None:
 
 
 _OUTCOME_FIELDS: Final = [
-    "outcome",
-    "outcome_code",
-    "outcome_detail",
-    "provider_reference",
-    "fee_minor",
-    "asks",
-    "ask_at",
-    "lease_until",
-    "noted_at",
-    "concluded_at",
-]
+    "outcome", "outcome_code", "outcome_detail", "provider_reference", "fee_minor", "asks", "ask_at",
+    "lease_until", "noted_at", "concluded_at",
+]  # fmt: skip
 _OUTCOME: Final = frozenset(_OUTCOME_FIELDS)
 
 
