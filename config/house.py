@@ -27,7 +27,7 @@ DATABASES = ("DATABASE_URL", "MIGRATION_DATABASE_URL")
 ADDRESSES = (
     "REDIS_URL", "VELOCITYPAY_URL", "STRIPE_URL", "PAYPAL_URL", "PAYPAL_CERTIFICATE_URL",
     "PAYPAL_CERTIFICATE_ROOTS_FILE", "RAILS_BANK_URL", "RAILS_BANK_API_KEY", "ADYEN_URL",
-    "ADYEN_MERCHANT_ACCOUNT", "ADYEN_RETURN_URL", "EVERYCENT_URL",
+    "ADYEN_CA_URL", "ADYEN_MERCHANT_ACCOUNT", "ADYEN_RETURN_URL", "EVERYCENT_URL",
 )  # fmt: skip
 WEB_WORKERS = 2
 WEB_THREADS = 16  # most of them wait for a provider
@@ -89,6 +89,7 @@ def environment(folder: Path) -> dict[str, str]:
         RAILS_BANK_URL=f"http://127.0.0.1:{port(folder, 'network')}/rails",
         RAILS_BANK_API_KEY=found["VELOCITYPAY_API_KEY"],
         ADYEN_URL=f"http://127.0.0.1:{port(folder, 'network')}/adyen/v71",
+        ADYEN_CA_URL=f"http://127.0.0.1:{port(folder, 'network')}/adyen",
         ADYEN_MERCHANT_ACCOUNT="EverycentSandbox",
         PAYPAL_RETURN_URL=f"http://127.0.0.1:{port(folder, 'web')}/returns",
         ADYEN_RETURN_URL=f"http://127.0.0.1:{port(folder, 'web')}/returns",

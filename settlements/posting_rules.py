@@ -9,6 +9,7 @@ from typing import Final
 from ledger import chart
 from ledger.chart import AccountRef, Code
 from ledger.journal import Leg, credit, debit
+from ledger.money import Money
 from settlements.models import Match, Payout, SettlementBatch
 
 SETTLED: Final = "settled"
@@ -55,6 +56,18 @@ def funding_confirmed(match: Match, bank_account: str) -> list[Leg]:
     if match.amount.is_positive:
         return [debit(bank, match.amount, FUNDING), credit(clearing, match.amount, FUNDING)]
     return [debit(clearing, -match.amount, FUNDING), credit(bank, -match.amount, FUNDING)]
+
+
+def fees_told(match: Match, fees: Money) -> list[Leg]:
+    """What the provider kept of the operations of a report, where it tells that by the report alone."""
+    whose = (match.merchant_id, match.currency, match.provider)
+    clearing = chart.account(Code.PROVIDER_CLEARING, *whose)
+    charged = chart.account(Code.PROVIDER_FEES, *whose)
+    if fees.is_zero:
+        return []
+    if fees.is_positive:
+        return [debit(charged, fees, "fee"), credit(clearing, fees, "fee")]
+    return [debit(clearing, -fees, "fee"), credit(charged, -fees, "fee")]
 
 
 def deposit_reconciled(match: Match, bank_account: str) -> list[Leg]:

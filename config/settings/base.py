@@ -265,6 +265,7 @@ SEPA_CREDITOR_IBAN = env.str("SEPA_CREDITOR_IBAN", default="DE911000000001234567
 SEPA_CREDITOR_ID = env.str("SEPA_CREDITOR_ID", default="DE98ZZZ09999999999")
 SEPA_RETURN_FEE_MINOR = integer("SEPA_RETURN_FEE_MINOR", 300, minimum=0)  # cents, the bank's price list
 ADYEN_URL = env.str("ADYEN_URL", default="https://checkout-test.adyen.com/v71")
+ADYEN_CA_URL = env.str("ADYEN_CA_URL", default="https://ca-test.adyen.com")  # reports, disputes
 ADYEN_API_KEY = env.str("ADYEN_API_KEY", default="")  # without it nothing is routed to Adyen
 ADYEN_MERCHANT_ACCOUNT = env.str("ADYEN_MERCHANT_ACCOUNT", default="")
 ADYEN_HMAC_KEY = env.str("ADYEN_HMAC_KEY", default="")  # in hex; two with a blank between, to change it

@@ -127,6 +127,11 @@ def report_named(remittance: str) -> tuple[str, str] | None:
     return None
 
 
+def fees_come_by_report(name: str) -> bool:
+    """Say whether a provider tells what it charges in its settlement report alone."""
+    return getattr(provider(name), "fees_come_by_report", False) is True
+
+
 def able(*capabilities: Capability) -> list[str]:
     """The names of the adapters that have all these capabilities."""
     return [name for name in names() if provider(name).capabilities >= set(capabilities)]
@@ -171,6 +176,7 @@ def _adyen() -> Adyen:
         account=settings.ADYEN_MERCHANT_ACCOUNT,
         hmac_keys=settings.ADYEN_HMAC_KEY.split(),
         return_url=settings.ADYEN_RETURN_URL,
+        ca_url=settings.ADYEN_CA_URL,
     )
 
 

@@ -32,7 +32,6 @@ from ledger.writing import Refusal, as_it_is
 from payments.models import ProviderOperation
 from payments.models.operations import ASKED, Kind, OutcomeKind
 from payments.providers import registry
-from payments.providers.base import Capability
 from payments.providers.outcomes import (
     Approved,
     Declined,
@@ -181,11 +180,6 @@ def call(operation: ProviderOperation) -> Outcome:
     outcome = provider_requests.send(registry.provider(operation.provider), operation)
     provider_health.note(operation, outcome, clock.monotonic() - started)
     return outcome
-
-
-def can_find(operation: ProviderOperation) -> bool:
-    """Say whether the provider can be asked what became of an operation, without sending it again."""
-    return Capability.FIND_BY_KEY in registry.provider(operation.provider).capabilities
 
 
 def finish(operation: ProviderOperation, answer: Mapping[str, str]) -> Outcome:

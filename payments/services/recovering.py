@@ -22,6 +22,8 @@ from ledger.locks import phased
 from payments import locks, selectors
 from payments.models import ProviderOperation
 from payments.models.operations import Kind, OutcomeKind
+from payments.providers import registry
+from payments.providers.base import Capability
 from payments.providers.declines import decline
 from payments.providers.outcomes import Declined, NotFound, NotSent, Outcome, Unknown
 from payments.services import operations, returning
@@ -63,11 +65,11 @@ def learn(operation: ProviderOperation, at: datetime) -> Outcome | None:
     """
     if returning.is_back(operation):
         return returning.go_on(operation, at)
-    if operation.outcome in _TOLD_LATER and not operations.can_find(operation):
+    if operation.outcome in _TOLD_LATER and not _can_find(operation):
         return _await_word(operation, at)
     if operation.outcome == OutcomeKind.NOT_SENT and operations.REOPENED not in operation.request:
         return operations.send_again(operation, at)
-    found = operations.find(operation) if operations.can_find(operation) else NotFound()
+    found = operations.find(operation) if _can_find(operation) else NotFound()
     match found:
         case NotFound():
             return _not_found(operation, at)
@@ -93,6 +95,11 @@ def ask_again(operation_id: UUID, *, actor: Actor, reason: str, at: datetime) ->
     operation = locks.operation(operation_id)
     operations.release(operation, at)
     audit.record(actor=actor, action="operation.asked_again", subject=operation, reason=reason, at=at)
+
+
+def _can_find(operation: ProviderOperation) -> bool:
+    """Say whether the provider can be asked what became of an operation, without sending it again."""
+    return Capability.FIND_BY_KEY in registry.provider(operation.provider).capabilities
 
 
 def _await_word(operation: ProviderOperation, at: datetime) -> Outcome | None:

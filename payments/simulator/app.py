@@ -98,6 +98,7 @@ class Application:
         self._adyen = AdyenFace(folder, options.adyen, options.adyen_rules)
         self._rails = RailsFace(folder, options.late_seconds)
         payers: list[Payer] = [self._settlements, self._stripe.payer, self._paypal.payer, self._rails.desk]
+        payers.append(self._adyen.payer)
         self._bank = Bank(self._storage, payers)
         self._latency = Latency()
         self._is_down = False

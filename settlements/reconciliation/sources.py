@@ -58,7 +58,11 @@ def line_records(lines: Iterable[StatementLine]) -> list[Record]:
     return [Record(str(line.pk), line.end_to_end_id, line.amount) for line in lines]
 
 
-def operation_record(operation: ProviderOperation) -> Record:
-    """Return a concluded capture, refund or movement of a dispute as the provider's report should show it."""
+def operation_record(operation: ProviderOperation, late_fee: int | None = None) -> Record:
+    """Return a concluded capture, refund or movement of a dispute as the provider's report should show it.
+
+    `late_fee` minor units are what it cost, where the provider tells that by the report alone.
+    """
     signed = operation.amount if operation.kind in COMES_IN else -operation.amount
-    return Record(operation.pk, operation.idempotency_key, signed, operation.fee_minor)
+    fee = operation.fee_minor if late_fee is None else late_fee
+    return Record(operation.pk, operation.idempotency_key, signed, fee)

@@ -20,8 +20,9 @@ from ledger.money import Money
 from ledger.recording import record
 from payments.models import ProviderOperation
 from payments.models.operations import Kind
+from payments.providers import registry
 from payments.refund_division import RefundTooLarge
-from payments.services import adopting_refunds
+from payments.services import adopting_refunds, learning_fees
 from settlements import locks, posting_rules, selectors
 from settlements.models import FundedOperation, Match, ReconciliationRun, StatementLine
 from settlements.models.reconciliation import BreakReason
@@ -73,7 +74,8 @@ def _confirm(
     if Match.objects.filter(line=line).exists():
         return []
     ours = selectors.operations_by_key(run.merchant_id, [item.key for item in report.items])
-    findings = _compare(line, report, ours)
+    late = _late_fees(report, ours)
+    findings = _compare(line, report, ours, late)
     if findings:
         return findings
     match = Match(
@@ -87,9 +89,13 @@ def _confirm(
         currency=line.currency,
         occurred_at=at,
     )
+    cause = Cause("provider_report", f"{report.provider} {report.id}")
+    learning_fees.learn({ours[key]: fee for key, fee in late.items()}, actor=actor, at=at, cause=cause)
     with record(match, actor=actor, at=at) as entry:
         match.confirm_funding()
-        entry.post(posting_rules.funding_confirmed(match, run.account), step="confirm", kind="funding")
+        charged = posting_rules.fees_told(match, Money(sum(late.values()), line.currency))
+        legs = [*posting_rules.funding_confirmed(match, run.account), *charged]
+        entry.post(legs, step="confirm", kind="funding")
         entry.announce({**match.as_event(), "operations": len(ours)})
     FundedOperation.objects.bulk_create(
         [
@@ -106,9 +112,20 @@ def _confirm(
     return []
 
 
-def _compare(line: StatementLine, report: Report, ours: dict[str, ProviderOperation]) -> list[Finding]:
+def _late_fees(report: Report, ours: dict[str, ProviderOperation]) -> dict[str, int]:
+    """What operations cost, in minor units by their key, where a provider tells it by its report alone."""
+    if not registry.fees_come_by_report(report.provider):
+        return {}
+    told = {item.key: item.fee.minor for item in report.items if item.fee.minor}
+    return {key: fee for key, fee in told.items() if key in ours and ours[key].fee_minor == 0}
+
+
+def _compare(
+    line: StatementLine, report: Report, ours: dict[str, ProviderOperation], late: Mapping[str, int]
+) -> list[Finding]:
     concluded = [operation for operation in ours.values() if operation.has_succeeded]
-    result = compare(map(sources.operation_record, concluded), report.records())
+    records = [sources.operation_record(one, late.get(one.idempotency_key)) for one in concluded]
+    result = compare(records, report.records())
     findings = [_item_finding(line, difference, ours) for difference in result.differences]
     funded = FundedOperation.objects.filter(operation__in=concluded).select_related("operation", "match")
     findings += [

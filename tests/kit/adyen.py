@@ -1,5 +1,6 @@
 """Adyen's face of the sandbox in a test's hand: its operator, and the webhooks that it has made."""
 
+import json
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -77,6 +78,11 @@ class AdyenSandbox:
     def of_parent(self, subject: str) -> list[dict[str, Any]]:
         """All that belongs to a payment."""
         return self._truth(subject=subject)
+
+    @staticmethod
+    def as_sent(webhook: dict[str, Any]) -> bytes:
+        """The bytes of a webhook."""
+        return json.dumps(webhook).encode()
 
     @staticmethod
     def resign(item: dict[str, Any], **changed: Any) -> None:

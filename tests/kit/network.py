@@ -263,6 +263,7 @@ def point_adapter_at(network: Network, settings: Any) -> None:
     settings.PAYPAL_CERTIFICATE_ROOTS = network.folder / "paypal-root.pem"
     settings.ADYEN_URL, settings.ADYEN_API_KEY = f"{network.url}/adyen/v71", ADYEN_API_KEY
     settings.ADYEN_MERCHANT_ACCOUNT, settings.ADYEN_HMAC_KEY = ADYEN_ACCOUNT, ADYEN_HMAC_KEY
+    settings.ADYEN_CA_URL = f"{network.url}/adyen"
     settings.ADYEN_RETURN_URL = "http://testserver/returns"
     settings.VELOCITYPAY_API_KEY = API_KEY
     settings.RAILS_BANK_URL = ""  # tests of the rails set it: `rails` in tests/kit/rails.py

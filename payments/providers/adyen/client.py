@@ -14,7 +14,7 @@ from typing import Final
 from django.views.decorators.debug import sensitive_variables
 
 from ledger.money import Money
-from payments.providers.adyen import mapping, methods, webhooks
+from payments.providers.adyen import mapping, methods, reports, webhooks
 from payments.providers.adyen.amounts import NotCarried
 from payments.providers.adyen.mapping import Expected
 from payments.providers.base import Capability
@@ -44,7 +44,8 @@ class Adyen:
 
     name = "adyen"
     token_prefixes: tuple[str, ...] = (methods.PREFIX,)
-    report_in_remittance: re.Pattern[str] | None = None
+    report_in_remittance: re.Pattern[str] | None = re.compile(r"\bADYEN BATCH ([0-9]{1,9})\b")
+    fees_come_by_report = True
     capabilities = frozenset(
         {
             Capability.CARD,
@@ -57,6 +58,7 @@ class Adyen:
             Capability.REFUND,
             Capability.PARTIAL_REFUND,
             Capability.CALLBACKS,
+            Capability.SETTLEMENT_REPORTS,
             Capability.DISPUTES,
             Capability.TOKENIZE,
             Capability.VERIFY,
@@ -71,12 +73,14 @@ class Adyen:
         account: str,
         hmac_keys: Sequence[str],
         return_url: str = "",
+        ca_url: str = "",
     ) -> None:
         self._transport = transport
         self._headers = {"x-api-key": api_key}
         self._account = account
         self._hmac_keys = tuple(hmac_keys)
         self._return_url = return_url.rstrip("/")
+        self._ca_url = ca_url.rstrip("/")
 
     def authorize(self, request: AuthorizeRequest) -> Outcome:
         """Reserve money on the payer's method; it is never captured by itself."""
@@ -160,11 +164,20 @@ class Adyen:
         return webhooks.parse(raw_body, self._hmac_keys, self._account)
 
     def settlement_report(self, report_id: str) -> ProviderReport:
-        """Not offered yet.
+        """The operations behind a funding line: the settlement detail report of a batch.
 
-        :raises ProviderRefused: always.
+        :raises ProviderUnavailable: could not be asked, or it does not add up. :raises ProviderRefused: none.
         """
-        raise ProviderRefused("Adyen's settlement reports are not read", provider_code="not_offered")
+        folder = f"{self._ca_url}/reports/download/MerchantAccount/{self._account}"
+        path = f"{folder}/{reports.file_name(report_id)}"
+        reply = self._transport.send(
+            "settlement_report", "GET", path, headers=self._headers, body_max_bytes=reports.SIZE_MAX
+        )
+        if reply.status == 404:
+            raise ProviderRefused("Adyen has no such report", provider_code="report_not_found")
+        if reply.status != 200:
+            raise Unanswered(f"http_{reply.status}")
+        return reports.report(report_id, reply.raw)
 
     def health(self) -> bool:
         """Say whether Adyen answers."""

@@ -25,6 +25,7 @@ from payments.simulator.adyen import (
     modifications,
     operator,
     payments,
+    settling,
     storing,
 )
 from payments.simulator.adyen.desk import FILE, Desk, Done, Rules
@@ -39,6 +40,7 @@ from payments.simulator.stripe.books import Body
 
 Law = Callable[..., Done]
 API = r"(?:/checkout)?/v71"
+REPORTS = "/reports/download/MerchantAccount"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,7 @@ class AdyenFace:
             Deliverer(self._storage, keys.callback_url, events.plain_headers()) if keys.callback_url else None
         )
         self._operator = operator.Operator(self._storage, self._faults, rules)
+        self.payer = settling.Batches(self._storage, rules)
 
     def start(self) -> None:
         """Start delivering webhooks."""
@@ -110,6 +113,9 @@ class AdyenFace:
                 self._wake()
                 return answer
             self._operator.hold_up()
+            folder = f"{REPORTS}/{self._rules.account}/"
+            if asked.method == "GET" and asked.path.startswith(folder):
+                return Answer(200, self.payer.report(asked.path.removeprefix(folder)), "text/csv")
             return self._write(asked)
         except AdyenRefused as refused:
             return answering.refusal(refused)

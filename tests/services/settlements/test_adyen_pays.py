@@ -1,0 +1,99 @@
+"""Adyen pays into the bank: a line is explained by its settlement detail report, which tells the fees."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from ledger import balances, chart, clock
+from ledger.chart import Code
+from ledger.money import Money
+from payments.models import Payment, ProviderOperation
+from payments.services import webhook_applying, webhook_intake
+from settlements import selectors
+from settlements.models import FundedOperation, Match
+from tests.kit import settling
+from tests.kit.adyen import AdyenSandbox
+from tests.kit.books import assert_all_invariants_hold
+
+pytestmark = pytest.mark.django_db
+AT = datetime(2026, 3, 2, 22, tzinfo=UTC)
+NEXT_DAY = AT + timedelta(days=1)
+
+
+@pytest.fixture
+def sandbox(own_network):
+    return AdyenSandbox(own_network)
+
+
+def tell(sandbox: AdyenSandbox, payment: Payment, at: datetime) -> None:
+    """Let the house hear all that Adyen has to say of a payment."""
+    for row in sandbox.of_parent(payment.provider_reference):
+        for webhook in sandbox.webhooks(row["id"]):
+            webhook_intake.receive("adyen", {}, sandbox.as_sent(webhook), at)
+    webhook_applying.apply_due(max(at, clock.now()))
+
+
+def sold(sandbox: AdyenSandbox, vendor: Any, minor: int, at: datetime = AT, **more: Any) -> Payment:
+    token = sandbox.token(more.pop("scenario", "visa"))
+    amount = Money(minor, more.pop("currency", "EUR"))
+    payment = settling.sell(sandbox.network, vendor, amount, at, token=token)
+    payment.refresh_from_db()
+    tell(sandbox, payment, at)
+    payment.refresh_from_db()
+    return payment
+
+
+def balance(merchant: Any, code: Code, currency: str = "EUR") -> int:
+    return balances.balance(chart.account(code, merchant.pk, currency, "adyen")).minor
+
+
+def reasons(merchant: Any) -> list[str]:
+    return sorted(selectors.open_breaks(merchant.pk).values_list("reason", flat=True))
+
+
+def test_a_batch_is_explained_and_its_fees_are_booked_then(northwind, ada, sandbox):
+    payment = sold(sandbox, ada, 5_000)
+    (capture,) = ProviderOperation.objects.filter(payment=payment, kind="capture")
+    assert (payment.state, capture.fee_minor) == ("captured", 0)
+    settling.refund(payment, AT, 1_200)
+    tell(sandbox, payment, AT)
+    file = settling.statement_file(sandbox.network, AT)
+    assert settling.take_in(northwind, file, AT).new_lines == 1
+    assert reasons(northwind) == []
+    match = Match.objects.get(merchant=northwind, kind="funding")
+    assert (match.provider, match.amount_minor) == ("adyen", 3_630)
+    assert balance(northwind, Code.PROVIDER_CLEARING) == 0
+    assert balance(northwind, Code.PROVIDER_FEES) == 170
+    capture.refresh_from_db()
+    assert capture.fee_minor == 170
+    funded = FundedOperation.objects.filter(match=match).order_by("amount_minor")
+    assert [(row.amount_minor, row.fee_minor) for row in funded] == [(-1_200, 0), (5_000, 170)]
+    assert_all_invariants_hold()
+
+
+def test_what_a_dispute_takes_is_explained_with_its_fee(northwind, ada, sandbox):
+    sold(sandbox, ada, 20_000)
+    sold(sandbox, ada, 9_000, scenario="dispute")
+    settling.take_in(northwind, settling.statement_file(sandbox.network, AT), AT)
+    assert reasons(northwind) == []
+    assert balance(northwind, Code.PROVIDER_CLEARING) == 0
+    moved = FundedOperation.objects.get(operation__kind="withdrawal")
+    assert (moved.amount_minor, moved.fee_minor) == (-9_000, 1_500)
+    assert_all_invariants_hold()
+
+
+@pytest.mark.parametrize(("currency", "minor"), [("JPY", 5_000), ("ISK", 900), ("KWD", 12_340)])
+def test_it_holds_for_currencies_of_any_exponent(northwind, ada, sandbox, currency, minor):
+    sold(sandbox, ada, minor, currency=currency)
+    settling.take_in(northwind, settling.statement_file(sandbox.network, AT, currency), AT)
+    assert reasons(northwind) == []
+    assert balance(northwind, Code.PROVIDER_CLEARING, currency) == 0
+
+
+def test_a_capture_whose_webhook_never_came_is_a_break(northwind, ada, sandbox):
+    token = sandbox.token()
+    payment = settling.sell(sandbox.network, ada, Money(5_000, "EUR"), AT, token=token)
+    assert payment.state == "authorized"
+    settling.take_in(northwind, settling.statement_file(sandbox.network, AT), AT)
+    assert "operation_unknown" in reasons(northwind) or "operation_differs" in reasons(northwind)
