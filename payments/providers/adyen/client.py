@@ -59,7 +59,6 @@ class Adyen:
             Capability.PARTIAL_REFUND,
             Capability.CALLBACKS,
             Capability.SETTLEMENT_REPORTS,
-            Capability.DISPUTES,
             Capability.TOKENIZE,
             Capability.VERIFY,
         }
@@ -143,11 +142,11 @@ class Adyen:
         return Rejected("not_offered", "Adyen is not asked for transfers")
 
     def challenge(self, request: ChallengeRequest) -> Outcome:
-        """Not offered yet."""
+        """Not offered (no Capability.DISPUTES): disputes are answered in Adyen's Customer Area."""
         return Rejected("not_offered", "Adyen is not asked to defend disputes")
 
     def accept_dispute(self, request: AcceptRequest) -> Outcome:
-        """Not offered yet."""
+        """Not offered (no Capability.DISPUTES)."""
         return Rejected("not_offered", "Adyen is not asked to accept disputes")
 
     def find(self, idempotency_key: str, expected: Money, sought: Sought | None = None) -> Found:
