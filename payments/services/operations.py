@@ -183,10 +183,7 @@ def call(operation: ProviderOperation) -> Outcome:
 
 
 def finish(operation: ProviderOperation, answer: Mapping[str, str]) -> Outcome:
-    """Tell the provider that the payer is back, with what he brought; safe to repeat.
-
-    :raises CallInTransaction: a database transaction is open.
-    """
+    """Tell the provider that the payer is back, with what he brought; as `call`, and safe to repeat."""
     _refuse_transaction()
     finisher = registry.finisher(operation.provider)
     if finisher is None:
