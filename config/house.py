@@ -27,7 +27,8 @@ DATABASES = ("DATABASE_URL", "MIGRATION_DATABASE_URL")
 ADDRESSES = (
     "REDIS_URL", "VELOCITYPAY_URL", "STRIPE_URL", "PAYPAL_URL", "PAYPAL_CERTIFICATE_URL",
     "PAYPAL_CERTIFICATE_ROOTS_FILE", "RAILS_BANK_URL", "RAILS_BANK_API_KEY", "ADYEN_URL",
-    "ADYEN_CA_URL", "ADYEN_MERCHANT_ACCOUNT", "ADYEN_RETURN_URL", "EVERYCENT_URL",
+    "ADYEN_CA_URL", "ADYEN_MERCHANT_ACCOUNT", "ADYEN_RETURN_URL", "RECEIVING_ACCOUNTS", "CHECK_ADDRESS",
+    "EVERYCENT_URL",
 )  # fmt: skip
 WEB_WORKERS = 2
 WEB_THREADS = 16  # most of them wait for a provider
@@ -93,6 +94,9 @@ def environment(folder: Path) -> dict[str, str]:
         ADYEN_MERCHANT_ACCOUNT="EverycentSandbox",
         PAYPAL_RETURN_URL=f"http://127.0.0.1:{port(folder, 'web')}/returns",
         ADYEN_RETURN_URL=f"http://127.0.0.1:{port(folder, 'web')}/returns",
+        # The accounts of the sandbox bank.
+        RECEIVING_ACCOUNTS="EUR=DE97700901000000143027,USD=DE47700901000000302813",
+        CHECK_ADDRESS="Everycent Sandbox, 1 Example Street, 10115 Berlin",
     )
     return found
 

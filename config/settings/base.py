@@ -254,6 +254,11 @@ PAYPAL_CERTIFICATE_ROOTS = Path(_paypal_roots) if _paypal_roots else None
 # The bank that takes our ACH and SEPA files; without its address neither rail is among the providers.
 RAILS_BANK_URL = env.str("RAILS_BANK_URL", default="")
 RAILS_BANK_API_KEY = env.str("RAILS_BANK_API_KEY", default="")
+# Where payers send money by themselves (wire, check): our accounts by currency; without any there is neither.
+RECEIVING_ACCOUNTS: dict[str, str] = env.dict("RECEIVING_ACCOUNTS", default={})  # EUR=DE91…,USD=…
+RECEIVING_HOLDER = env.str("RECEIVING_HOLDER", default="Everycent Sandbox Platform")
+RECEIVING_DAYS = integer("RECEIVING_DAYS", 14, minimum=1, maximum=90)  # how long the money is waited for
+CHECK_ADDRESS = env.str("CHECK_ADDRESS", default="")  # where checks are posted to; without it there are none
 RAILS_ENTRIES_MAX = integer("RAILS_ENTRIES_MAX", 500, minimum=1, maximum=10_000)  # in one file
 ACH_BANK_ROUTING = env.str("ACH_BANK_ROUTING", default="110000000")
 ACH_BANK_NAME = env.str("ACH_BANK_NAME", default="SANDBOX BANK")

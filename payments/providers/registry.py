@@ -17,6 +17,8 @@ from payments.providers.paypal.wire import Wire
 from payments.providers.rails.client import Ach, Sepa
 from payments.providers.rails.iso20022 import Creditor
 from payments.providers.rails.nacha import Originator
+from payments.providers.rails.transfers import Check
+from payments.providers.rails.transfers import Wire as WireTransfer
 from payments.providers.ratefeed.client import RateFeed
 from payments.providers.stripe.client import Stripe
 from payments.providers.transport import Timeouts, Transport
@@ -192,6 +194,16 @@ def _sepa() -> Sepa:
     return Sepa(_bank_desk(Sepa.name), settings.SEPA_RETURN_FEE_MINOR, creditor)
 
 
+def _wire() -> WireTransfer:
+    details = {"beneficiary": settings.RECEIVING_HOLDER}
+    return WireTransfer(settings.RECEIVING_ACCOUNTS, details, settings.RECEIVING_DAYS)
+
+
+def _check() -> Check:
+    details = {"payable_to": settings.RECEIVING_HOLDER, "send_to": settings.CHECK_ADDRESS}
+    return Check(settings.RECEIVING_ACCOUNTS, details, settings.RECEIVING_DAYS)
+
+
 def _bank_desk(name: str) -> Transport:
     return _transport(name, settings.RAILS_BANK_URL, settings.RAILS_BANK_API_KEY)
 
@@ -227,11 +239,15 @@ _BUILDERS: dict[str, Callable[[], Provider]] = {
     Ach.name: _ach,
     Sepa.name: _sepa,
     Adyen.name: _adyen,
+    WireTransfer.name: _wire,
+    Check.name: _check,
 }
 # What must be set for a provider to be there; the others always are.
 _NEEDED: dict[str, Callable[[], bool]] = {
     Ach.name: lambda: bool(settings.RAILS_BANK_URL),
     Sepa.name: lambda: bool(settings.RAILS_BANK_URL),
+    WireTransfer.name: lambda: bool(settings.RECEIVING_ACCOUNTS),
+    Check.name: lambda: bool(settings.RECEIVING_ACCOUNTS and settings.CHECK_ADDRESS),
     Stripe.name: lambda: bool(settings.STRIPE_API_KEY),
     PayPal.name: lambda: bool(settings.PAYPAL_CLIENT_ID and settings.PAYPAL_CLIENT_SECRET),
     Adyen.name: lambda: bool(settings.ADYEN_API_KEY),

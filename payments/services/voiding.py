@@ -23,11 +23,19 @@ from payments import locks, news, selectors, states
 from payments.models import Payment, ProviderOperation
 from payments.models.operations import Kind
 from payments.providers.outcomes import Approved, Declined, Outcome, Rejected
-from payments.services import contradicting, operations, performing, releasing, straying
+from payments.services import (
+    contradicting,
+    operations,
+    performing,
+    receiving_transfers,
+    releasing,
+    straying,
+)
 from payments.services.authorizing import VOID_LATE_JOB
 from payments.services.operations import Answer, Intent, OperationOpen
 
 LEG: Final = "void"
+NOT_PAID: Final = "not_paid_in_time"
 NOT_FINISHED: Final = "the customer did not finish the authentication in time"
 _NOTHING_RESERVED: Final = (states.CREATED, states.UNDER_REVIEW)
 _VOIDABLE: Final = (states.AUTHORIZED, states.REQUIRES_ACTION)
@@ -253,8 +261,12 @@ def _give_up(payment: Payment, operation: ProviderOperation, actor: Actor, at: d
     """End the payment as the void was to end it; what the challenge was for is asked about at once."""
     if payment.state == states.REQUIRES_ACTION:
         waiting = locks.open_authorization(payment.pk)
-        if waiting is not None and waiting.is_awaited:
+        if waiting is not None and waiting.is_awaited and receiving_transfers.can_be_asked(payment.provider):
             operations.postpone(waiting, at)
+        elif waiting is not None and waiting.is_awaited:
+            # Nobody could be asked: what comes all the same is seen on the statement, and told to a person.
+            words, quoted = "it is not waited for any more", waiting.provider_reference
+            operations.close(waiting, Declined(NOT_PAID, words, quoted, is_hard=True), at)
     reason, cause = operation.request["reason"], operations.cause(operation)
     if payment.state == states.REQUIRES_ACTION and operation.request.get("end") == states.FAILED:
         _fail(payment, reason, actor, at, cause)

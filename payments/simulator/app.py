@@ -99,7 +99,7 @@ class Application:
         self._rails = RailsFace(folder, options.late_seconds)
         payers: list[Payer] = [self._settlements, self._stripe.payer, self._paypal.payer, self._rails.desk]
         payers.append(self._adyen.payer)
-        self._bank = Bank(self._storage, payers)
+        self._bank = Bank(self._storage, payers, self._rails.incoming)
         self._latency = Latency()
         self._is_down = False
         table: tuple[tuple[str, str, str, Handler], ...] = (

@@ -1,8 +1,9 @@
 """The sandbox bank: an account per currency, and statements per closed day.
 
 Closing a day settles everything that is not settled yet, whatever its own date, and dates the lines with the
-closed day: first one line per payer (payers.py) with the net that it pays, then a line per transfer. A second
-close of the same day adds only what is new, as the next statement. A net of zero waits for the next.
+closed day: first one line per payer (payers.py) with the net that it pays, then what others sent us
+(rails/incoming.py), then a line per transfer. A second close of the same day adds only what is new, as the
+next statement. A net of zero waits for the next.
 """
 
 import sqlite3
@@ -13,6 +14,7 @@ from datetime import date
 from payments.simulator.camt import Line, Statement, statement_xml
 from payments.simulator.errors import Refused
 from payments.simulator.payers import Payer
+from payments.simulator.rails.incoming import Incoming
 from payments.simulator.storage import Storage
 
 HOLDER = "Everycent Sandbox Platform"
@@ -22,9 +24,10 @@ BANK_CODE = "70090100"
 class Bank:
     """The bank's face over the network's storage, paid by the faces that hold money of ours."""
 
-    def __init__(self, storage: Storage, payers: Sequence[Payer]) -> None:
+    def __init__(self, storage: Storage, payers: Sequence[Payer], incoming: Incoming | None = None) -> None:
         self._storage = storage
         self._payers = tuple(payers)
+        self._incoming = incoming
         self._one_close = threading.Lock()
 
     def accounts(self) -> list[dict[str, object]]:
@@ -75,6 +78,7 @@ class Bank:
                 " AND kind = 'transfer'"
             ).fetchall()
         waiting = {row["currency"] for row in rows}
+        waiting |= set(self._incoming.unbooked() if self._incoming else ())
         return sorted(waiting.union(*(payer.unsettled() for payer in self._payers)))
 
     def _begin(self, currency: str, day: str) -> None:
@@ -100,6 +104,8 @@ class Bank:
             paid = payer.settle(closing["currency"], closing["day"], closing["statement_id"])
             if paid:
                 lines.append(Line(paid.net, paid.id, payer.payer_name, "", paid.remittance, paid.id))
+        if self._incoming:
+            lines += self._incoming.book(closing["currency"], closing["statement_id"])
         with self._storage.writing() as connection:
             connection.execute("DELETE FROM closing WHERE currency = ?", (closing["currency"],))
             return _write(connection, closing, lines)

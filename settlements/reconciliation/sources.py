@@ -13,6 +13,7 @@ from ledger import ids
 from ledger.ids import BadId
 from payments.models import ProviderOperation
 from payments.providers import registry
+from payments.services import receiving_transfers
 from settlements.models import Payout, StatementLine
 from settlements.reconciliation.matching import Record
 from settlements.reconciliation.reports import COMES_IN
@@ -46,6 +47,14 @@ def operation_id(line: StatementLine) -> UUID | None:
         return ids.parse(ProviderOperation.PREFIX, line.end_to_end_id)
     except BadId:
         return None
+
+
+def transfer(line: StatementLine) -> ProviderOperation | None:
+    """Return the authorization for which a payer sent the money of a line, if he quoted its reference."""
+    if registry.report_named(line.remittance):
+        return None
+    merchant_id = line.statement.merchant_id
+    return receiving_transfers.quoted_in(merchant_id, f"{line.end_to_end_id} {line.remittance}")
 
 
 def payout_records(payouts: Iterable[Payout]) -> list[Record]:

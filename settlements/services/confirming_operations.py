@@ -1,11 +1,11 @@
-"""Explain a line that is one operation of ours by itself: a small deposit that verifies a customer's account.
+"""Explain a line that is one operation of ours by itself: a small deposit that we sent, or what a payer sent.
 
-The bank repeats the operation's public id as the line's end-to-end id. The line is booked only when the
-operation succeeded, with the same amount, and is on no other line.
+The bank repeats a deposit's public id as the line's end-to-end id; a payer quotes the reference that he was
+told, and its arrival here is what concludes his payment. A line is booked only when the operation succeeded,
+with the same amount, and is on no other line.
 """
 
 from datetime import datetime
-from uuid import UUID
 
 from ledger.actors import Actor
 from ledger.crashpoints import crashpoint
@@ -13,6 +13,7 @@ from ledger.locks import phased
 from ledger.recording import record
 from payments.models import ProviderOperation
 from payments.models.operations import Kind
+from payments.services import receiving_transfers
 from settlements import locks, posting_rules
 from settlements.models import FundedOperation, Match, ReconciliationRun, StatementLine
 from settlements.models.reconciliation import BreakReason
@@ -25,7 +26,26 @@ def explain(run: ReconciliationRun, line: StatementLine, actor: Actor, at: datet
     named = sources.operation_id(line)
     if named is None:
         raise ValueError("the line names no operation")
-    reason = _confirm(run, line.pk, named, actor, at)
+    found = ProviderOperation.objects.filter(merchant_id=run.merchant_id, pk=named, kind=Kind.DEPOSIT)
+    return _finding(line, _confirm(run, line.pk, found.first(), actor, at))
+
+
+def receive(
+    run: ReconciliationRun, line: StatementLine, waiting: ProviderOperation, actor: Actor, at: datetime
+) -> list[Finding]:
+    """Tell a payment that its payer's money has come, and book the line; or say why they do not agree.
+
+    Another amount than was asked for holds the payment for a person, and the line is a break.
+    """
+    if not waiting.has_succeeded:
+        receiving_transfers.arrive(waiting, line.amount, actor=actor, at=at)
+    reason = _confirm(run, line.pk, receiving_transfers.taken_of(waiting), actor, at)
+    if reason is BreakReason.LINE_UNEXPLAINED and line.amount != waiting.amount:
+        reason = BreakReason.AMOUNT_DIFFERS
+    return _finding(line, reason)
+
+
+def _finding(line: StatementLine, reason: BreakReason | None) -> list[Finding]:
     if reason is None:
         return []
     detail = {"end_to_end_id": line.end_to_end_id, "remittance": line.remittance}
@@ -35,22 +55,21 @@ def explain(run: ReconciliationRun, line: StatementLine, actor: Actor, at: datet
 
 @phased
 def _confirm(
-    run: ReconciliationRun, line_id: int, operation_id: UUID, actor: Actor, at: datetime
+    run: ReconciliationRun, line_id: int, operation: ProviderOperation | None, actor: Actor, at: datetime
 ) -> BreakReason | None:
     """Record that a line is an operation; or return why it is not (None when another run was there first)."""
     locks.hold_bank_account(run.merchant_id, run.account, run.currency)
     line = StatementLine.objects.select_related("statement").get(pk=line_id)
     if Match.objects.filter(line=line).exists():
         return None
-    found = ProviderOperation.objects.filter(merchant_id=run.merchant_id, pk=operation_id, kind=Kind.DEPOSIT)
-    operation = found.first()
     if operation is None or not operation.has_succeeded:
         return BreakReason.LINE_UNEXPLAINED
     if FundedOperation.objects.filter(operation=operation).exists():
         return BreakReason.LINE_DUPLICATE
     if operation.currency != line.currency:
         return BreakReason.CURRENCY_DIFFERS
-    if -operation.amount != line.amount:
+    is_sent_by_us = operation.kind == Kind.DEPOSIT
+    if (-operation.amount if is_sent_by_us else operation.amount) != line.amount:
         return BreakReason.AMOUNT_DIFFERS
     match = Match(
         merchant_id=run.merchant_id,
@@ -64,8 +83,8 @@ def _confirm(
     )
     with record(match, actor=actor, at=at) as entry:
         match.confirm_operation()
-        legs = posting_rules.deposit_reconciled(match, run.account)
-        entry.post(legs, step="confirm", kind="verification")
+        book = posting_rules.deposit_reconciled if is_sent_by_us else posting_rules.funding_confirmed
+        entry.post(book(match, run.account), step="confirm", kind=str(operation.kind))
         entry.announce({**match.as_event(), "operations": 1})
     FundedOperation.objects.create(
         match=match, operation=operation, amount_minor=line.amount_minor, fee_minor=0

@@ -46,13 +46,17 @@ def reconcile(
     run.lines = len(lines)
     funding = [line for line in lines if sources.report_name(line)]
     alone = [line for line in lines if sources.operation_id(line)]
-    known = {line.pk for line in (*funding, *alone)}
+    sent = {line.pk: told for line in lines if line.amount_minor > 0 and (told := sources.transfer(line))}
+    known = {line.pk for line in (*funding, *alone)} | sent.keys()
     others = [line for line in lines if line.pk not in known]
     findings = _match_payouts(run, others, actor, at)
     for line in funding:
         findings += confirming_funding.explain(run, line, actor, at)
     for line in alone:
         findings += confirming_operations.explain(run, line, actor, at)
+    for line in lines:
+        if line.pk in sent:
+            findings += confirming_operations.receive(run, line, sent[line.pk], actor, at)
     run.matched = Match.objects.filter(run=run).count()
     return _finish(run, findings, at)
 

@@ -266,6 +266,7 @@ def point_adapter_at(network: Network, settings: Any) -> None:
     settings.ADYEN_CA_URL = f"{network.url}/adyen"
     settings.ADYEN_RETURN_URL = "http://testserver/returns"
     settings.VELOCITYPAY_API_KEY = API_KEY
+    settings.RECEIVING_ACCOUNTS, settings.CHECK_ADDRESS = {}, ""
     settings.RAILS_BANK_URL = ""  # tests of the rails set it: `rails` in tests/kit/rails.py
     settings.FX_FEED_URL, settings.FX_FEED_API_KEY = network.url, API_KEY
     settings.VELOCITYPAY_WEBHOOK_SECRET = WEBHOOK_SECRET

@@ -211,9 +211,17 @@ class RailsBank:
         self.network.client.post("/rails/sim/returns", json=body).raise_for_status()
 
 
+def send(network: Network, currency: str, minor: int, purpose: str) -> None:
+    """Let a payer send money to us by himself."""
+    body = {"currency": currency, "amount": minor, "holder": "Carla Jung", "purpose": purpose}
+    network.client.post("/rails/sim/incoming", json=body).raise_for_status()
+
+
 def point_rails_at(network: Network, settings: Any) -> None:
     """Let both rails speak to this network's bank."""
     settings.RAILS_BANK_URL, settings.RAILS_BANK_API_KEY = f"{network.url}/rails", API_KEY
+    settings.RECEIVING_ACCOUNTS = {"EUR": "DE97700901000000143027", "USD": "DE47700901000000302813"}
+    settings.CHECK_ADDRESS = "1 Example Street, 10115 Berlin"
     registry.reset()
 
 

@@ -40,3 +40,31 @@ def booked_key(end_to_end: str) -> str:
 def movement(rail: str, reference: str) -> str:
     """Return the key of what a bank took back, by its own reference."""
     return f"{rail}:{reference}"
+
+
+# --- what a payer quotes ------------------------------------------------------------------------------------
+_FOUR: Final = "([0-9A-HJKMNP-TV-Z]{4})"  # Crockford base 32, as our ids
+_QUOTED: Final = re.compile(rf"\bEC ?{_FOUR}[ -]?{_FOUR}[ -]?{_FOUR}\b")
+_ARRIVED: Final = ":in"
+"""After the reference of an authorization: its money has come."""
+
+
+def payer_reference(key: str) -> str:
+    """Return what a payer quotes: EC and the last twelve characters (60 bits) of the operation's key."""
+    return f"EC{key[-12:].upper()}"
+
+
+def quoted(text: str) -> str:
+    """Return the reference that a payer quoted in a text; people write blanks and dashes into it."""
+    found = _QUOTED.search(text.upper())
+    return f"EC{''.join(found.groups())}" if found else ""
+
+
+def arrived(reference: str) -> str:
+    """Return how an authorization is named once its money has come."""
+    return f"{reference}{_ARRIVED}"
+
+
+def has_arrived(reference: str) -> bool:
+    """Say whether an authorization's money has come, by its name."""
+    return reference.endswith(_ARRIVED)

@@ -7,9 +7,10 @@ from payments.simulator import answers
 from payments.simulator.answers import Answer
 from payments.simulator.errors import Refused
 from payments.simulator.faults import Faults, Subject
-from payments.simulator.rails import books
+from payments.simulator.rails import books, incoming
 from payments.simulator.rails.desk import RailsDesk
-from payments.simulator.requests import Request, text
+from payments.simulator.rails.incoming import Incoming
+from payments.simulator.requests import Request, text, whole
 from payments.simulator.storage import Storage
 
 HAND_OVER = "hand_over"
@@ -19,10 +20,12 @@ class RailsFace:
     """The face over its own storage; who may ask is the application's to say."""
 
     def __init__(self, folder: Path, late_seconds: float) -> None:
-        self._storage = Storage(folder, books.FILE, books.SCHEMA, books.TABLES)
+        schema, tables = books.SCHEMA + incoming.SCHEMA, (*books.TABLES, incoming.TABLE)
+        self._storage = Storage(folder, books.FILE, schema, tables)
         self._faults = Faults(self._storage)
         self._late_seconds = late_seconds
         self.desk = RailsDesk(self._storage)
+        self.incoming = Incoming(self._storage)
 
     def reset(self) -> None:
         """Forget everything."""
@@ -50,6 +53,10 @@ class RailsFace:
                 body = request.body()
                 self.desk.script(text(body, "end_to_end"), text(body, "code"))
                 return Answer(200, {"status": "scripted"})
+            case "POST", "/sim/incoming":
+                body = request.body()
+                amount, words = whole(body, "amount"), (text(body, "holder"), text(body, "purpose"))
+                return Answer(200, self.incoming.send(text(body, "currency"), amount, *words))
             case "POST", "/sim/reset":
                 self.reset()
                 return Answer(200, {"status": "empty"})
