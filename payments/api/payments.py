@@ -77,7 +77,8 @@ class PaymentViewSet(PaymentReads):
         "freezes its commission, and screens the payment for "
         "fraud. With `confirm` it is paid in the same request: authorized, and with automatic capture taken "
         "too, in one call to the provider where that can do both; a decline is then 402. When the customer "
-        "must act first, the answer is `requires_action` with the page to send them to. With "
+        "must act first, the answer is `requires_action` with the page to send them to; a payment method of "
+        "type `digital_wallet` with the token `paypal` always sends them to PayPal's. With "
         "`scheduled_date` it is paid on that date.",
         body=Body(shapes.CreatePayment, shapes.CREATE_EXAMPLE),
         answers={
