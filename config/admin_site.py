@@ -17,6 +17,8 @@ DESKS: Final[dict[str, list[tuple[str, ...]]]] = {
     "Money in": [
         ("Payments", "payments", "payments.payment"),
         ("Vendors' shares", "call_split", "payments.paymenttransaction"),
+        ("Marketplace payments", "hub", "payments.saga"),
+        ("Steps of these", "stairs", "payments.sagastep"),
         ("Refunds", "undo", "payments.refund"),
         ("Refund shares", "account_tree", "payments.refundshare"),
         ("Disputes", "gavel", "payments.dispute"),

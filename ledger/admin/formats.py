@@ -32,11 +32,11 @@ TONES: Final = {
     "good": "LOW accepted active applied approve approved booked captured closed completed confirmed "
     "delivered done finished fresh holds matched over paid reconciled resolved sealed sent "
     "succeeded won yes",
-    "watch": "MEDIUM asked authorized carried chargeback created draft held in_review mismatch missing "
+    "watch": "MEDIUM asked authorized carried chargeback compensating created draft held in_review mismatch missing "
     "not_sent onboarding open partly_unwound paying partly_captured past_due paused pending processing "
-    "received requested requires_action review trialing under_review unknown unpaid waiting",
-    "bad": "CRITICAL HIGH bad block broken dead decline declined expired failed lost outlier refused "
-    "rejected contradicted returned revoked stale suspended uncollectible",
+    "received requested requires_action review running started trialing under_review unknown unpaid waiting",
+    "bad": "CRITICAL HIGH bad block blocked broken dead decline declined expired failed lost outlier refused "
+    "rejected contradicted returned reversed revoked stale suspended uncollectible",
 }
 _TONE_OF: Final = {word: tone for tone, words in TONES.items() for word in words.split()}
 

@@ -16,16 +16,22 @@ from ledger.admin.base import (
     money_column,
 )
 from payments.models import PaymentTransaction, Saga, SagaStep
+from payments.models.sagas import Direction
 from payments.saga_selectors import in_order
 from payments.services import marketplace
 from payments.states import BLOCKED
+
+
+def _named(step: SagaStep) -> str:
+    undo = "Undo: " if step.direction == Direction.BACK else ""
+    return f"{step.position} {undo}{step.get_name_display()}"
 
 
 @admin.register(Saga)
 class SagaAdmin(ViewOnlyAdmin):
     """Marketplace payments of all merchants."""
 
-    list_display = ["shown", "merchant_shown", "payment_shown", "amount", "state_shown", "reason", "begun"]
+    list_display = ["shown", "merchant_shown", "payment_shown", "amount", "state_shown", "begun"]
     list_select_related = ["merchant", "payment"]
     list_filter = [filters.state_of(Saga), filters.currency]
     search_fields = ["=id", "=payment__number"]
@@ -55,17 +61,15 @@ class SagaAdmin(ViewOnlyAdmin):
         steps = in_order(SagaStep.objects.filter(saga=row).select_related("vendor"))
         yield Panel(
             "Steps, there and back",
-            ["step", "does or undoes", "seller", "amount", "state", "refused", "note", "started", "closed"],
+            ["step", "seller", "amount", "state", "refused", "note", "closed"],
             [
                 [
-                    f"{step.position} {step.get_name_display()}",
-                    step.get_direction_display(),
+                    _named(step),
                     formats.link(step.vendor) if step.vendor else formats.NOTHING,
                     formats.money(step.amount_minor, row.currency),
                     formats.badge(step.state),
                     step.tries or formats.NOTHING,
                     step.note or formats.NOTHING,
-                    formats.moment(step.started_at),
                     formats.moment(step.closed_at),
                 ]
                 for step in steps
@@ -105,7 +109,7 @@ class SagaStepAdmin(ViewOnlyAdmin):
 
     @admin.display(description="step")
     def shown(self, row: SagaStep) -> str:
-        return f"{row.position} {row.get_name_display()}, {row.get_direction_display()}"
+        return _named(row)
 
     @admin.display(description="amount")
     def amount(self, row: SagaStep) -> str:
