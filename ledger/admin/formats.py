@@ -34,8 +34,8 @@ TONES: Final = {
     "succeeded won yes",
     "watch": "MEDIUM asked authorized carried chargeback compensating created draft held in_review "
     "mismatch missing not_sent onboarding open partly_unwound paying partly_captured past_due paused pending "
-    "processing received requested requires_action review running started trialing under_review unknown unpaid "
-    "waiting",
+    "processing received requested requires_action review running started trialing under_review unknown "
+    "unpaid waiting",
     "bad": "CRITICAL HIGH bad block blocked broken dead decline declined expired failed lost outlier refused "
     "rejected contradicted returned reversed revoked stale suspended uncollectible",
 }
