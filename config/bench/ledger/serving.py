@@ -26,6 +26,7 @@ SETTINGS = {
 }  # fmt: skip
 SLOW_COMMIT = ("commit_delay=1000", "commit_siblings=0")  # microseconds: a flush that takes a millisecond
 FLUSHES = 200
+NEARLY = 0.9  # of a period: what runs twice in a run has run its second time when the run ends
 # What runs beside every measurement of ours; the first alone where there are no laws and no seals.
 UPKEEP = ("ledger.tasks.roll_balances", "ledger.tasks.settle_balances", "ledger.tasks.seal_books")
 
@@ -96,15 +97,18 @@ def flush_microseconds(folder: Path) -> float:
 def upkeep(schema: str = "public", *, seal: bool = True, seconds: float = 60.0) -> Iterator[None]:
     """Let roller, sealer and the like run beside the block, as often as the timetable says.
 
-    A run of some `seconds` may be shorter than their periods; then they come round twice in it, so that every
-    run has its share of the work that follows what was written.
+    A run of some `seconds` may be shorter than their periods; then they come round twice in it, the last time
+    near its end, so that every run has its share of the work that follows what was written. They have come
+    round once when the block begins: a worker planned its statements long ago, and what was written before the
+    block is none of its work.
     """
     context = multiprocessing.get_context("fork")
-    stop = context.Event()
+    stop, ready = context.Event(), context.Event()
     _close_connections()
     memory.settle()
-    process = context.Process(target=_keep_up, args=(schema, seal, seconds, stop), daemon=True)
+    process = context.Process(target=_keep_up, args=(schema, seal, seconds, stop, ready), daemon=True)
     process.start()
+    ready.wait(60)
     try:
         yield
     finally:
@@ -112,7 +116,7 @@ def upkeep(schema: str = "public", *, seal: bool = True, seconds: float = 60.0) 
         process.join(60)
 
 
-def _keep_up(schema: str, seal: bool, seconds: float, stop: Any) -> None:
+def _keep_up(schema: str, seal: bool, seconds: float, stop: Any, ready: Any) -> None:
     from django.db import connection
     from django.utils.module_loading import import_string
 
@@ -124,12 +128,15 @@ def _keep_up(schema: str, seal: bool, seconds: float, stop: Any) -> None:
         for row in TIMETABLE
         if row.task in (UPKEEP if seal else UPKEEP[:1])
     ]
-    due = [clock.monotonic() + period / 2 for period, _ in work]
+    for _, task in work:
+        task()
+    ready.set()
+    due = [clock.monotonic() + period * NEARLY for period, _ in work]
     while not stop.wait(max(0.0, min(due) - clock.monotonic())):
         for index, (period, task) in enumerate(work):
             if due[index] <= clock.monotonic():
                 task()
-                due[index] = clock.monotonic() + period
+                due[index] += period * NEARLY
     _close_connections()
 
 
