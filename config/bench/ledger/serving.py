@@ -97,10 +97,10 @@ def flush_microseconds(folder: Path) -> float:
 def upkeep(schema: str = "public", *, seal: bool = True, seconds: float = 60.0) -> Iterator[None]:
     """Let roller, sealer and the like run beside the block, as often as the timetable says.
 
-    A run of some `seconds` may be shorter than their periods; then they come round twice in it, the last time
-    near its end, so that every run has its share of the work that follows what was written. They have come
-    round once when the block begins: a worker planned its statements long ago, and what was written before the
-    block is none of its work.
+    A run of some `seconds` may be shorter than their periods; then they come round twice in it, the last
+    time near its end, so that every run has its share of the work that follows what was written. They have
+    come round once when the block begins: a worker planned its statements long ago, and what was written
+    before the block is none of its work.
     """
     context = multiprocessing.get_context("fork")
     stop, ready = context.Event(), context.Event()
