@@ -2,7 +2,8 @@
 
 Two clocks: what was *recorded* at a moment is what the books said then, for ever the same; what was *in
 effect* at a moment is what we know now of then, back-dated entries included. The SQL is in
-`migrations/*_balances.sql`: checkpoints of deferred accounts, sums of days and hours, and the settled mark.
+`migrations/0006_balances.sql` and `0018_displaced.sql`: checkpoints of deferred accounts, postings that took
+effect at another time than they were recorded, and the settled mark.
 """
 
 from collections.abc import Sequence
@@ -86,7 +87,7 @@ class TrialRow:
 
 
 def settle() -> int:
-    """Bring checkpoints and periods up to date; return how many rows moved. Run every few seconds."""
+    """Bring checkpoints and displaced postings up to date; return how many rows moved."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT ledger_settle_balances()")
         return int(cursor.fetchone()[0])
