@@ -19,6 +19,8 @@ ACTS: Final = {
     "payments.decide_large_refund": ("refund", "May approve and reject refunds that need a senior person"),
     "payments.answer_dispute": ("dispute", "May add evidence to disputes, challenge and accept them"),
     "payments.decide_unknown": ("provideroperation", "May decide on held and contradicted operations"),
+    "payments.keep_routes": ("routingpolicy", "May write merchants' routing policies"),
+    "payments.lift_retry_limit": ("retrystanding", "May let a card be tried again that the schemes forbid"),
     "payments.keep_webhooks": ("providerwebhook", "May retry and ignore providers' messages"),
     "settlements.resolve_break": ("break", "May resolve breaks of the reconciliation"),
     "vendors.suspend_vendor": ("vendor", "May suspend and reinstate vendors"),
@@ -87,7 +89,9 @@ ROLES: Final = (
         (
             "payments.decide_refund",
             "payments.decide_unknown",
+            "payments.keep_routes",
             "payments.keep_webhooks",
+            "payments.lift_retry_limit",
             "settlements.resolve_break",
             "ledger.close_account",
             "ledger.keep_fx",
@@ -118,7 +122,13 @@ ROLES: Final = (
             "ledger.hold",
             "ledger.amlalert",
         ),
-        ("fraud.decide_review", "fraud.keep_lists", "vendors.suspend_vendor", "ledger.decide_alert"),
+        (
+            "fraud.decide_review",
+            "fraud.keep_lists",
+            "payments.lift_retry_limit",
+            "vendors.suspend_vendor",
+            "ledger.decide_alert",
+        ),
     ),
     Role(
         "auditor",

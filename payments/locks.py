@@ -24,12 +24,14 @@ from payments.models import (
     ProviderOperation,
     ProviderWebhook,
     Refund,
+    RetryStanding,
 )
 from payments.models.contradictions import ContradictionNotFound
 from payments.models.disputes import DisputeNotFound
 from payments.models.operations import OperationNotFound
 from payments.models.payments import PaymentNotFound
 from payments.models.refunds import RefundNotFound
+from payments.models.retries import RetryStandingNotFound
 from payments.models.transactions import PaymentTransactionNotFound
 from payments.models.webhooks import ProviderWebhookNotFound
 from payments.states import APPROVED, REQUESTED
@@ -185,6 +187,14 @@ def contradiction(contradiction_id: UUID) -> Contradiction:
     :raises ContradictionNotFound: there is none.
     """
     return locks.lock_one(Contradiction.objects.filter(pk=contradiction_id), missing=ContradictionNotFound)
+
+
+def retry_standing(standing_id: UUID) -> RetryStanding:
+    """Lock and return a card's standing.
+
+    :raises RetryStandingNotFound: there is none.
+    """
+    return locks.lock_one(RetryStanding.objects.filter(pk=standing_id), missing=RetryStandingNotFound)
 
 
 def webhook(webhook_id: UUID) -> ProviderWebhook:

@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 
 from ledger import clock
 from ledger.retention import Disposal, RecordClass, register
-from payments.models import ProviderWebhook, RefusedCallbacks, VaultRecord
+from payments.models import ProviderWebhook, RefusedCallbacks, RetryStanding, VaultRecord
 from payments.states import REFUSED
 
 
@@ -96,5 +96,24 @@ VAULT_RECORDS = register(
         days=settings.VAULT_EXPIRED_DAYS,
         days_min=1,
         legal_basis="PCI DSS 4.0, 3.2.1: card data are kept no longer than they are needed",
+    )
+)
+
+
+def _free_again(before: datetime) -> QuerySet[RetryStanding]:
+    return RetryStanding.objects.filter(updated_at__lt=before)
+
+
+RETRY_STANDINGS = register(
+    RecordClass(
+        name="retry_standings",
+        title="declined tries of cards, and what they forbid",
+        disposal=Disposal.ERASE,
+        rows=_free_again,
+        moment="updated_at",
+        subjects=("id",),
+        days=400,
+        days_min=30,
+        legal_basis="card schemes' limits look back 30 days; never approved is for a card's life",
     )
 )

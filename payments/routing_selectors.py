@@ -24,3 +24,8 @@ def last_authorization(payment_id: UUID | None) -> ProviderOperation | None:
     tries = authorizations(payment_id)
     live = [row for row in tries if row.is_open or row.has_succeeded]
     return next(iter(live or tries[-1:]), None)
+
+
+def versions(merchant_id: UUID) -> list[RoutingPolicy]:
+    """Return the versions of a merchant's policy, the newest first, at most fifty."""
+    return list(RoutingPolicy.objects.filter(merchant_id=merchant_id).order_by("-version")[:50])

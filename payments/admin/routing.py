@@ -1,18 +1,119 @@
-"""Routing for staff: the merchants' policies, version by version, and why a provider was chosen."""
+"""Routing for staff: each merchant's policy and its next version, why a provider was chosen, and which cards
+the schemes' limits forbid to try."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
+from django import forms
 from django.contrib import admin
+from django.http import HttpRequest
+from django.utils.safestring import SafeString
 
-from ledger.admin.base import Panel, ViewOnlyAdmin, link_column, moment_column
-from payments import route_explanations
-from payments.models import RoutingPolicy
+from ledger.actors import Actor
+from ledger.admin import formats
+from ledger.admin.base import (
+    Facts,
+    Panel,
+    ReasonedAction,
+    ReasonForm,
+    ViewOnlyAdmin,
+    by,
+    link_column,
+    moment_column,
+)
+from payments import route_explanations, routing_policy, routing_selectors
+from payments.models import RetryStanding, RoutedMerchant, RoutingPolicy
+from payments.services import keeping_routes, limiting_retries
+
+EXAMPLE = {
+    "weights": dict(routing_policy.DEFAULT_WEIGHTS),
+    "rules": [{"name": "euros", "when": {"currencies": ["EUR"]}, "providers": ["stripe"]}],
+    "attempts_max": routing_policy.ATTEMPTS_DEFAULT,
+}
+
+
+class PolicyForm(ReasonForm):
+    """A policy as JSON, whole; its meaning is checked by the service."""
+
+    content = forms.CharField(
+        label="Policy, as JSON",
+        max_length=50_000,
+        initial=lambda: json.dumps(EXAMPLE, indent=2),
+        widget=forms.Textarea(attrs={"rows": 18, "class": "house-input", "spellcheck": "false"}),
+        help_text="weights (whole percents, sum 100), rules (when; providers or split; only), experiment, "
+        "prices, attempts_max. The whole policy: what is left out is at its default.",
+    )
+
+    def clean_content(self) -> dict[str, Any]:
+        try:
+            content = json.loads(self.cleaned_data["content"])
+        except (ValueError, RecursionError) as error:
+            raise forms.ValidationError("this is not JSON") from error
+        if not isinstance(content, dict):
+            raise forms.ValidationError("a policy is a JSON object")
+        return content
+
+
+def _write(row: RoutedMerchant, actor: Actor, reason: str, at: datetime, content: dict[str, Any]) -> None:
+    keeping_routes.write(merchant_id=row.pk, content=content, reason=reason, actor=actor, at=at)
+
+
+@admin.register(RoutedMerchant)
+class RoutedMerchantAdmin(ViewOnlyAdmin):
+    """How each merchant's payments find their provider."""
+
+    list_display = ["name", "reference", "mode"]
+    search_fields = ["=id", "name"]
+    reasoned_actions = [
+        ReasonedAction(
+            name="write_policy",
+            label="Write the next policy",
+            permission="payments.keep_routes",
+            perform=_write,
+            done="The policy holds for payments from now on.",
+            explains="A new version is written; payments that have a provider keep it.",
+            form=PolicyForm,
+        )
+    ]
+
+    @admin.display(description="merchant")
+    def reference(self, row: RoutedMerchant) -> SafeString:
+        return formats.code(row.public_id)
+
+    def facts(self, row: RoutedMerchant) -> list[Facts]:
+        newest = routing_selectors.newest_policy(row.pk)
+        weights = (newest.content if newest else {}).get("weights", routing_policy.DEFAULT_WEIGHTS)
+        told = ", ".join(f"{name.replace('_', ' ')} {percent}" for name, percent in weights.items())
+        return [
+            Facts(
+                "",
+                [
+                    ("merchant", formats.code(row.public_id)),
+                    ("version that holds", str(newest.version if newest else "0: the default")),
+                    ("weights", told),
+                    ("whole policy", formats.block(newest.content if newest else {})),
+                ],
+            )
+        ]  # fmt: skip
+
+    def panels(self, row: RoutedMerchant) -> Iterable[Panel]:
+        yield Panel(
+            "Versions",
+            ["version", "written", "by", "reason"],
+            [
+                [formats.link(one, str(one.version)), formats.moment(one.written_at), one.written_by,
+                 formats.wrapped(one.reason)]
+                for one in routing_selectors.versions(row.pk)
+            ],
+            empty="none: the default holds",
+        )  # fmt: skip
 
 
 @admin.register(RoutingPolicy)
 class RoutingPolicyAdmin(ViewOnlyAdmin):
-    """What merchants want of routing; the newest version of each holds."""
+    """Every version of the merchants' policies; the newest of each holds."""
 
     list_display = ["merchant_shown", "version", "reason", "written_by", "written"]
     list_select_related = ["merchant"]
@@ -20,6 +121,70 @@ class RoutingPolicyAdmin(ViewOnlyAdmin):
 
     merchant_shown = link_column("merchant")
     written = moment_column("written_at")
+
+
+class BoundFilter(admin.SimpleListFilter):
+    """Whether a limit has been met."""
+
+    title = "limit"
+    parameter_name = "limit"
+
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin) -> list[tuple[str, str]]:
+        return [("never", "never again"), ("until", "until a date"), ("free", "none")]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        wanted = {
+            "never": {"is_never": True},
+            "until": {"earliest_at__isnull": False},
+            "free": {"is_never": False, "earliest_at__isnull": True},
+        }
+        chosen = wanted.get(self.value() or "")
+        return queryset.filter(**chosen) if chosen else queryset
+
+
+def _is_bound(row: RetryStanding) -> bool:
+    return row.is_never or row.earliest_at is not None
+
+
+@admin.register(RetryStanding)
+class RetryStandingAdmin(ViewOnlyAdmin):
+    """Cards that were declined, and whether the schemes let them be tried again."""
+
+    list_display = ["card", "merchant_shown", "tries", "code", "limit", "until", "updated"]
+    list_select_related = ["merchant"]
+    list_filter = [BoundFilter]
+    search_fields = ["=id", "=last4"]
+    hidden_fields = ["method_key"]
+    reasoned_actions = [
+        ReasonedAction(
+            name="lift",
+            label="Let it be tried again",
+            permission="payments.lift_retry_limit",
+            perform=by(limiting_retries.lift, "standing_id", of_merchant=False),
+            done="The card may be tried again; its count begins anew.",
+            is_offered=_is_bound,
+            explains="Only when the issuer or the scheme has said so: tries beyond the limits cost fees.",
+            is_dangerous=True,
+        )
+    ]
+
+    merchant_shown = link_column("merchant")
+    until = moment_column("earliest_at", "not before")
+    updated = moment_column("updated_at", "last decline")
+
+    @admin.display(description="card")
+    def card(self, row: RetryStanding) -> str:
+        return f"{row.brand or 'card'} {row.last4}".strip()
+
+    @admin.display(description="declined")
+    def tries(self, row: RetryStanding) -> str:
+        return str(len(row.declined))
+
+    @admin.display(description="limit")
+    def limit(self, row: RetryStanding) -> SafeString:
+        if row.is_never:
+            return formats.badge("never again")
+        return formats.wrapped(row.reason) if row.earliest_at else formats.NOTHING
 
 
 def route_panel(route: Mapping[str, Any]) -> Panel:

@@ -14,6 +14,7 @@ from payments.models.payment_choices import (
     LiabilityShift,
 )
 from payments.models.payments import MethodType
+from payments.providers.declines import RetryLater, RetryNow
 from payments.share_division import WEIGHT_MAX
 from payments.states import PAYMENT_STATUSES, PAYMENT_TRANSACTION_STATUSES
 from vendors.api.fields import (
@@ -195,12 +196,24 @@ class SplitLineShape(serializers.Serializer):
 
 
 class DeclineShape(serializers.Serializer):
-    """Why the provider said no."""
+    """Why the provider said no, and what may be done: now by the customer, later by the merchant alone."""
 
-    code = serializers.CharField()
+    code = serializers.CharField(help_text="Our own word for the reason, the same at every provider.")
     message = serializers.CharField()
-    advice = serializers.CharField()
-    retry_later = serializers.BooleanField()
+    advice = serializers.CharField(help_text="What to tell the customer.")
+    retry_later = serializers.BooleanField(help_text="Whether a later try without the customer may help.")
+    retry_now = serializers.ChoiceField(
+        [one.value for one in RetryNow],
+        help_text="Another try in the same checkout: no; at the same provider; at another; at any; "
+        "or after the customer's authentication (challenge).",
+    )
+    retry_when = serializers.ChoiceField(
+        [one.value for one in RetryLater], help_text="When a later try may help."
+    )
+    retry_at = serializers.DateTimeField(
+        allow_null=True,
+        help_text="From when a later try makes sense and the card schemes allow it; null: it makes none.",
+    )
 
 
 class FraudShape(serializers.Serializer):
@@ -342,4 +355,7 @@ DECLINE_EXAMPLE: Final = {
     "message": "There is not enough money on the account.",
     "advice": "Tell the customer; try again in some days.",
     "retry_later": True,
+    "retry_now": "no",
+    "retry_when": "pay_day",
+    "retry_at": "2026-02-01T10:00:00.000Z",
 }

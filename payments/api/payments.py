@@ -27,6 +27,7 @@ from payments.services import (
     paying,
     voiding,
 )
+from payments.services.limiting_retries import RetryLimitReached
 from payments.services.operations import OperationOpen
 from payments.services.payment_wishes import Customer, NewPayment, WantedShare
 from payments.services.routing import NoProvider
@@ -97,6 +98,7 @@ class PaymentViewSet(PaymentReads):
             creating.MerchantReferenceTaken,
             NoProvider,
             *method_errors.PAYING,
+            RetryLimitReached,
         ),
         key="required",
     )
@@ -129,6 +131,7 @@ class PaymentViewSet(PaymentReads):
             PaymentNotFound,
             StateConflict,
             OperationOpen,
+            RetryLimitReached,
             authorizing.PaymentMethodRemoved,
         ),
         key="accepted",

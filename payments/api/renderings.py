@@ -11,7 +11,7 @@ from ledger.ids import show
 from ledger.money import Money
 from payments import selectors, states
 from payments.models import Payment, PaymentTransaction, Refund
-from payments.providers.declines import DECLINES, RetryLater
+from payments.providers.declines import DECLINES, RetryLater, RetryNow
 
 
 def payment(row: Payment) -> dict[str, Any]:
@@ -96,6 +96,9 @@ def decline(row: Payment) -> dict[str, Any] | None:
         "message": row.decline_message or "The payment was declined.",
         "advice": known.advice if known is not None else "Please use another payment method.",
         "retry_later": may_retry and not row.decline_is_hard,
+        "retry_now": known.retry_now.value if known is not None else RetryNow.NO.value,
+        "retry_when": known.retry_later.value if known is not None else RetryLater.NO.value,
+        "retry_at": instant(row.decline_retry_at),
     }
 
 

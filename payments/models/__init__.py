@@ -9,7 +9,8 @@ from payments.models.operations import ProviderOperation
 from payments.models.payments import Payment
 from payments.models.refunds import Refund, RefundShare
 from payments.models.refusals import RefusedCallbacks
-from payments.models.routing import RoutingPolicy
+from payments.models.retries import RetryStanding
+from payments.models.routing import RoutedMerchant, RoutingPolicy
 from payments.models.sagas import Saga, SagaStep
 from payments.models.transactions import PaymentTransaction
 from payments.models.vault import ExchangeKey, VaultRecord
@@ -36,6 +37,8 @@ __all__ = [
     "Refund",
     "RefundShare",
     "RefusedCallbacks",
+    "RetryStanding",
+    "RoutedMerchant",
     "RoutingPolicy",
     "Saga",
     "SagaStep",

@@ -112,6 +112,7 @@ class Payment(Recorded):
     decline_code = models.CharField(max_length=64, blank=True)
     decline_message = models.CharField(max_length=300, blank=True)
     decline_is_hard = models.BooleanField(default=False)
+    decline_retry_at = models.DateTimeField(null=True, blank=True)  # when another try makes sense and may be
     reason = models.CharField(max_length=300, blank=True)  # why it was cancelled, failed or rejected
 
     fraud_check_ref = models.CharField(max_length=40, blank=True)
@@ -390,9 +391,12 @@ class Payment(Recorded):
         self.liability_shift = liability if liability in LiabilityShift.values else self.liability_shift
         self.exemption = exemption if exemption in Exemption.values else self.exemption
 
-    def note_decline(self, code: str, message: str, *, is_hard: bool) -> None:
-        """Keep why the provider said no."""
+    def note_decline(
+        self, code: str, message: str, *, is_hard: bool, retry_at: datetime | None = None
+    ) -> None:
+        """Keep why the provider said no, and from when another try makes sense."""
         self.decline_code, self.decline_message, self.decline_is_hard = code, message[:300], is_hard
+        self.decline_retry_at = retry_at
 
     def _take(self, amount: Money, reserved: Money, at: datetime) -> None:
         self.capturing_minor -= reserved.minor

@@ -8,6 +8,16 @@ from django.db.models import Q
 
 from ledger.errors import NotFound
 from ledger.ids import show, uuid7
+from vendors.models import Merchant
+
+
+class RoutedMerchant(Merchant):
+    """A merchant as routing sees it: the desk on which his policy is written."""
+
+    class Meta:
+        proxy = True
+        verbose_name = "routing of a merchant"
+        verbose_name_plural = "routing"
 
 
 class RoutingPolicyNotFound(NotFound):

@@ -11,7 +11,7 @@ from payments.models.operations import Kind
 from payments.models.payment_choices import CaptureMethod
 from payments.providers import registry
 from payments.providers.base import Capability
-from payments.services import choosing, operations, routing
+from payments.services import choosing, limiting_retries, operations, routing
 from payments.services.operations import Intent
 
 LEG: Final = "authorize"
@@ -24,7 +24,7 @@ def claim(
 
     With `at_once` a payment that is captured automatically is taken in the same call, where its provider can.
 
-    :raises OperationOpen: it is being authorized.
+    :raises OperationOpen: it is being authorized. :raises RetryLimitReached: the card may not be tried now.
     """
     return operations.claim(
         Intent(
@@ -46,11 +46,18 @@ def claim(
                 "capture": at_once and _is_sale(payment),
                 "return_url": payment.return_url,
                 "exemption": payment.exemption,
+                **_known_as(payment),
             },
         ),
         actor=actor,
         at=at,
     )
+
+
+def _known_as(payment: Payment) -> dict[str, str]:
+    """Return by what the card is known to the limits of retries, where there is a card or account."""
+    key = limiting_retries.key_of(payment)
+    return {limiting_retries.KEY: key} if key else {}
 
 
 def _route(payment: Payment) -> Mapping[str, Any]:

@@ -13,25 +13,27 @@ from uuid import UUID, uuid5
 
 from ledger import jobs
 from ledger.actors import SYSTEM, Actor
-from ledger.errors import Conflict
+from ledger.errors import Conflict, DomainError
 from ledger.locks import phased
 from ledger.recording import no_answer, record
 from ledger.states import StateConflict
 from ledger.writing import gathered
-from payments import authorization_terms, locks, news, selectors, states
+from payments import authorization_terms, locks, news, retry_limits, selectors, states
 from payments.models import Payment, ProviderOperation
 from payments.models.operations import Kind
 from payments.models.payment_choices import CaptureMethod
 from payments.providers import outcomes
 from payments.providers.outcomes import Approved, Declined, Outcome, Pending, Rejected, RequiresAction
-from payments.services import contradicting, operations, performing, sales, straying
+from payments.services import contradicting, limiting_retries, operations, performing, sales, straying
 from payments.services.authorization_claims import claim
 from payments.services.creating import AUTHORIZE_JOB
+from payments.services.limiting_retries import RetryLimitReached
 from payments.services.operations import Answer
 
 CAPTURE_JOB: Final = "payments.capture"
 VOID_LATE_JOB: Final = "payments.void_late"
 TIME_OUT_JOB: Final = "payments.time_out_action"
+FORBIDDEN: Final = "previously_declined_do_not_retry"
 WAITING: Final = (states.CREATED, states.REQUIRES_ACTION)  # where an authorization may still end
 
 
@@ -85,8 +87,8 @@ def authorize_by_job(payment_id: UUID, at: datetime) -> None:
             actor=SYSTEM,
             at=at,
         )
-    except PaymentMethodRemoved as error:
-        _fail_without_method(payment.merchant_id, payment_id, str(error), at)
+    except (PaymentMethodRemoved, RetryLimitReached) as error:
+        _fail_without_method(payment.merchant_id, payment_id, error, at)
 
 
 def go_on(
@@ -139,10 +141,13 @@ def _claim(
 
 
 @phased
-def _fail_without_method(merchant_id: UUID, payment_id: UUID, reason: str, at: datetime) -> None:
-    payment = locks.payment(merchant_id, payment_id)
+def _fail_without_method(merchant_id: UUID, payment_id: UUID, why: DomainError, at: datetime) -> None:
+    """End a payment that waited, because its method is gone or may not be tried: no later run could do."""
+    payment, reason = locks.payment(merchant_id, payment_id), why.message
     if payment.state != states.CREATED or selectors.has_open_operation(payment_id):
         return
+    if isinstance(why, RetryLimitReached):
+        payment.note_decline(FORBIDDEN, reason, is_hard=True)
     ending = [share for share in locks.shares(payment_id) if share.is_open]
     with record(payment, *ending, actor=SYSTEM, at=at) as entry:
         payment.fail(reason, at)
@@ -263,7 +268,9 @@ def _refused(
     shares = locks.shares_of(payment)
     if isinstance(outcome, Declined):
         _note_details(payment, outcome)
-        payment.note_decline(outcome.code, outcome.message, is_hard=outcome.is_hard)
+        bound = limiting_retries.note(payment, operation, outcome, at)
+        retry_at = retry_limits.earliest(outcome.code, bound, at)
+        payment.note_decline(outcome.code, outcome.message, is_hard=outcome.is_hard, retry_at=retry_at)
         reason = f"declined: {outcome.code}"
     else:
         payment.note_decline(outcome.code, outcome.message, is_hard=True)

@@ -25,8 +25,16 @@ from payments import locks, method_selectors, news, routing_selectors, selectors
 from payments.models import Payment, PaymentMethod, ProviderOperation
 from payments.models.operations import Kind
 from payments.providers.declines import DECLINES, RetryNow
-from payments.providers.outcomes import Declined, NotSent, Outcome
-from payments.services import authorization_claims, choosing, method_tokens, operations, routing
+from payments.providers.outcomes import ADVICE_CODE, Declined, NotSent, Outcome
+from payments.services import (
+    authorization_claims,
+    choosing,
+    limiting_retries,
+    method_tokens,
+    operations,
+    routing,
+)
+from payments.services.limiting_retries import RetryLimitReached
 from payments.services.routing import Decision, NoProvider
 
 NOW_SECONDS: Final = 60  # a customer who waited longer is gone
@@ -55,7 +63,10 @@ def follow(
     while _is_for_another(operation, outcome):
         later = at + timedelta(seconds=clock.monotonic() - started)
         step = _next(operation, later)
-        claimed = step and _move(operation, outcome, step, actor, later)
+        try:
+            claimed = step and _move(operation, outcome, step, actor, later)
+        except RetryLimitReached:
+            break  # the card may not be tried anywhere now
         if not claimed:
             break
         crashpoint("failover.after_claim")
@@ -78,7 +89,8 @@ def _is_for_another(operation: ProviderOperation, outcome: Outcome) -> bool:
         case NotSent():
             return True
         case Declined(code=code, is_hard=False):
-            return code in DECLINES and DECLINES[code].retry_now in _ELSEWHERE
+            is_advised = bool(outcome.details.get(ADVICE_CODE))  # the issuer says when, and it is not now
+            return code in DECLINES and DECLINES[code].retry_now in _ELSEWHERE and not is_advised
     return False
 
 
@@ -130,6 +142,7 @@ def _move(
         return None
     if isinstance(outcome, Declined):
         operations.close(ended, outcome, at)
+        limiting_retries.note(payment, ended, outcome, at)
     elif isinstance(outcome, NotSent):
         operations.end_unsent(ended, outcome, at)
     cause, left = operations.cause(ended), payment.provider

@@ -44,7 +44,7 @@ from payments.providers.outcomes import (
     RequiresAction,
     Unknown,
 )
-from payments.services import provider_health, provider_requests
+from payments.services import limiting_retries, provider_health, provider_requests
 
 Answer = Callable[[Any], None]
 
@@ -124,6 +124,7 @@ def claim(intent: Intent, *, actor: Actor, at: datetime) -> ProviderOperation:
 
     :raises OperationOpen: an operation of this leg is open or has succeeded, or the id was used before; in a
         gathered phase when its writes are sent.
+    :raises RetryLimitReached: (likewise) the card may not be tried now.
     """
     require_phase()
     operation = ProviderOperation(
@@ -148,6 +149,8 @@ def claim(intent: Intent, *, actor: Actor, at: datetime) -> ProviderOperation:
     )
 
     def refused(error: IntegrityError | DataError) -> Exception:
+        if limited := limiting_retries.refused(error):
+            return limited
         if not _is_of_operations(error):
             return error
         return OperationOpen(

@@ -25,6 +25,7 @@ from payments.models.sagas import Direction, StepName
 from payments.saga_selectors import forward_of
 from payments.services import authorizing, capturing, recording_shares, voiding
 from payments.services.capturing import AuthorizationExpired, CaptureAmountInvalid
+from payments.services.limiting_retries import RetryLimitReached
 from payments.services.operations import OperationOpen
 from vendors import selectors as vendor_selectors
 from vendors.models.vendors import VendorNotFound
@@ -159,7 +160,7 @@ def authorize(saga: Saga, step: SagaStep, at: datetime) -> Result:
                 actor=SYSTEM,
                 at=at,
             )
-        except authorizing.PaymentMethodRemoved as error:
+        except (authorizing.PaymentMethodRemoved, RetryLimitReached) as error:
             return Refused(str(error))
         except (StateConflict, OperationOpen) as error:
             return Waits(str(error))  # somebody was faster; the next look tells

@@ -15,7 +15,7 @@ from payments.simulator.storage import Storage
 
 RESULTS = {
     "ok": "carried out",
-    "decline": "refused by the issuer or bank; argument: the code",
+    "decline": "refused by the issuer or bank; argument: the code, with @ and an advice code after it",
     "pending_then_ok": "answers pending, succeeds after --pending-seconds",
     "pending_then_fail": "answers pending, fails after --pending-seconds; argument: the code",
     "fail_later": "a refund (at Adyen a capture too) succeeds, and fails later; argument: the reason",

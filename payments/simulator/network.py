@@ -305,7 +305,9 @@ class Network:
             "created": iso(row["made_at"]),
         }
         if row["code"]:
-            answer["decline_code"] = row["code"]
+            answer["decline_code"], _, advice_code = row["code"].partition("@")
+            if advice_code:
+                answer["advice_code"] = advice_code
         if row["kind"] == "capture":
             answer["fee"] = row["fee"]
         if row["authorization_id"]:

@@ -53,6 +53,8 @@ CARDS = (
     _declines("issuer_unavailable", "4000000000000911", "issuer_unavailable"),
     _declines("suspected_fraud", "4100000000000019", "fraudulent"),
     _declines("restricted_card", "4000000000000622", "restricted_card"),
+    _declines("advised_later", "5200000000001005", "insufficient_funds@26"),
+    _declines("advised_never", "5200000000001013", "do_not_honor@03"),
     Scenario("late", "4000000000001018", "authorized, but answered after our timeout",
              {"authorize": "timeout_after"}),
     Scenario("late_quiet", "4000000000001026", "authorized, answered late, and no callback comes",

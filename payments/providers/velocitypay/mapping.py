@@ -113,7 +113,7 @@ REJECTED_STATUSES: Final = frozenset({400, 404, 405, 413, 415, 422})
 CREDENTIAL_STATUSES: Final = frozenset({401, 403})
 DETAILS: Final = (
     "type", "brand", "last4", "fingerprint", "country", "authentication", "liability_shift", "exemption",
-    "authorized_until",
+    "authorized_until", "advice_code",
 )  # fmt: skip
 
 URL_MAX: Final = 2_000
