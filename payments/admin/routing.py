@@ -27,9 +27,9 @@ from payments import route_explanations, routing_policy, routing_selectors
 from payments.models import RetryStanding, RoutedMerchant, RoutingPolicy
 from payments.services import keeping_routes, limiting_retries
 
-EXAMPLE = {
+DEFAULT = {
     "weights": dict(routing_policy.DEFAULT_WEIGHTS),
-    "rules": [{"name": "euros", "when": {"currencies": ["EUR"]}, "providers": ["stripe"]}],
+    "rules": [],
     "attempts_max": routing_policy.ATTEMPTS_DEFAULT,
 }
 
@@ -40,10 +40,11 @@ class PolicyForm(ReasonForm):
     content = forms.CharField(
         label="Policy, as JSON",
         max_length=50_000,
-        initial=lambda: json.dumps(EXAMPLE, indent=2),
+        initial=lambda: json.dumps(DEFAULT, indent=2),
         widget=forms.Textarea(attrs={"rows": 18, "class": "house-input", "spellcheck": "false"}),
-        help_text="weights (whole percents, sum 100), rules (when; providers or split; only), experiment, "
-        "prices, attempts_max. The whole policy: what is left out is at its default.",
+        help_text='weights: whole percents, sum 100. A rule: {"name", "when": {"currencies", "brands", "countries", '
+        '"method_types", "amount_from", "amount_to"}, "providers": [...] or "split": [{"provider", "percent"}], '
+        '"only"}. Also experiment, prices, attempts_max. The whole policy: what is left out is at its default.',
     )
 
     def clean_content(self) -> dict[str, Any]:
@@ -171,6 +172,26 @@ class RetryStandingAdmin(ViewOnlyAdmin):
     merchant_shown = link_column("merchant")
     until = moment_column("earliest_at", "not before")
     updated = moment_column("updated_at", "last decline")
+
+    def facts(self, row: RetryStanding) -> list[Facts]:
+        return [
+            Facts(
+                "",
+                [
+                    ("public id", formats.code(row.public_id)),
+                    ("merchant", formats.link(row.merchant)),
+                    ("card", self.card(row)),
+                    ("last decline", row.code),
+                    ("advice of the scheme", row.advice_code or formats.NOTHING),
+                    ("limit", self.limit(row)),
+                    ("because", row.reason or formats.NOTHING),
+                    ("not before", formats.moment(row.earliest_at)),
+                ],
+            )
+        ]
+
+    def panels(self, row: RetryStanding) -> Iterable[Panel]:
+        yield Panel("Declined tries", ["when"], [[formats.moment(one)] for one in row.declined])
 
     @admin.display(description="card")
     def card(self, row: RetryStanding) -> str:
