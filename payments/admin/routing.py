@@ -42,9 +42,9 @@ class PolicyForm(ReasonForm):
         max_length=50_000,
         initial=lambda: json.dumps(DEFAULT, indent=2),
         widget=forms.Textarea(attrs={"rows": 18, "class": "house-input", "spellcheck": "false"}),
-        help_text='weights: whole percents, sum 100. A rule: {"name", "when": {"currencies", "brands", "countries", '
-        '"method_types", "amount_from", "amount_to"}, "providers": [...] or "split": [{"provider", "percent"}], '
-        '"only"}. Also experiment, prices, attempts_max. The whole policy: what is left out is at its default.',
+        help_text="weights: whole percents, sum 100. A rule has a name, when (currencies, brands, countries, "
+        "method_types, amount_from, amount_to) and providers in their order, or a split by percent; with "
+        "only, nobody else is asked. Also experiment, prices, attempts_max. What is left out is at its default.",
     )
 
     def clean_content(self) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from payments.providers.adyen import declines as adyen
 from payments.providers.declines import DECLINES, RetryLater
 from payments.providers.paypal import declines as paypal
 from payments.providers.rails import returns
@@ -105,10 +106,12 @@ class TestMappings:
             DECLINE_CODES.values(),
             stripe.CODES.values(),
             paypal.ISSUES.values(),
+            [code for _, code in adyen.REASONS.values()],
+            adyen.MODIFICATIONS.values(),
             [code for code, _ in returns.ACH.values()],
             [code for code, _ in returns.SEPA.values()],
         ],
-        ids=["velocitypay", "stripe", "paypal", "ach", "sepa"],
+        ids=["velocitypay", "stripe", "paypal", "adyen", "adyen modifications", "ach", "sepa"],
     )
     def test_name_canonical_codes_only(self, codes):
         assert set(codes) <= set(DECLINES)
