@@ -44,7 +44,7 @@ class PolicyForm(ReasonForm):
         widget=forms.Textarea(attrs={"rows": 18, "class": "house-input", "spellcheck": "false"}),
         help_text="weights: whole percents, sum 100. A rule has a name, when (currencies, brands, countries, "
         "method_types, amount_from, amount_to) and providers in their order, or a split by percent; with "
-        "only, nobody else is asked. Also experiment, prices, attempts_max. What is left out is at its default.",
+        "only, nobody else is asked. Also experiment, prices, attempts_max. What is left out: its default.",
     )
 
     def clean_content(self) -> dict[str, Any]:

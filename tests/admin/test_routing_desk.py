@@ -52,7 +52,7 @@ class TestPolicies:
         assert finance.post(address, told).status_code == 302
         row = RoutingPolicy.objects.get(merchant=northwind)
         assert (row.version, row.content, row.reason) == (1, {"attempts_max": 2}, told["reason"])
-        assert AuditRecord.objects.filter(action="routing_policy.written", object_id=str(row.pk)).exists()
+        assert AuditRecord.objects.filter(action="routing_policy.written", object_id=row.public_id).exists()
         shown = finance.get(reverse("admin:payments_routedmerchant_change", args=[northwind.pk]))
         assert "a second try is enough" in shown.content.decode()
 
