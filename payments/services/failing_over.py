@@ -140,11 +140,11 @@ def _move(
         return None
     if payment.state != states.CREATED or payment.is_voiding:
         return None
+    if not isinstance(outcome, Declined | NotSent):
+        return None
+    operations.close(ended, outcome, at)
     if isinstance(outcome, Declined):
-        operations.close(ended, outcome, at)
         limiting_retries.note(payment, ended, outcome, at)
-    elif isinstance(outcome, NotSent):
-        operations.end_unsent(ended, outcome, at)
     cause, left = operations.cause(ended), payment.provider
     with record(payment, actor=actor, cause=cause, at=at) as entry:
         payment.reroute(step.decision.provider, step.token)

@@ -16,7 +16,6 @@ from functools import partial
 from typing import Any, Final, Protocol
 from uuid import UUID
 
-from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, DataError, IntegrityError, connection
 
 from ledger import audit, clock, crashpoints, writing
@@ -52,7 +51,6 @@ ASK_UNKNOWN_SECONDS: Final = 5
 ASK_UNREACHABLE_SECONDS: Final = 10
 # A provider that says "later" is asked less and less often; then daily (reliability.md 3.2).
 ASK_PENDING_SECONDS: Final = (5, 15, 60, 300, 1_800, 7_200, 21_600, 86_400)
-CALL_MARGIN_SECONDS: Final = 1
 REOPENED: Final = "reopened_at"  # in `request`: it is only asked about, whatever the provider answers
 
 
@@ -145,7 +143,7 @@ def claim(intent: Intent, *, actor: Actor, at: datetime) -> ProviderOperation:
         created_at=at,
         sent_at=at,
         tries=1,
-        ask_at=at + timedelta(seconds=_call_seconds()),
+        ask_at=at + timedelta(seconds=provider_requests.seconds_at_most()),
     )
 
     def refused(error: IntegrityError | DataError) -> Exception:
@@ -246,10 +244,13 @@ def checked(operation: ProviderOperation, outcome: Outcome) -> Outcome:
     return outcome
 
 
-def close(operation: ProviderOperation, outcome: Approved | Declined | Rejected, at: datetime) -> None:
+def close(
+    operation: ProviderOperation, outcome: Approved | Declined | Rejected | NotSent, at: datetime
+) -> None:
     """End a locked operation with a final outcome; the caller records the effect in the same phase.
 
-    A request that was refused as wrong is our fault, so a person is told.
+    A request that was refused as wrong is our fault, so a person is told. What was not sent ends so only
+    when another takes its place: it never will be.
     """
     require_phase()
     match outcome:
@@ -262,6 +263,8 @@ def close(operation: ProviderOperation, outcome: Approved | Declined | Rejected,
             operation.outcome, operation.outcome_code = OutcomeKind.DECLINED, outcome.code
             operation.provider_reference = outcome.reference or ""
             operation.outcome_detail = {"message": outcome.message, "is_hard": outcome.is_hard}
+        case NotSent():
+            operation.outcome, operation.outcome_detail = OutcomeKind.NOT_SENT, {"reason": outcome.reason}
         case Rejected():
             operation.outcome, operation.outcome_code = OutcomeKind.REJECTED, outcome.code
             operation.outcome_detail = {"message": outcome.message}
@@ -271,15 +274,6 @@ def close(operation: ProviderOperation, outcome: Approved | Declined | Rejected,
     operation.noted_at = operation.concluded_at = at
     operation.ask_at = operation.lease_until = None
     writing.write(writing.moving(ProviderOperation, [operation], _OUTCOME))
-
-
-def end_unsent(operation: ProviderOperation, outcome: NotSent, at: datetime) -> None:
-    """End a locked operation that certainly was not sent: another takes its place, and it never will be."""
-    require_phase()
-    operation.outcome, operation.outcome_detail = OutcomeKind.NOT_SENT, {"reason": outcome.reason}
-    operation.noted_at = operation.concluded_at = at
-    operation.ask_at = operation.lease_until = None
-    operation.save(update_fields=_OUTCOME_FIELDS)
 
 
 def note(operation: ProviderOperation, outcome: Outcome, at: datetime) -> None:
@@ -376,14 +370,6 @@ def _hold(operation: ProviderOperation, outcome: Mismatch, at: datetime) -> None
         "reference": outcome.reference,
     }
     hold(operation, "the provider's answer is about other money than was asked", at)
-
-
-def _call_seconds() -> float:
-    return (
-        settings.PROVIDER_CONNECT_TIMEOUT_SECONDS
-        + settings.PROVIDER_READ_TIMEOUT_SECONDS
-        + CALL_MARGIN_SECONDS
-    )
 
 
 def _refuse_transaction() -> None:

@@ -5,6 +5,9 @@ bank statement), else it is the operation's public id.
 """
 
 from collections.abc import Mapping
+from typing import Final
+
+from django.conf import settings
 
 from payments.models import DisputeEvidence, ProviderOperation
 from payments.models.operations import Kind
@@ -26,6 +29,17 @@ from payments.providers.requests import (
     VoidRequest,
 )
 from payments.services import method_tokens
+
+CALL_MARGIN_SECONDS: Final = 1
+
+
+def seconds_at_most() -> float:
+    """Return how long a call may take, and a little more: then its caller is gone."""
+    return (
+        settings.PROVIDER_CONNECT_TIMEOUT_SECONDS
+        + settings.PROVIDER_READ_TIMEOUT_SECONDS
+        + CALL_MARGIN_SECONDS
+    )
 
 
 def send(provider: Provider, operation: ProviderOperation) -> Outcome:
