@@ -6,7 +6,6 @@ constraints too (payment_constraints.py). Card numbers are never here: only the 
 tells of the card.
 """
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -53,12 +52,11 @@ class Payment(Recorded):
     NotFound = PaymentNotFound
 
     # Set by selectors and services, not columns: the shares in the merchant's order; an operation is open;
-    # the operation that a conclusion was about.
+    # the operation that a conclusion was about; why its provider was chosen, until that is claimed.
     share_rows: list["PaymentTransaction"]
     is_processing: bool
     last_operation: "ProviderOperation"
-    # Why its provider was chosen, between its creation and the claim of its authorization.
-    route_log: Mapping[str, Any]
+    route_log: Any
 
     merchant = models.ForeignKey(
         "vendors.Merchant", on_delete=models.PROTECT, related_name="+", db_index=False
@@ -391,12 +389,10 @@ class Payment(Recorded):
         self.liability_shift = liability if liability in LiabilityShift.values else self.liability_shift
         self.exemption = exemption if exemption in Exemption.values else self.exemption
 
-    def note_decline(
-        self, code: str, message: str, *, is_hard: bool, retry_at: datetime | None = None
-    ) -> None:
+    def note_decline(self, code: str, message: str, *, is_hard: bool, again: datetime | None = None) -> None:
         """Keep why the provider said no, and from when another try makes sense."""
         self.decline_code, self.decline_message, self.decline_is_hard = code, message[:300], is_hard
-        self.decline_retry_at = retry_at
+        self.decline_retry_at = again
 
     def _take(self, amount: Money, reserved: Money, at: datetime) -> None:
         self.capturing_minor -= reserved.minor

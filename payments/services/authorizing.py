@@ -270,7 +270,7 @@ def _refused(
         _note_details(payment, outcome)
         bound = limiting_retries.note(payment, operation, outcome, at)
         retry_at = retry_limits.earliest(outcome.code, bound, at)
-        payment.note_decline(outcome.code, outcome.message, is_hard=outcome.is_hard, retry_at=retry_at)
+        payment.note_decline(outcome.code, outcome.message, is_hard=outcome.is_hard, again=retry_at)
         reason = f"declined: {outcome.code}"
     else:
         payment.note_decline(outcome.code, outcome.message, is_hard=True)
