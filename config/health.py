@@ -17,7 +17,7 @@ from django.http import HttpRequest, JsonResponse
 
 from ledger import clock
 from ledger import outbox as ledger_outbox
-from payments import selectors
+from payments import selectors, webhook_selectors
 from payments.states import OPEN
 
 BROKER_TIMEOUT_SECONDS = 1.0
@@ -110,7 +110,7 @@ def operations() -> Verdict:
 def callbacks() -> Verdict:
     """Say how late the oldest provider's message is that is not applied, and how many were given up."""
     try:
-        late, dead = selectors.webhook_backlog(clock.now())
+        late, dead = webhook_selectors.webhook_backlog(clock.now())
     except DatabaseError as error:
         return Verdict(False, {"error": type(error).__name__})
     limit = settings.READY_CALLBACK_LATE_SECONDS_MAX

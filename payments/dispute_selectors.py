@@ -1,24 +1,22 @@
 """Every read query about disputes. Each takes the merchant whose rows it may show; staff pass `ALL`."""
 
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 
-from django.db.models import Model, Prefetch, QuerySet
+from django.db.models import Prefetch, QuerySet
 
 from payments import states
 from payments.models import Dispute, DisputeEvidence, DisputeShare
 from payments.models.disputes import DisputeEvidenceNotFound, DisputeNotFound, Response
-from payments.selectors import ALL, Whose
-
-Row = TypeVar("Row", bound=Model)
+from payments.selectors import Whose, of_merchant, the_one
 
 
 def disputes(merchant_id: Whose) -> QuerySet[Dispute]:
     """Return a merchant's disputes with payment, shares and evidence (without contents), unordered."""
     shares = DisputeShare.objects.select_related("transaction").order_by("transaction__position")
     evidence = DisputeEvidence.objects.defer("content").order_by("pk")
-    rows: Any = _of(merchant_id, Dispute.objects.select_related("payment"))  # Any: as in `payments`
+    rows: Any = of_merchant(merchant_id, Dispute.objects.select_related("payment"))  # Any: as in `payments`
     found: QuerySet[Dispute] = rows.prefetch_related(
         Prefetch("shares", shares, to_attr="share_rows"),
         Prefetch("evidence", evidence, to_attr="evidence_rows"),
@@ -31,7 +29,7 @@ def dispute(merchant_id: Whose, dispute_id: UUID) -> Dispute:
 
     :raises DisputeNotFound: the merchant has none with this id.
     """
-    return _one(disputes(merchant_id).filter(pk=dispute_id), DisputeNotFound)
+    return the_one(disputes(merchant_id).filter(pk=dispute_id), DisputeNotFound)
 
 
 def dispute_id(merchant_id: Whose, dispute_id: UUID) -> UUID:
@@ -39,7 +37,7 @@ def dispute_id(merchant_id: Whose, dispute_id: UUID) -> UUID:
 
     :raises DisputeNotFound: the merchant has none with this id.
     """
-    _one(_of(merchant_id, Dispute.objects.only("pk")).filter(pk=dispute_id), DisputeNotFound)
+    the_one(of_merchant(merchant_id, Dispute.objects.only("pk")).filter(pk=dispute_id), DisputeNotFound)
     return dispute_id
 
 
@@ -65,8 +63,8 @@ def evidence(merchant_id: Whose, evidence_id: UUID) -> DisputeEvidence:
 
     :raises DisputeEvidenceNotFound: the merchant has none with this id.
     """
-    rows = _of(merchant_id, DisputeEvidence.objects.all())
-    return _one(rows.filter(pk=evidence_id), DisputeEvidenceNotFound)
+    rows = of_merchant(merchant_id, DisputeEvidence.objects.all())
+    return the_one(rows.filter(pk=evidence_id), DisputeEvidenceNotFound)
 
 
 def has_dispute(provider: str, reference: str) -> bool:
@@ -83,14 +81,3 @@ def disputes_due(at: datetime, within_days: int) -> QuerySet[Dispute]:
         due_at__lte=at + timedelta(days=within_days),
     )
     return rows.order_by("due_at", "pk")
-
-
-def _of(merchant_id: Whose, rows: QuerySet[Row]) -> QuerySet[Row]:
-    return rows if merchant_id is ALL else rows.filter(merchant_id=merchant_id)
-
-
-def _one(rows: QuerySet[Row], missing: type[Exception]) -> Row:
-    found = next(iter(rows[:1]), None)
-    if found is None:
-        raise missing(f"there is no such {rows.model._meta.verbose_name}")
-    return found

@@ -10,7 +10,7 @@ from payments import states
 from payments.models import PaymentMethod, ProviderOperation, ProviderToken
 from payments.models.methods import MethodKind, PaymentMethodNotFound
 from payments.models.operations import Kind
-from payments.selectors import Whose, _All
+from payments.selectors import Whose, of_merchant
 
 # Words of the contract for several kinds together, besides the kinds themselves.
 GROUPS: Final = {
@@ -28,8 +28,7 @@ class NoDefaultMethod(PaymentMethodNotFound):
 
 def methods(merchant_id: Whose) -> QuerySet[PaymentMethod]:
     """Return a merchant's payment methods, unordered, also those that were removed."""
-    rows = PaymentMethod.objects.all()
-    return rows if isinstance(merchant_id, _All) else rows.filter(merchant_id=merchant_id)
+    return of_merchant(merchant_id, PaymentMethod.objects.all())
 
 
 def method(merchant_id: Whose, method_id: UUID) -> PaymentMethod:

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Exists, F, Min, Model, OuterRef, Prefetch, Q, QuerySet
+from django.db.models import Exists, F, Model, OuterRef, Prefetch, Q, QuerySet
 
 from ledger import reading
 from payments import states
@@ -20,7 +20,6 @@ from payments.models import (
     PaymentMethod,
     PaymentTransaction,
     ProviderOperation,
-    ProviderWebhook,
     Refund,
     RefundShare,
 )
@@ -29,7 +28,6 @@ from payments.models.operations import OperationNotFound, OutcomeKind
 from payments.models.payments import PaymentNotFound
 from payments.models.refunds import RefundNotFound
 from payments.models.transactions import PaymentTransactionNotFound
-from payments.models.webhooks import ProviderWebhookNotFound
 from payments.providers import registry
 from payments.providers.notices import DisputeNotice, ProviderNotice
 
@@ -49,7 +47,7 @@ def payments(merchant_id: Whose) -> QuerySet[Payment]:
     """Return a merchant's payments with shares and `is_processing`, unordered."""
     shares = Prefetch("shares", PaymentTransaction.objects.order_by("position"), to_attr="share_rows")
     # Any: the model declares both attributes, and the type checker's plugin would see them twice.
-    rows: Any = _of(merchant_id, Payment.objects.all())
+    rows: Any = of_merchant(merchant_id, Payment.objects.all())
     found: QuerySet[Payment] = rows.annotate(is_processing=_has_open()).prefetch_related(shares)
     return found
 
@@ -80,7 +78,7 @@ def bare_payment(merchant_id: Whose, payment_id: UUID) -> Payment:
 
     :raises PaymentNotFound: the merchant has none with this id.
     """
-    return _one(_of(merchant_id, Payment.objects.all()).filter(pk=payment_id), PaymentNotFound)
+    return the_one(of_merchant(merchant_id, Payment.objects.all()).filter(pk=payment_id), PaymentNotFound)
 
 
 def payment_by_number(merchant_id: Whose, number: str) -> Payment:
@@ -88,7 +86,7 @@ def payment_by_number(merchant_id: Whose, number: str) -> Payment:
 
     :raises PaymentNotFound: the merchant has none with this number.
     """
-    return _one(payments(merchant_id).filter(number=number), PaymentNotFound)
+    return the_one(payments(merchant_id).filter(number=number), PaymentNotFound)
 
 
 def payment_by_authorization(provider: str, reference: str) -> Payment | None:
@@ -116,7 +114,7 @@ def payment_by_provider_reference(merchant_id: Whose, reference: str) -> Payment
         kind="capture", outcome=OutcomeKind.APPROVED, provider_reference=reference
     )
     captured = of_captures.filter(provider__in=registry.names()).values("payment_id")
-    return _one(payments(merchant_id).filter(pk__in=captured), PaymentNotFound)
+    return the_one(payments(merchant_id).filter(pk__in=captured), PaymentNotFound)
 
 
 def payments_with_status(merchant_id: Whose, status: str) -> QuerySet[Payment]:
@@ -207,7 +205,7 @@ def has_succeeded(payment_id: UUID, leg: str) -> bool:
 # --- shares, refunds ----------------------------------------------------------------------------------------
 def transactions(merchant_id: Whose) -> QuerySet[PaymentTransaction]:
     """Return a merchant's shares with payment and vendor, unordered."""
-    return _of(merchant_id, PaymentTransaction.objects.select_related("payment", "vendor"))
+    return of_merchant(merchant_id, PaymentTransaction.objects.select_related("payment", "vendor"))
 
 
 def transaction(merchant_id: Whose, transaction_id: UUID) -> PaymentTransaction:
@@ -215,13 +213,13 @@ def transaction(merchant_id: Whose, transaction_id: UUID) -> PaymentTransaction:
 
     :raises PaymentTransactionNotFound: the merchant has none with this id.
     """
-    return _one(transactions(merchant_id).filter(pk=transaction_id), PaymentTransactionNotFound)
+    return the_one(transactions(merchant_id).filter(pk=transaction_id), PaymentTransactionNotFound)
 
 
 def refunds(merchant_id: Whose) -> QuerySet[Refund]:
     """Return a merchant's refunds with payment and `share_rows`, unordered."""
     shares = Prefetch("shares", _refund_shares(), to_attr="share_rows")
-    rows: Any = _of(merchant_id, Refund.objects.select_related("payment"))  # Any: as in `payments`
+    rows: Any = of_merchant(merchant_id, Refund.objects.select_related("payment"))  # Any: as in `payments`
     found: QuerySet[Refund] = rows.prefetch_related(shares)
     return found
 
@@ -231,7 +229,7 @@ def refund(merchant_id: Whose, refund_id: UUID) -> Refund:
 
     :raises RefundNotFound: the merchant has none with this id.
     """
-    return _one(refunds(merchant_id).filter(pk=refund_id), RefundNotFound)
+    return the_one(refunds(merchant_id).filter(pk=refund_id), RefundNotFound)
 
 
 def refund_by_number(merchant_id: Whose, number: str) -> Refund:
@@ -239,7 +237,7 @@ def refund_by_number(merchant_id: Whose, number: str) -> Refund:
 
     :raises RefundNotFound: the merchant has none with this number.
     """
-    return _one(refunds(merchant_id).filter(number=number), RefundNotFound)
+    return the_one(refunds(merchant_id).filter(number=number), RefundNotFound)
 
 
 def refund_id(merchant_id: Whose, refund_id: UUID) -> UUID:
@@ -247,7 +245,7 @@ def refund_id(merchant_id: Whose, refund_id: UUID) -> UUID:
 
     :raises RefundNotFound: the merchant has none with this id.
     """
-    _one(_of(merchant_id, Refund.objects.only("pk")).filter(pk=refund_id), RefundNotFound)
+    the_one(of_merchant(merchant_id, Refund.objects.only("pk")).filter(pk=refund_id), RefundNotFound)
     return refund_id
 
 
@@ -260,10 +258,10 @@ def refund_shares_of(refund: Refund) -> list[RefundShare]:
     return loaded
 
 
-# --- operations, webhooks -----------------------------------------------------------------------------------
+# --- operations -------------------------------------------------------------------------------------------
 def operations(merchant_id: Whose) -> QuerySet[ProviderOperation]:
     """Return a merchant's provider operations with their payment, unordered."""
-    return _of(merchant_id, ProviderOperation.objects.select_related("payment"))
+    return of_merchant(merchant_id, ProviderOperation.objects.select_related("payment"))
 
 
 def operation(merchant_id: Whose, operation_id: UUID) -> ProviderOperation:
@@ -271,7 +269,7 @@ def operation(merchant_id: Whose, operation_id: UUID) -> ProviderOperation:
 
     :raises OperationNotFound: the merchant has none with this id.
     """
-    return _one(operations(merchant_id).filter(pk=operation_id), OperationNotFound)
+    return the_one(operations(merchant_id).filter(pk=operation_id), OperationNotFound)
 
 
 def operation_of(provider: str, notice: ProviderNotice | DisputeNotice) -> ProviderOperation | None:
@@ -314,7 +312,7 @@ def held_operations(merchant_id: Whose) -> QuerySet[ProviderOperation]:
 
 def contradictions(merchant_id: Whose) -> QuerySet[Contradiction]:
     """Return what providers said against what was concluded, with operation and payment, unordered."""
-    return _of(merchant_id, Contradiction.objects.select_related("operation__payment"))
+    return of_merchant(merchant_id, Contradiction.objects.select_related("operation__payment"))
 
 
 def contradiction(merchant_id: Whose, contradiction_id: UUID) -> Contradiction:
@@ -322,50 +320,7 @@ def contradiction(merchant_id: Whose, contradiction_id: UUID) -> Contradiction:
 
     :raises ContradictionNotFound: the merchant has none with this id.
     """
-    return _one(contradictions(merchant_id).filter(pk=contradiction_id), ContradictionNotFound)
-
-
-def webhooks(merchant_id: Whose) -> QuerySet[ProviderWebhook]:
-    """Return incoming webhooks with their operation, unordered; a merchant sees those about its own money."""
-    return _of(merchant_id, ProviderWebhook.objects.select_related("operation__payment"))
-
-
-def webhooks_of_payment(merchant_id: Whose, payment_id: UUID) -> QuerySet[ProviderWebhook]:
-    """Return what providers said of a payment's operations, unordered."""
-    return webhooks(merchant_id).filter(operation__payment_id=payment_id)
-
-
-def webhook_backlog(at: datetime) -> tuple[float, int]:
-    """Return how late the oldest message is that should have been applied, in seconds, and how many of the
-    dead letters nobody has decided on."""
-    oldest = ProviderWebhook.objects.filter(state=states.RECEIVED).aggregate(oldest=Min("apply_at"))["oldest"]
-    late = max(0.0, (at - oldest).total_seconds()) if oldest else 0.0
-    return late, dead_webhooks(ALL).count()
-
-
-def dead_webhooks(merchant_id: Whose, provider: str = "") -> QuerySet[ProviderWebhook]:
-    """Return the messages that were given up, of one provider or of all, unordered."""
-    rows = _of(merchant_id, ProviderWebhook.objects.filter(state=states.FAILED))
-    return rows.filter(provider=provider) if provider else rows
-
-
-def webhook_of_event(provider: str, event_id: str) -> ProviderWebhook:
-    """Return the genuine message with a provider's event id.
-
-    :raises ProviderWebhookNotFound: none was kept.
-    """
-    return _one(
-        ProviderWebhook.objects.filter(provider=provider, event_id=event_id, is_verified=True),
-        ProviderWebhookNotFound,
-    )
-
-
-def webhook(merchant_id: Whose, webhook_id: UUID) -> ProviderWebhook:
-    """Return one incoming webhook.
-
-    :raises ProviderWebhookNotFound: the merchant has none with this id.
-    """
-    return _one(webhooks(merchant_id).filter(pk=webhook_id), ProviderWebhookNotFound)
+    return the_one(contradictions(merchant_id).filter(pk=contradiction_id), ContradictionNotFound)
 
 
 # --- private ------------------------------------------------------------------------------------------------
@@ -396,11 +351,13 @@ def _has_open() -> Exists:
     )
 
 
-def _of(merchant_id: Whose, rows: QuerySet[Row]) -> QuerySet[Row]:
+def of_merchant(merchant_id: Whose, rows: QuerySet[Row]) -> QuerySet[Row]:
+    """Return those of some rows that a merchant may see."""
     return rows if isinstance(merchant_id, _All) else rows.filter(Q(merchant_id=merchant_id))
 
 
-def _one(rows: QuerySet[Row], missing: type[Exception]) -> Row:
+def the_one(rows: QuerySet[Row], missing: type[Exception]) -> Row:
+    """Return the only row, or raise what says that there is none."""
     found = next(iter(rows[:1]), None)
     if found is None:
         raise missing(f"there is no such {rows.model._meta.verbose_name}")

@@ -15,7 +15,7 @@ from rest_framework.request import Request
 
 from ledger import clock, ids
 from ledger.states import StateConflict
-from payments import selectors
+from payments import selectors, webhook_selectors
 from payments.api import webhook_shapes as shapes
 from payments.api.paths import text
 from payments.models import ProviderWebhook
@@ -117,7 +117,7 @@ class PaymentWebhookViewSet(MerchantViewSet):
     def of_payment(self, request: Request, payment_id: str) -> HttpResponse:
         """List what was said about a payment."""
         payment = selectors.bare_payment(self.merchant.pk, ids.parse("pay", payment_id))
-        return self._page(selectors.webhooks_of_payment(self.merchant.pk, payment.pk))
+        return self._page(webhook_selectors.webhooks_of_payment(self.merchant.pk, payment.pk))
 
     @documented(
         operation_id="payment_webhooks_unprocessed",
@@ -130,7 +130,7 @@ class PaymentWebhookViewSet(MerchantViewSet):
     )
     def unprocessed(self, request: Request) -> HttpResponse:
         """List what waits."""
-        rows = selectors.webhooks(self.merchant.pk).filter(state=RECEIVED)
+        rows = webhook_selectors.webhooks(self.merchant.pk).filter(state=RECEIVED)
         return self._page(rows, FILTERS[:2])
 
     @documented(
@@ -144,7 +144,7 @@ class PaymentWebhookViewSet(MerchantViewSet):
     )
     def errors(self, request: Request) -> HttpResponse:
         """List what failed."""
-        return self._page(selectors.webhooks(self.merchant.pk).filter(state__in=[FAILED, REFUSED]))
+        return self._page(webhook_selectors.webhooks(self.merchant.pk).filter(state__in=[FAILED, REFUSED]))
 
     @documented(
         operation_id="payment_webhooks_process",

@@ -28,7 +28,7 @@ from ledger.events import Cause
 from ledger.locks import phased
 from ledger.recording import no_answer
 from ledger.states import StateConflict
-from payments import locks, selectors
+from payments import locks, selectors, webhook_selectors
 from payments.models import ProviderOperation, ProviderWebhook
 from payments.models.operations import OutcomeKind
 from payments.providers.errors import BadSignature, ProviderUnavailable
@@ -119,7 +119,7 @@ def process(
     :raises WebhookNotVerified: it is not provably the provider's. :raises StateConflict: it is a dead letter.
     :raises WebhookBusy: somebody is applying it.
     """
-    webhook = selectors.webhook(merchant_id, webhook_id)
+    webhook = webhook_selectors.webhook(merchant_id, webhook_id)
     if webhook.state == REFUSED:
         raise WebhookNotVerified(f"the message was refused: {webhook.verdict}")
     if webhook.state == FAILED:
@@ -140,7 +140,7 @@ def retry(
     :raises ProviderWebhookNotFound: the merchant has none with this id.
     :raises WebhookNotVerified: it is not provably the provider's. :raises WebhookBusy: somebody is at it.
     """
-    webhook = selectors.webhook(merchant_id, webhook_id)
+    webhook = webhook_selectors.webhook(merchant_id, webhook_id)
     if webhook.state == REFUSED:
         raise WebhookNotVerified(f"the message was refused: {webhook.verdict}")
     if webhook.state == FAILED:
@@ -157,7 +157,7 @@ def retry_all(
 
     Of one provider, or of all when it is empty. Returns how many are tried, and how many are left.
     """
-    rows = selectors.dead_webhooks(merchant_id, provider)
+    rows = webhook_selectors.dead_webhooks(merchant_id, provider)
     chosen = locks.webhooks_skipping(rows, min(limit, RETRIED_AT_ONCE))
     _retry_locked(chosen, actor, reason, at)
     left = rows.count()
@@ -324,7 +324,7 @@ def _apply_now(webhook: ProviderWebhook, at: datetime) -> None:
     batch = locks.claim_webhooks_of(webhook.provider, webhook.subject, at)
     if batch:
         _apply(batch, at)
-    elif selectors.webhook(selectors.ALL, webhook.pk).state == RECEIVED:
+    elif webhook_selectors.webhook(selectors.ALL, webhook.pk).state == RECEIVED:
         raise WebhookBusy("the message, or one before it, is being applied")
 
 

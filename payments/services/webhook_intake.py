@@ -18,7 +18,7 @@ from ledger.crashpoints import crashpoint, register
 from ledger.errors import NotFound
 from ledger.ids import show, uuid7
 from ledger.locks import phased
-from payments import locks, selectors
+from payments import locks, selectors, webhook_selectors
 from payments.models import ProviderOperation, ProviderWebhook
 from payments.providers import registry
 from payments.providers.errors import BadSignature
@@ -113,7 +113,7 @@ def record(
         raise WebhookSubjectNotFound("the message is about no payment of yours")
     row = _row(provider, headers, raw_body, notice, source, operation)
     _keep(row, at)
-    return _answered(selectors.webhook_of_event(provider, row.event_id).pk, answer)
+    return _answered(webhook_selectors.webhook_of_event(provider, row.event_id).pk, answer)
 
 
 def headers_kept(headers: Mapping[str, str]) -> dict[str, str]:

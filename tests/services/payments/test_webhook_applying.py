@@ -13,7 +13,7 @@ from ledger.ids import uuid7
 from ledger.locks import phase
 from ledger.models import AuditRecord
 from ledger.states import StateConflict
-from payments import locks, selectors
+from payments import locks, selectors, webhook_selectors
 from payments.models import Payment, ProviderOperation, ProviderWebhook
 from payments.services import operations, webhook_applying, webhook_intake
 from tests.factories import payments as rows
@@ -214,11 +214,11 @@ class TestPeople:
 
 
 def test_the_backlog_tells_what_is_late_and_what_was_given_up(payment: Payment) -> None:
-    _, dead_before = selectors.webhook_backlog(clock.now())
+    _, dead_before = webhook_selectors.webhook_backlog(clock.now())
     at = clock.now()
     receive(stranger(payment), at)
     rows.webhook_about(payment)
-    late, dead = selectors.webhook_backlog(at + timedelta(seconds=90))
+    late, dead = webhook_selectors.webhook_backlog(at + timedelta(seconds=90))
     assert (late >= 90, dead) == (True, dead_before + 1)
 
 
