@@ -8,6 +8,7 @@ import pytest
 from ledger import clock
 from ledger.models import AuditRecord
 from payments.models import Payment, PaymentMethod, ProviderOperation, ProviderToken
+from payments.providers import registry
 from tests.api.test_payment_methods import METHODS, Till
 from tests.factories import vendors as factory
 from tests.kit import cards
@@ -62,7 +63,17 @@ def test_the_vault_is_opened_once_for_a_provider_that_did_not_know(till: Till, n
     assert ProviderToken.objects.count() == 1
 
 
-def test_a_provider_that_is_away_is_said_and_nothing_is_written(till: Till, network: Network) -> None:
+def test_another_provider_is_given_the_card_when_the_first_is_away(till: Till, network: Network) -> None:
+    network.down()
+    method = till.card()
+    paid = good(till.client.post(CORE, wish(till, method["id"])), 201)
+    assert (paid["status"], paid["provider"]) == ("captured", "stripe")
+
+
+def test_a_provider_that_is_away_is_said_and_nothing_is_written(
+    till: Till, network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry, "names", lambda: ["velocitypay"])  # nobody else could be given the card
     network.down()
     method = till.card()
     answer = till.client.post(CORE, wish(till, method["id"]), key="once-more")
