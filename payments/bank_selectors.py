@@ -76,6 +76,13 @@ def words_left(notice: BankNotice) -> list[BankWord]:
     return list(BankWord.objects.filter(notice=notice, applied_at=None).order_by("position"))
 
 
+def words_about(file_id: UUID) -> "QuerySet[BankWord]":
+    """Return what banks said of a file's entries, the first first."""
+    return BankWord.objects.filter(entry__file_id=file_id).order_by(
+        "notice__received_at", "notice_id", "position"
+    )
+
+
 def has_applied(entry: BankFileEntry, kind: str, reference: str) -> bool:
     """Say whether the same word was applied to an entry before, from whatever file."""
     return BankWord.objects.filter(entry=entry, kind=kind, reference=reference, verdict="applied").exists()
