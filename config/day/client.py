@@ -174,6 +174,12 @@ class Network(HttpClient):
             raise Refused("POST /v1/tokens", answer)
         return str(answer.body["token"])
 
+    def down(self, is_down: bool) -> None:
+        """Let VelocityPay refuse every request for some time; the bank goes on."""
+        answer = self.post("/sim/down", {"down": is_down})
+        if answer.status >= 400:
+            raise Refused("POST /sim/down", answer)
+
     def close_bank_day(self, date: str) -> dict[str, Any]:
         """Let the bank book the day and write its statements."""
         answer = self.post("/bank/v1/close-day", {"date": date})

@@ -19,7 +19,7 @@ CUSTOMERS = 300
 
 # How many of a thousand orders are of each kind; every kind occurs at least once a day.
 SHARES: dict[Kind, int] = {
-    Kind.CARD: 550,
+    Kind.CARD: 470,
     Kind.TRANSFER: 110,
     Kind.TRANSFER_PENDING: 30,
     Kind.DECLINED: 70,
@@ -31,8 +31,12 @@ SHARES: dict[Kind, int] = {
     Kind.OVER_LIMIT: 10,
     Kind.REFUNDED_PARTLY: 60,
     Kind.REFUNDED_WHOLLY: 50,
+    Kind.STORED_CARD: 30,
+    Kind.DECLINED_SOFTLY: 10,
+    Kind.DURING_OUTAGE: 40,
 }
 
+STORED = (Kind.STORED_CARD, Kind.DECLINED_SOFTLY, Kind.DURING_OUTAGE)
 REFUNDS = (Kind.REFUNDED_PARTLY, Kind.REFUNDED_WHOLLY)
 # The cards that make the network behave so; of the refunded orders a quarter have one.
 SPECIAL_CARDS: dict[Kind, dict[str, str]] = {
@@ -103,7 +107,7 @@ def plan_day(seed: int, day: int, orders: int = ORDERS_A_DAY) -> DayPlan:
     draw = Random(f"everycent:{seed}:{day}")
     kinds = [kind for kind, count in counts(orders).items() for _ in range(count)]
     draw.shuffle(kinds)
-    buyers = _buyers(draw, day, orders)
+    buyers = Buyers(draw, day, orders)
     made = tuple(_order(draw, day, number, kind, buyers) for number, kind in enumerate(kinds, start=1))
     return DayPlan(seed, day, VENDORS, made)
 
@@ -125,12 +129,32 @@ def counts(orders: int) -> dict[Kind, int]:
     return found
 
 
-def _buyers(draw: Random, day: int, orders: int) -> Iterator[Customer]:
-    """Yield the day's own customers in rounds, so that nobody buys much more often than another."""
-    crowd = [_customer(day, number) for number in range(1, min(CUSTOMERS, orders) + 1)]
-    while True:
-        draw.shuffle(crowd)
-        yield from crowd
+class Buyers:
+    """The day's own customers in rounds, so that nobody buys much more often than another."""
+
+    def __init__(self, draw: Random, day: int, orders: int) -> None:
+        self._rounds = self._endless(draw, day, orders)
+        self._passed_over: list[Customer] = []
+
+    def next(self, kind: Kind) -> Customer:
+        """Return who comes next; a stored card is only paid with where every provider takes the currency."""
+        for place, customer in enumerate(self._passed_over):
+            if self._may(customer, kind):
+                return self._passed_over.pop(place)
+        while not self._may(customer := next(self._rounds), kind):
+            self._passed_over.append(customer)
+        return customer
+
+    @staticmethod
+    def _may(customer: Customer, kind: Kind) -> bool:
+        return kind not in STORED or currency_of(customer.country) not in NOT_AT_STRIPE
+
+    @staticmethod
+    def _endless(draw: Random, day: int, orders: int) -> Iterator[Customer]:
+        crowd = [_customer(day, number) for number in range(1, min(CUSTOMERS, orders) + 1)]
+        while True:
+            draw.shuffle(crowd)
+            yield from crowd
 
 
 def _customer(day: int, number: int) -> Customer:
@@ -148,11 +172,11 @@ def currency_of(country: str) -> str:
     return next(currency for currency, (countries, _, _) in CURRENCIES.items() if country in countries)
 
 
-def _order(draw: Random, day: int, number: int, kind: Kind, buyers: Iterator[Customer]) -> Order:
+def _order(draw: Random, day: int, number: int, kind: Kind, buyers: Buyers) -> Order:
     if kind is Kind.CARD_TESTER:
         return _tester_order(draw, day, number)
     # Who orders above the limits orders nothing else: the attempt counts in the sums of the velocity rules.
-    customer = _customer(day, CUSTOMERS + number) if kind is Kind.OVER_LIMIT else next(buyers)
+    customer = _customer(day, CUSTOMERS + number) if kind is Kind.OVER_LIMIT else buyers.next(kind)
     currency = currency_of(customer.country)
     lines = _lines(draw, currency)
     if kind is Kind.OVER_LIMIT:
@@ -211,6 +235,10 @@ def _means(draw: Random, kind: Kind, customer: Customer) -> Means:
         return means.customer_account(customer.ref)
     if kind is Kind.TRANSFER_PENDING:
         return means.pending_account()
+    if kind in STORED:
+        is_soft = kind is Kind.DECLINED_SOFTLY
+        card = Means("card", means.DECLINED_SOFTLY) if is_soft else means.customer_card(customer.ref)
+        return replace(card, at=means.VAULT)
     is_special = kind in SPECIAL_CARDS and (kind not in REFUNDS or draw.randrange(4) == 0)
     number = draw.choice(sorted(SPECIAL_CARDS[kind].values())) if is_special else ""
     card = Means("card", number) if is_special else means.customer_card(customer.ref)

@@ -42,6 +42,9 @@ REFUNDED_SLOWLY = {
     "refund_late": "4000000000003022",
 }
 STRIPE = "stripe"
+VAULT = "vault"
+# VelocityPay's answer to it is a soft decline; Stripe's sandbox does not know it and approves.
+DECLINED_SOFTLY = "4000000000000911"
 # The special cards above that Stripe's sandbox has too (GET /stripe/sim/cards).
 KNOWN_AT_STRIPE = frozenset(
     {

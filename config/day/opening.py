@@ -7,13 +7,15 @@ set for what is coming. Everything is safe to repeat.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 from fraud.models import RiskRule
 from fraud.services.configuring import publish_rule
 from ledger import clock
 from ledger.actors import SYSTEM
 from ledger.money import AMOUNT_MAX
+from payments import routing_selectors
+from payments.services import keeping_routes
 from vendors.models import Merchant
 from vendors.services import keys, onboarding
 
@@ -22,9 +24,12 @@ KEY_LABEL: Final = "run_day"
 KEY_LIFETIME: Final = timedelta(days=1)
 SCOPES: Final = [
     "payments:write", "payments:read", "refunds:write", "refunds:read", "settlements:write",
-    "settlements:read", "vendors:write", "vendors:read",
+    "settlements:read", "vendors:write", "vendors:read", "payment-methods:write", "payment-methods:read",
 ]  # fmt: skip
 
+ROUTE: Final[dict[str, Any]] = {
+    "rules": [{"name": "VelocityPay first", "when": {}, "providers": ["velocitypay", "stripe"]}]
+}
 # The marketplace's own rule: nobody buys more than six times a day. It is what catches the card tester.
 ATTEMPTS_A_DAY: Final = 6
 CATCHES_TESTERS: Final = "count_customer_24h"
@@ -79,6 +84,16 @@ def set_rules_for_customers(merchant: Merchant) -> None:
             _publish(merchant, code, limits={})
     for code in BY_METHOD:
         _publish(merchant, code, limits={}, is_active=False)
+
+
+def set_route(merchant: Merchant) -> None:
+    """Let VelocityPay be asked first where a customer's method is good at several providers."""
+    newest = routing_selectors.newest_policy(merchant.id)
+    if newest is None or newest.content != ROUTE:
+        keeping_routes.write(
+            merchant_id=merchant.id, content=ROUTE, reason="set for the day that follows", actor=SYSTEM,
+            at=clock.now(),
+        )  # fmt: skip
 
 
 def set_rules_for_a_file(merchant: Merchant, currencies: set[str]) -> None:

@@ -15,13 +15,13 @@ from config.day.books import PAID_OUT_STATES, Books, payments_of, reading
 from config.day.networks import Networks
 from config.day.plan import RunPlan
 from config.day.scenario import Seen
-from config.day.shapes import Kind
+from config.day.shapes import Kind as OrderKind
 from ledger import balances, clock, ids, invariants
 from ledger.models import Job, OutboxMessage
 from ledger.proof import verifying
 from payments import states
 from payments.models import ProviderOperation
-from payments.models.operations import OutcomeKind
+from payments.models.operations import Kind, OutcomeKind
 from settlements.models import BankStatement, Break, Payout, StatementLine
 from settlements.states import BreakState, StatementState
 from vendors.models import IdempotencyKey
@@ -38,10 +38,10 @@ REFUSED: Final = frozenset({"declined", "failed"})
 WITHOUT_AMOUNT: Final = frozenset({"void"})
 # How an order of each kind may end; what is not named ends captured.
 PAID: Final = frozenset({states.CAPTURED, states.COMPLETED})
-ENDS: Final[dict[Kind, frozenset[str]]] = {
-    Kind.DECLINED: frozenset({states.FAILED}),
-    Kind.CARD_TESTER: frozenset({states.FAILED, states.REJECTED}),
-    Kind.OVER_LIMIT: frozenset({states.UNDER_REVIEW, states.REJECTED}),
+ENDS: Final[dict[OrderKind, frozenset[str]]] = {
+    OrderKind.DECLINED: frozenset({states.FAILED}),
+    OrderKind.CARD_TESTER: frozenset({states.FAILED, states.REJECTED}),
+    OrderKind.OVER_LIMIT: frozenset({states.UNDER_REVIEW, states.REJECTED}),
 }
 
 
@@ -282,6 +282,27 @@ def _bank_balances(merchant_id: UUID) -> dict[str, int]:
     return found
 
 
+def _went_elsewhere(evidence: Evidence) -> Line:
+    """Look at payments of which more than one provider was asked."""
+    rows = ProviderOperation.objects.filter(
+        payment__in=payments_of(evidence.merchant_id, evidence.plan.name), kind=Kind.AUTHORIZE
+    )
+    tries: dict[UUID, list[ProviderOperation]] = {}
+    for row in rows.select_related("payment").order_by("created_at"):
+        tries.setdefault(row.subject_id, []).append(row)
+    moved = [found for found in tries.values() if len(found) > 1]
+    differences = []
+    for found in moved:
+        payment = found[0].payment
+        taken = [row.provider for row in found if row.has_succeeded]
+        if payment is None or (taken and taken != [payment.provider]):
+            differences.append(f"payment {found[0].subject_id} was authorized at {taken}")
+    looked_at = f"{len(moved)} payments, {sum(len(found) - 1 for found in moved)} tries that took nothing"
+    return Line(
+        "a payment that went to another provider was authorized at that one only", looked_at, differences
+    )
+
+
 def _no_breaks(evidence: Evidence) -> Line:
     rows = Break.objects.filter(merchant_id=evidence.merchant_id, state=BreakState.OPEN)
     differences = tuple(f"{row.public_id}: {row.get_reason_display()} {row.detail}" for row in rows)
@@ -316,6 +337,7 @@ def _seals_hold() -> Line:
 
 RUN_CHECKS: Final[tuple[Callable[[Evidence], Line], ...]] = (
     _customers_served,
+    _went_elsewhere,
     _books_add_up,
     _payouts_are_bank_lines,
     _bank_agrees,

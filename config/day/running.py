@@ -15,6 +15,7 @@ from config.day.networks import Networks, connected
 from config.day.orders_csv import OrdersFile
 from config.day.plan import RunPlan
 from config.day.scenario import LANES, Day
+from config.day.wallet import Wallet
 from ledger.ids import show
 from vendors.models import Merchant
 
@@ -39,6 +40,7 @@ def take_day(plan: RunPlan, shelf: Shelf, say: Say) -> Daybook:
         opening.set_rules_for_a_file(merchant, {order.currency for order in plan.orders()})
     else:
         opening.set_rules_for_customers(merchant)
+        opening.set_route(merchant)
     with opening.api_key(merchant) as key:
         _take(plan, merchant, key, book, say)
     shelf.keep(book)
@@ -81,7 +83,7 @@ def _take(plan: RunPlan, merchant: Merchant, key: str, book: Daybook, say: Say) 
 
 def _live(plan: RunPlan, merchant: Merchant, api: Api, networks: Networks, book: Daybook, say: Say) -> None:
     began = time.monotonic()
-    day = Day(plan, api, networks, say)
+    day = Day(plan, api, networks, Wallet(plan, api, show("mer", merchant.id)), say)
     day.open()
     opened = time.monotonic()
     day.take_orders()

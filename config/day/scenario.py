@@ -13,10 +13,11 @@ from typing import Any
 
 from config.day.client import Answer, Api, Refused, wait_until
 from config.day.lanes import Lanes
-from config.day.means import account_of, german_iban
+from config.day.means import VAULT, account_of, german_iban
 from config.day.networks import Networks
 from config.day.plan import RunPlan
-from config.day.shapes import Order, Refund, VendorPlan
+from config.day.shapes import Kind, Order, Refund, VendorPlan
+from config.day.wallet import Wallet
 
 LANES = 8
 PAYMENT_REQUIRED = 402
@@ -60,10 +61,11 @@ class Seen:
 class Day:
     """One run of a plan against the house at the other end of `api`."""
 
-    def __init__(self, plan: RunPlan, api: Api, networks: Networks, say: Say) -> None:
+    def __init__(self, plan: RunPlan, api: Api, networks: Networks, wallet: Wallet, say: Say) -> None:
         self._plan = plan
         self._api = api
         self._networks = networks
+        self._wallet = wallet
         self._say = say
         self._lock = threading.Lock()
         self._outcomes: Counter[str] = Counter()
@@ -71,7 +73,8 @@ class Day:
         self.pairs: set[tuple[str, str]] = set()
 
     def open(self) -> None:
-        """Register the vendors that are not registered yet."""
+        """Register the vendors that are not registered yet; an outage that a kill left behind ends."""
+        self._networks.bank.down(False)
         self.seen.vendors = {row["external_id"]: row["id"] for row in self._api.pages("/api/v1/vendors/")}
         fresh = [vendor for vendor in self._plan.vendors if vendor.external_id not in self.seen.vendors]
         with Lanes(self._register, lanes=LANES) as lanes:
@@ -81,12 +84,11 @@ class Day:
 
     def take_orders(self) -> None:
         """Let all customers pay, some at the same time, each customer in sequence."""
-        with Lanes(self._pay, lanes=LANES) as lanes:
-            for order in self._plan.orders():
-                lanes.put(order, order.customer.ref)
+        self._take(order for order in self._plan.orders() if order.kind is not Kind.DURING_OUTAGE)
+        self._come_to_rest()
+        self._live_through_an_outage()
         told = ", ".join(f"{count} {status}" for status, count in sorted(self._outcomes.items()))
         self._say(f"{self._plan.order_count} orders taken: {told}")
-        self._wait_for("payments", (f"/api/v1/payments/core/status/{s}" for s in PAYMENTS_IN_MOTION))
         self._say("captures done; no payment is in motion")
 
     def give_refunds(self) -> None:
@@ -123,6 +125,35 @@ class Day:
         )
         self.seen.statements = sorted(row["id"] for row in fetched["statements"])
         self._say(f"the bank closed {date}: {len(self.seen.statements)} statements imported")
+
+    # --- taking orders ------------------------------------------------------------------------------------
+    def _take(self, orders: Iterable[Order]) -> None:
+        with Lanes(self._pay, lanes=LANES) as lanes:
+            for order in orders:
+                lanes.put(order, order.customer.ref)
+
+    def _come_to_rest(self) -> None:
+        self._wait_for("payments", (f"/api/v1/payments/core/status/{s}" for s in PAYMENTS_IN_MOTION))
+
+    def _live_through_an_outage(self) -> None:
+        """VelocityPay is away for a while; those whose cards are stored are carried by another."""
+        orders = [order for order in self._plan.orders() if order.kind is Kind.DURING_OUTAGE]
+        if not orders:
+            return
+        with Lanes(self._store, lanes=LANES) as lanes:
+            for order in orders:
+                lanes.put(order, order.customer.ref)
+        self._networks.bank.down(True)
+        self._say(f"VelocityPay is down; {len(orders)} customers pay with stored cards")
+        try:
+            self._take(orders)
+        finally:
+            self._networks.bank.down(False)
+        self._come_to_rest()
+        self._say("VelocityPay is back")
+
+    def _store(self, order: Order) -> None:
+        self._wallet.method(order)
 
     # --- one vendor, one order, one settlement ------------------------------------------------------------
     def _register(self, vendor: VendorPlan) -> None:
@@ -188,7 +219,7 @@ class Day:
             "amount": {"amount": order.amount_minor, "currency": order.currency},
             "order_id": order.ref,
             "customer_id": order.customer.ref,
-            "payment_method": {"type": order.means.type, "token": self._token(order)},
+            "payment_method": self._method(order),
             "capture_method": "automatic",
             "confirm": True,
             "vendor_split": split,
@@ -197,8 +228,11 @@ class Day:
             **({"customer": known} if known else {}),
         }
 
-    def _token(self, order: Order) -> str:
-        return self._networks.token(order.means, self._plan.key("token", order.ref))
+    def _method(self, order: Order) -> str | dict[str, str]:
+        if order.means.at == VAULT:
+            return self._wallet.method(order)
+        token = self._networks.token(order.means, self._plan.key("token", order.ref))
+        return {"type": order.means.type, "token": token}
 
     def _refund(self, order: Order) -> None:
         assert order.refund is not None

@@ -23,6 +23,9 @@ class Kind(StrEnum):
     OVER_LIMIT = "over_limit"
     REFUNDED_PARTLY = "refunded_partly"
     REFUNDED_WHOLLY = "refunded_wholly"
+    STORED_CARD = "stored_card"
+    DECLINED_SOFTLY = "declined_softly"
+    DURING_OUTAGE = "during_outage"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +50,16 @@ class Customer:
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What the payer types at a provider's own form (`at`); it never passes through this house."""
+    """What the payer types: at a provider's own form (`at`), so that it never passes through this house, or
+    at the marketplace's (`vault`), where it is encrypted for the vault.
+    """
 
     type: str
     number: str
     at: str = "velocitypay"
 
     def as_network_body(self) -> dict[str, object]:
-        """The body of VelocityPay's POST /v1/tokens."""
+        """The body of VelocityPay's POST /v1/tokens, and the details that the vault takes."""
         if self.type == "card":
             return {"number": self.number, "exp_month": 12, "exp_year": 2031, "cvc": "123"}
         return {"iban": self.number}

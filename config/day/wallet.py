@@ -1,0 +1,44 @@
+"""Cards that the marketplace's customers have stored: encrypted in the browser, kept in the house's vault.
+
+A stored card is good at every provider, so who pays with one can be carried by another when one is away.
+"""
+
+from typing import Any
+
+from config.day import browser
+from config.day.client import Answer, Api, Refused
+from config.day.plan import RunPlan
+from config.day.shapes import Order
+
+METHODS = "/api/v1/payment-methods/"
+
+
+class Wallet:
+    """The stored cards of a run's customers; `merchant` is the marketplace's public id."""
+
+    def __init__(self, plan: RunPlan, api: Api, merchant: str) -> None:
+        self._plan = plan
+        self._api = api
+        self._merchant = merchant
+
+    def method(self, order: Order) -> str:
+        """Return the id of the card with which an order is paid, storing it when the customer has not.
+
+        The text is another at every encryption, so it gives its request its name; who lost the answer finds
+        the card in the customer's list.
+        """
+        known = self._stored(order)
+        if known:
+            return known
+        key = self._api.get("/api/v1/encryption-key").body
+        text = browser.encrypted(order.means, key, self._merchant)
+        body = {"customer_id": order.customer.ref, "type": "card", "encrypted": text}
+        return str(self._api.make(METHODS, body, self._plan.key("store", order.ref, text))["id"])
+
+    def _stored(self, order: Order) -> str:
+        answer: Answer = self._api.get(f"{METHODS}customer/{order.customer.ref}")
+        if answer.status >= 400:
+            raise Refused(f"the stored cards of {order.customer.ref}", answer)
+        rows: list[dict[str, Any]] = answer.body["data"]
+        last4 = order.means.number[-4:]
+        return min((str(row["id"]) for row in rows if row["last4"] == last4), default="")
