@@ -73,9 +73,10 @@ class HttpClient:
         """Read something."""
         return self._until_final("GET", path, params=params)
 
-    def send_form(self, path: str, fields: dict[str, str], key: str) -> Answer:
-        """Do something, once, at a house that takes forms; `key` is its name."""
-        return self._until_final("POST", path, data=fields, headers={"Idempotency-Key": key})
+    def send_form(self, path: str, fields: dict[str, str], key: str = "") -> Answer:
+        """Do something at a house that takes forms, once where it knows a `key`."""
+        headers = {"Idempotency-Key": key} if key else {}
+        return self._until_final("POST", path, data=fields, headers=headers)
 
     def post(self, path: str, body: dict[str, Any], key: str = "") -> Answer:
         """Do something, once: `key` is its name."""
@@ -103,7 +104,7 @@ class HttpClient:
         """Return a final answer, or none with the seconds we are asked to wait and what happened."""
         try:
             response = self._http.request(method, path, **request)
-            body = response.json() if response.content else {}
+            body = response.json() if response.content and not response.is_redirect else {}
         except httpx.TransportError as error:
             return None, 0.0, type(error).__name__
         except ValueError:

@@ -19,7 +19,7 @@ CUSTOMERS = 300
 
 # How many of a thousand orders are of each kind; every kind occurs at least once a day.
 SHARES: dict[Kind, int] = {
-    Kind.CARD: 470,
+    Kind.CARD: 430,
     Kind.TRANSFER: 110,
     Kind.TRANSFER_PENDING: 30,
     Kind.DECLINED: 70,
@@ -34,6 +34,7 @@ SHARES: dict[Kind, int] = {
     Kind.STORED_CARD: 30,
     Kind.DECLINED_SOFTLY: 10,
     Kind.DURING_OUTAGE: 40,
+    Kind.WALLET: 40,
 }
 
 STORED = (Kind.STORED_CARD, Kind.DECLINED_SOFTLY, Kind.DURING_OUTAGE)
@@ -55,7 +56,7 @@ CURRENCIES: dict[str, tuple[tuple[str, ...], int, int]] = {
     "JPY": (("JP",), 3, 2),
     "KWD": (("KW",), 3, 1),
 }
-NOT_AT_STRIPE = frozenset({"KWD"})  # Stripe takes three decimals in steps of ten
+NOT_AT_STRIPE = frozenset({"KWD"})  # Stripe takes three decimals in steps of ten, PayPal none
 CURRENCY_WEIGHTS = (("USD", 40), ("EUR", 30), ("GBP", 10), ("JPY", 12), ("KWD", 8))
 
 VENDORS = (
@@ -137,7 +138,7 @@ class Buyers:
         self._passed_over: list[Customer] = []
 
     def next(self, kind: Kind) -> Customer:
-        """Return who comes next; a stored card is only paid with where every provider takes the currency."""
+        """Return who comes next; stored cards and wallets need a currency that every provider takes."""
         for place, customer in enumerate(self._passed_over):
             if self._may(customer, kind):
                 return self._passed_over.pop(place)
@@ -147,7 +148,7 @@ class Buyers:
 
     @staticmethod
     def _may(customer: Customer, kind: Kind) -> bool:
-        return kind not in STORED or currency_of(customer.country) not in NOT_AT_STRIPE
+        return kind not in (*STORED, Kind.WALLET) or currency_of(customer.country) not in NOT_AT_STRIPE
 
     @staticmethod
     def _endless(draw: Random, day: int, orders: int) -> Iterator[Customer]:
@@ -235,6 +236,8 @@ def _means(draw: Random, kind: Kind, customer: Customer) -> Means:
         return means.customer_account(customer.ref)
     if kind is Kind.TRANSFER_PENDING:
         return means.pending_account()
+    if kind is Kind.WALLET:
+        return Means("digital_wallet", draw.choice(means.PAYPAL_BUYERS), means.PAYPAL)
     if kind in STORED:
         is_soft = kind is Kind.DECLINED_SOFTLY
         card = Means("card", means.DECLINED_SOFTLY) if is_soft else means.customer_card(customer.ref)

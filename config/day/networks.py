@@ -14,6 +14,7 @@ from django.conf import settings
 from config.day.client import HttpClient, Network, Refused
 from config.day.shapes import Means
 
+PAYPAL_TOKEN = "paypal"  # noqa: S105 - the word for the payer's wallet; who pays is said on PayPal's page
 STRIPE_CARD = {"exp_month": "12", "exp_year": "2031", "cvc": "123"}
 
 
@@ -42,13 +43,37 @@ class StripeNetwork(HttpClient):
 
     def truth(self, page_size: int) -> Iterator[dict[str, Any]]:
         """Yield every operation as Stripe knows it."""
-        after = 0
-        while True:
-            page = self.get("/sim/operations", after=after, limit=page_size).body
-            yield from page["data"]
-            if not page["has_more"]:
-                return
-            after = page["after"]
+        return _operations(self, page_size)
+
+
+class PayPalNetwork(HttpClient):
+    """PayPal's sandbox."""
+
+    provider = "paypal"
+
+    def __init__(self, url: str, client: tuple[str, str], *, connections: int) -> None:
+        super().__init__(url, "", connections=connections)
+        self._http.auth = client
+
+    def approve(self, page: str, buyer: str) -> None:
+        """Say yes on the page to which the payer was sent, as one of the sandbox's buyers."""
+        answer = self.send_form(page, {"action": "approve", "buyer": buyer})
+        if answer.status >= 400:
+            raise Refused("the payer's page", answer)
+
+    def truth(self, page_size: int) -> Iterator[dict[str, Any]]:
+        """Yield every operation as PayPal knows it."""
+        return _operations(self, page_size)
+
+
+def _operations(face: HttpClient, page_size: int) -> Iterator[dict[str, Any]]:
+    after = 0
+    while True:
+        page = face.get("/sim/operations", after=after, limit=page_size).body
+        yield from page["data"]
+        if not page["has_more"]:
+            return
+        after = page["after"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +82,17 @@ class Networks:
 
     bank: Network
     stripe: StripeNetwork
+    paypal: PayPalNetwork
 
     @property
     def faces(self) -> Mapping[str, Face]:
         """The sandboxes by their provider's name."""
-        return {face.provider: face for face in (self.bank, self.stripe)}
+        return {face.provider: face for face in (self.bank, self.stripe, self.paypal)}
 
     def token(self, means: Means, key: str) -> str:
         """What the provider at whose form the payer types calls the card or account."""
+        if means.at == self.paypal.provider:
+            return PAYPAL_TOKEN
         if means.at == self.stripe.provider:
             return self.stripe.method(means, key)
         return self.bank.token(means.as_network_body())
@@ -76,9 +104,15 @@ def connected(connections: int) -> Iterator[Networks]:
     found = Networks(
         Network(settings.VELOCITYPAY_URL, settings.VELOCITYPAY_API_KEY, connections=connections),
         StripeNetwork(settings.STRIPE_URL, settings.STRIPE_API_KEY, connections=connections),
+        PayPalNetwork(
+            settings.PAYPAL_URL,
+            (settings.PAYPAL_CLIENT_ID, settings.PAYPAL_CLIENT_SECRET),
+            connections=connections,
+        ),
     )
     try:
         yield found
     finally:
         found.bank.close()
         found.stripe.close()
+        found.paypal.close()

@@ -110,7 +110,10 @@ def audit(networks: Networks) -> list[Line]:
 
 
 def _house(truth: Truth) -> list[Line]:
-    agree = [_network_agrees(provider, found) for provider, found in truth.items()]
+    asked = ProviderOperation.objects.order_by("provider").values_list("provider", flat=True).distinct()
+    agree = [
+        _network_agrees(provider, truth.get(provider, {})) for provider in sorted(truth.keys() | set(asked))
+    ]
     return [_trial_balance(), *agree, _no_double_effect(truth), _nothing_open(), _invariants_hold()]
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from config.day.client import Answer, Api, Refused, wait_until
 from config.day.lanes import Lanes
-from config.day.means import VAULT, account_of, german_iban
+from config.day.means import PAYPAL, VAULT, account_of, german_iban
 from config.day.networks import Networks
 from config.day.plan import RunPlan
 from config.day.shapes import Kind, Order, Refund, VendorPlan
@@ -23,7 +23,8 @@ LANES = 8
 PAYMENT_REQUIRED = 402
 # Long enough for every schedule of the recovery; a healthy day needs seconds.
 SETTLE_DOWN_SECONDS = 240.0
-PAYMENTS_IN_MOTION = ("pending", "processing", "authorized", "partly_captured")
+BACK_TO_THE_SHOP = "https://shop.example/thanks"
+PAYMENTS_IN_MOTION = ("requires_action", "pending", "processing", "authorized", "partly_captured")
 REFUNDS_IN_MOTION = ("approved", "processing")
 NOTHING_TO_SETTLE = "nothing_to_settle"
 PAYABLE = "closed"
@@ -188,6 +189,8 @@ class Day:
                 f"order {order.ref} was submitted {order.submissions} times and made {len(ids)} payments"
             )
         payment = _payment_of(answers[0])
+        if payment["status"] == "requires_action":
+            self._networks.paypal.approve(payment["next_action"]["url"], order.means.number)
         with self._lock:
             self.seen.payments[order.ref] = payment["id"]
             self.pairs |= {(self.seen.vendors[vendor], order.currency) for vendor in order.shares}
@@ -226,6 +229,7 @@ class Day:
             "description": f"{len(order.lines)} lines from {len(split)} vendors",
             "metadata": {"run": self._plan.name, **order.metadata},
             **({"customer": known} if known else {}),
+            **({"return_url": BACK_TO_THE_SHOP} if order.means.at == PAYPAL else {}),
         }
 
     def _method(self, order: Order) -> str | dict[str, str]:

@@ -26,6 +26,7 @@ class Kind(StrEnum):
     STORED_CARD = "stored_card"
     DECLINED_SOFTLY = "declined_softly"
     DURING_OUTAGE = "during_outage"
+    WALLET = "wallet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ class Customer:
 @dataclass(frozen=True, slots=True)
 class Means:
     """What the payer types: at a provider's own form (`at`), so that it never passes through this house, or
-    at the marketplace's (`vault`), where it is encrypted for the vault.
+    at the marketplace's (`vault`), where it is encrypted for the vault. Of a wallet, `number` is the buyer.
     """
 
     type: str

@@ -25,7 +25,7 @@ def house() -> Iterator[House]:
         yield house
 
 
-PROVIDERS = ("velocitypay", "stripe")
+PROVIDERS = ("velocitypay", "stripe", "paypal")
 
 
 def take_day(house: House, *more: str) -> str:
@@ -108,7 +108,7 @@ def test_the_next_day_has_other_customers_and_its_own_book(house: House):
         (("--days", "0"), "--days must be a whole number from 1 to 366"),
         (("--days", "two"), "--days must be a whole number"),
         (("--seed", "-1"), "--seed must be a whole number"),
-        (("--size", "3"), "--size must be a whole number from 15"),
+        (("--size", "3"), "--size must be a whole number from 16"),
         (("--orders", "/no/such/file.csv"), "cannot read the orders file"),
         (("--orders", __file__), "must name each of these columns once"),
         (("--orders", "x.csv", "--days", "2"), "leave DAYS out"),

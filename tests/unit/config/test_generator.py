@@ -26,7 +26,7 @@ def test_a_day_is_a_marketplace_of_the_promised_size():
     ordinary = [order for order in plan.orders if order.kind not in (Kind.CARD_TESTER, Kind.OVER_LIMIT)]
     assert len({order.customer.ref for order in ordinary}) == 300
     assert {order.currency for order in plan.orders} == set(CURRENCIES)
-    assert {order.means.type for order in plan.orders} == {"card", "bank_transfer"}
+    assert {order.means.type for order in plan.orders} == {"card", "bank_transfer", "digital_wallet"}
     assert {line.vendor for order in plan.orders for line in order.lines} == {v.external_id for v in VENDORS}
 
 
@@ -55,8 +55,8 @@ def test_a_thousand_orders_are_the_table_itself():
 
 
 def test_too_few_orders_are_refused():
-    with pytest.raises(ValueError, match="at least 15"):
-        counts(14)
+    with pytest.raises(ValueError, match="at least 16"):
+        counts(15)
 
 
 def test_who_orders_above_the_limits_orders_nothing_else():
