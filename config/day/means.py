@@ -44,7 +44,7 @@ REFUNDED_SLOWLY = {
 STRIPE = "stripe"
 VAULT = "vault"
 PAYPAL = "paypal"
-PAYPAL_BUYERS = ("ada", "ada", "ada", "bruno", "review_ok", "late")  # of its sandbox; all pay in the end
+PAYPAL_BUYERS = ("ada", "bruno")  # of its sandbox: who pays without more ado
 # VelocityPay's answer to it is a soft decline; Stripe's sandbox does not know it and approves.
 DECLINED_SOFTLY = "4000000000000911"
 # The special cards above that Stripe's sandbox has too (GET /stripe/sim/cards).
