@@ -54,6 +54,9 @@ def test_a_day_ends_with_its_proof(house: House):
         )
         assert agrees
         assert int(agrees[1]) > 0
+    assert re.search(
+        r"authorized at that one only \(\d+ payments, [1-9]\d* tries that took nothing\)", printed
+    )
     payers = house.select("SELECT provider, count(*) FROM settlements_match WHERE report <> '' GROUP BY 1")
     assert {provider for provider, count in payers if count} == set(PROVIDERS)
     found = book(house)
