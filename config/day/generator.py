@@ -19,7 +19,7 @@ CUSTOMERS = 300
 
 # How many of a thousand orders are of each kind; every kind occurs at least once a day.
 SHARES: dict[Kind, int] = {
-    Kind.CARD: 430,
+    Kind.CARD: 440,
     Kind.TRANSFER: 110,
     Kind.TRANSFER_PENDING: 30,
     Kind.DECLINED: 70,
@@ -32,12 +32,11 @@ SHARES: dict[Kind, int] = {
     Kind.REFUNDED_PARTLY: 60,
     Kind.REFUNDED_WHOLLY: 50,
     Kind.STORED_CARD: 30,
-    Kind.DECLINED_SOFTLY: 10,
     Kind.DURING_OUTAGE: 40,
     Kind.WALLET: 40,
 }
 
-STORED = (Kind.STORED_CARD, Kind.DECLINED_SOFTLY, Kind.DURING_OUTAGE)
+STORED = (Kind.STORED_CARD, Kind.DURING_OUTAGE)
 REFUNDS = (Kind.REFUNDED_PARTLY, Kind.REFUNDED_WHOLLY)
 # The cards that make the network behave so; of the refunded orders a quarter have one.
 SPECIAL_CARDS: dict[Kind, dict[str, str]] = {
@@ -239,9 +238,7 @@ def _means(draw: Random, kind: Kind, customer: Customer) -> Means:
     if kind is Kind.WALLET:
         return Means("digital_wallet", draw.choice(means.PAYPAL_BUYERS), means.PAYPAL)
     if kind in STORED:
-        is_soft = kind is Kind.DECLINED_SOFTLY
-        card = Means("card", means.DECLINED_SOFTLY) if is_soft else means.customer_card(customer.ref)
-        return replace(card, at=means.VAULT)
+        return replace(means.customer_card(customer.ref), at=means.VAULT)
     is_special = kind in SPECIAL_CARDS and (kind not in REFUNDS or draw.randrange(4) == 0)
     number = draw.choice(sorted(SPECIAL_CARDS[kind].values())) if is_special else ""
     card = Means("card", number) if is_special else means.customer_card(customer.ref)

@@ -45,8 +45,6 @@ STRIPE = "stripe"
 VAULT = "vault"
 PAYPAL = "paypal"
 PAYPAL_BUYERS = ("ada", "bruno")  # of its sandbox: who pays without more ado
-# VelocityPay's answer to it is a soft decline; Stripe's sandbox does not know it and approves.
-DECLINED_SOFTLY = "4000000000000911"
 # The special cards above that Stripe's sandbox has too (GET /stripe/sim/cards).
 KNOWN_AT_STRIPE = frozenset(
     {

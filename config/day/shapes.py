@@ -24,7 +24,6 @@ class Kind(StrEnum):
     REFUNDED_PARTLY = "refunded_partly"
     REFUNDED_WHOLLY = "refunded_wholly"
     STORED_CARD = "stored_card"
-    DECLINED_SOFTLY = "declined_softly"
     DURING_OUTAGE = "during_outage"
     WALLET = "wallet"
 

@@ -55,8 +55,8 @@ def test_a_thousand_orders_are_the_table_itself():
 
 
 def test_too_few_orders_are_refused():
-    with pytest.raises(ValueError, match="at least 16"):
-        counts(15)
+    with pytest.raises(ValueError, match="at least 15"):
+        counts(14)
 
 
 def test_who_orders_above_the_limits_orders_nothing_else():
