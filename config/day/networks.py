@@ -95,7 +95,7 @@ class Networks:
             return PAYPAL_TOKEN
         if means.at == self.stripe.provider:
             return self.stripe.method(means, key)
-        return self.bank.token(means.as_network_body())
+        return self.bank.token(means.as_network_body(key))
 
 
 @contextmanager

@@ -4,6 +4,7 @@ The generator and the orders file both make `Order`; the scenario carries them o
 minor units of the order's currency.
 """
 
+import hashlib
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -58,10 +59,21 @@ class Means:
     number: str
     at: str = "velocitypay"
 
-    def as_network_body(self) -> dict[str, object]:
-        """The body of VelocityPay's POST /v1/tokens, and the details that the vault takes."""
+    def as_network_body(self, card_of: str = "") -> dict[str, object]:
+        """The body of VelocityPay's POST /v1/tokens, and the details that the vault takes.
+
+        Payers who share a test number have cards of their own (`card_of`): with an expiry and a code of its
+        own, each is another card to the network, and to the schemes' limits of retries.
+        """
         if self.type == "card":
-            return {"number": self.number, "exp_month": 12, "exp_year": 2031, "cvc": "123"}
+            drawn = int.from_bytes(hashlib.sha256(card_of.encode()).digest()[:8])
+            years, months, codes = drawn % 10, drawn // 10 % 12, drawn // 120 % 1_000
+            return {
+                "number": self.number,
+                "exp_month": 1 + months,
+                "exp_year": 2031 + years,
+                "cvc": f"{codes:03d}",
+            }
         return {"iban": self.number}
 
 
