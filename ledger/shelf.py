@@ -8,7 +8,6 @@ named at random: what was read before the change can be written late, but never 
 its memory gives out no name twice.
 """
 
-import hashlib
 import json
 import logging
 import secrets
@@ -19,6 +18,7 @@ import redis
 from django.conf import settings
 from django.core.signing import BadSignature, Signer
 from django.db import connection
+from django.utils.crypto import salted_hmac
 
 from ledger import clock
 
@@ -58,7 +58,8 @@ class Shelf:
 
     def find(self, scope: str, generation: str, name: str) -> Any | None:
         """Return what was put there under a name, in this generation and not long ago."""
-        found = _ask("get", self._thing(scope, generation, name))
+        key = self._thing(scope, generation, name)
+        found = _ask("get", key)
         if not found:
             return None
         try:
@@ -66,13 +67,13 @@ class Shelf:
         except (BadSignature, ValueError):
             _log.warning("a thing in Valkey is not ours and is not used", extra={"kind": self.kind})
             return None
-        is_it = isinstance(kept, list) and kept[:3] == [scope, generation, name]
-        return kept[3] if is_it else None
+        is_it = isinstance(kept, list) and kept[:1] == [key]
+        return kept[1] if is_it else None
 
     def put(self, scope: str, generation: str, name: str, what: Any, lead: str | None = None) -> None:
         """Let the others find a thing; with a lead, only while it is still held."""
         key = self._thing(scope, generation, name)
-        signed = self._signer().sign(json.dumps([scope, generation, name, what]))
+        signed = self._signer().sign(json.dumps([key, what]))
         if lead is None:
             _ask("set", key, signed, ex=self.seconds)
         else:
@@ -89,12 +90,15 @@ class Shelf:
         _ask("eval", _LEAVE, 1, f"{self._thing(scope, generation, name)}:lead", lead)
 
     def _thing(self, scope: str, generation: str, name: str) -> str:
-        return self._key(scope, f"{generation}:{hashlib.sha256(name.encode()).hexdigest()[:32]}")
+        return self._key(scope, f"{generation}:{self._hidden(name)}")
 
     def _key(self, scope: str, rest: str) -> str:
-        # Databases that share a server share nothing; whom a scope is about is not to be read from a key.
-        whose = hashlib.sha256(scope.encode()).hexdigest()[:32]
-        return f"shelf:{connection.settings_dict['NAME']}:{self.kind}:{whose}:{rest}"
+        # Databases that share a server share nothing.
+        return f"shelf:{connection.settings_dict['NAME']}:{self.kind}:{self._hidden(scope)}:{rest}"
+
+    def _hidden(self, text: str) -> str:
+        # What is asked for is not to be read, nor guessed, from a key: somebody may ask for a card number.
+        return salted_hmac(f"ledger.shelf.{self.kind}", text, algorithm="sha256").hexdigest()[:32]
 
     def _signer(self) -> Signer:
         return Signer(salt=f"ledger.shelf.{self.kind}")

@@ -53,7 +53,7 @@ def test_the_whole_story_is_told(root, settled):
     ]
     assert [sentence for sentence in told if sentence not in story] == []
     assert in_order(
-        story, "Score 0 of 1000", "Created", "Authorize: 105.00", "Authorize: Approved", "Authorized"
+        story, "Created", "Score 0 of 1000", "Authorize: 105.00", "Authorize: Approved", "Authorized"
     )
     assert in_order(
         story, "Capture 1: Approved", "Captured", "Refund: Approved", "Completed", "reckoned with"

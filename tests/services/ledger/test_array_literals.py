@@ -21,6 +21,10 @@ KINDS = {
 }
 
 
+def in_utc(values):
+    return [one.astimezone(UTC) if isinstance(one, datetime) else one for one in values]
+
+
 @pytest.mark.django_db
 @pytest.mark.parametrize("kind", KINDS)
 @given(data=st.data())
@@ -30,7 +34,8 @@ def test_the_database_reads_back_what_was_written(kind, data):
     wanted = data.draw(st.lists(values, max_size=6))
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT %s::{kind}[]", [write(wanted)])
-        assert cursor.fetchone()[0] == wanted
+        # In one zone: an hour that a clock skips is, to Python, equal to no instant of another.
+        assert in_utc(cursor.fetchone()[0]) == in_utc(wanted)
 
 
 def test_an_instant_without_a_time_zone_is_refused():

@@ -101,7 +101,7 @@ class TestKeeping:
 class TestTheDoor:
     def test_beyond_the_rate_nothing_is_written_and_a_good_one_still_passes(self, settings: Any) -> None:
         settings.REFUSED_CALLBACK_RATES = {
-            "source": {"per_second": 1, "burst": 2},
+            "source": {"per_second": 0.05, "burst": 2},
             "provider": {"per_second": 1_000, "burst": 1_000},
         }
         source = f"203.0.{uuid4().int % 250}.{uuid4().int % 250}"
@@ -111,7 +111,7 @@ class TestTheDoor:
             flood = [send(bad, bad.headers(at=1), source=source) for _ in range(20)]
         assert {answer.status_code for answer in answers[:2]} == {401}
         assert [answer.status_code for answer in flood].count(429) >= 18
-        assert flood[-1]["Retry-After"] == "1"
+        assert 1 <= int(flood[-1]["Retry-After"]) <= 20
         assert len(sent) <= 16  # at most two more were admitted meanwhile
         network = refusing.source_of(source)
         counted = RefusedCallbacks.objects.get(provider="velocitypay", source=network)
