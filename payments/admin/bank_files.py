@@ -19,8 +19,14 @@ from ledger.admin.base import (
 )
 from payments import bank_selectors
 from payments.models import BankFile, BankFileContent, BankFileEntry, BankNotice, BankWord
+from payments.providers import registry
+from payments.providers.base import Capability
 
 ROWS_MOST = 100
+
+
+def _rails() -> list[str]:
+    return registry.able(Capability.BY_FILE)
 
 
 @admin.register(BankFile)
@@ -29,7 +35,7 @@ class BankFileAdmin(ViewOnlyAdmin):
 
     list_display = ["shown", "merchant_shown", "direction", "entry_count", "total", "state_shown", "due_date"]
     list_select_related = ["merchant"]
-    list_filter = [filters.state_of(BankFile), "rail", "direction", filters.currency]
+    list_filter = [filters.state_of(BankFile), filters.one_of("rail", _rails), "direction", filters.currency]
     search_fields = ["=id", "=bank_reference"]
     hidden_fields = ["event_hash"]
     merchant_shown = link_column("merchant")
@@ -116,7 +122,7 @@ class BankNoticeAdmin(ViewOnlyAdmin):
     """Files that banks gave us."""
 
     list_display = ["shown", "format", "seq", "received", "applied"]
-    list_filter = ["rail", "format"]
+    list_filter = [filters.one_of("rail", _rails)]
     search_fields = ["=reference"]
     received = moment_column("received_at", "received")
     applied = moment_column("applied_at", "applied")

@@ -5,7 +5,7 @@ hold in a database in which tests leave their rows. The machine `test` is regist
 `tests/conftest.py` imports this module before the database is made.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from uuid import UUID
 
 from ledger import clock, events, ids, invariants, journal
@@ -41,8 +41,8 @@ def post(drafts: Sequence[EntryDraft]) -> list[UUID]:
     return written
 
 
-def assert_all_invariants_hold() -> int:
-    """Run every invariant of the house; return how many there are.
+def assert_all_invariants_hold(*, but: Collection[str] = ()) -> int:
+    """Run every invariant of the house, but for the numbers named; return how many there are.
 
     :raises AssertionError: naming the broken ones and their rows.
     """
@@ -50,7 +50,7 @@ def assert_all_invariants_hold() -> int:
     broken = [
         f"{found.invariant.number} {found.invariant.sentence} {list(found.violations)}"
         for found in results
-        if not found.holds
+        if not found.holds and found.invariant.number not in but
     ]
     assert not broken, "\n".join(broken)
     return len(results)

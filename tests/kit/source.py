@@ -3,6 +3,7 @@
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -44,13 +45,18 @@ class Source:
 
 def sources(*folders: str) -> list[Source]:
     """Return our files in these folders (by default all apps), without migrations."""
-    found = []
-    for folder in folders or APPS:
-        for file in sorted((ROOT / folder).rglob("*.py")):
-            if "migrations" not in file.parts:
-                text = file.read_text()
-                found.append(Source(str(file.relative_to(ROOT)), text, ast.parse(text)))
-    return found
+    return [source for folder in folders or APPS for source in _read(folder)]
+
+
+@cache
+def _read(folder: str) -> tuple[Source, ...]:
+    """Read a folder once for all rules."""
+    texts = [
+        (str(file.relative_to(ROOT)), file.read_text())
+        for file in sorted((ROOT / folder).rglob("*.py"))
+        if "migrations" not in file.parts
+    ]
+    return tuple(Source(name, text, ast.parse(text)) for name, text in texts)
 
 
 def dotted(node: ast.AST) -> str:
