@@ -84,6 +84,7 @@ def test_a_finished_day_is_not_repeated(house: House):
     assert house.select("SELECT count(*), max(id::text) FROM payments_payment") == before
 
 
+@pytest.mark.slow
 def test_a_day_whose_book_was_lost_comes_to_the_same_figures(house: House):
     take_day(house)
     first = book(house)
@@ -95,6 +96,7 @@ def test_a_day_whose_book_was_lost_comes_to_the_same_figures(house: House):
     assert house.select("SELECT count(*) FROM payments_payment") == payments
 
 
+@pytest.mark.slow
 def test_the_next_day_has_other_customers_and_its_own_book(house: House):
     take_day(house)
     assert "FAIL" not in take_day(house, "--days", "2")
