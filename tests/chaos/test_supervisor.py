@@ -96,7 +96,8 @@ def test_the_house_stands_up_again_and_leaves_nothing(folder):
 
     first.process.send_signal(signal.SIGKILL)
     first.process.wait()
-    eventually(lambda: not first.marked(), seconds=60, what=lambda: f"{first.marked()} to end")
+    # A worker lets its task come to an end, and nothing that the task asks answers any more.
+    eventually(lambda: not first.marked(), seconds=150, what=lambda: f"{first.marked()} to end")
 
     again = Running(folder)
     again.await_ready(times=2)
