@@ -1,90 +1,55 @@
 """The operator's face under /adyen/sim: fault scripts, what fired, downtime, disputes, and the truth."""
 
 import json
-import re
 import time
 from urllib.parse import parse_qsl
 
 from payments.simulator.adyen import cards, disputes, modifications, truth
 from payments.simulator.adyen.desk import Desk, Rules
-from payments.simulator.adyen.errors import AdyenRefused, invalid
+from payments.simulator.adyen.errors import AdyenRefused
 from payments.simulator.answers import Answer
+from payments.simulator.controls import PAGE_MAX, Controls, whole
 from payments.simulator.faults import Faults
 from payments.simulator.storage import Storage
 from payments.simulator.stripe.books import Body
 
-PAGE_MAX = 1000
 
-
-class Operator:
+class Operator(Controls):
     """Scripts and reads the face."""
 
     def __init__(self, storage: Storage, faults: Faults, rules: Rules) -> None:
-        self._storage = storage
-        self._faults = faults
+        super().__init__(storage, faults)
         self._rules = rules
-        self._latency_seconds = 0.0
-        self._is_down = False
 
-    def hold_up(self) -> None:
-        """Let a request wait, or refuse it, as the operator has said.
+    def unavailable(self) -> AdyenRefused:
+        """Return what Adyen says when it is down."""
+        return AdyenRefused(503, "", "Unavailable", kind="internal", retry_after="1")
 
-        :raises AdyenRefused: down; nothing was done.
-        """
-        if self._latency_seconds:
-            time.sleep(self._latency_seconds)
-        if self._is_down:
-            raise AdyenRefused(503, "", "Unavailable", kind="internal", retry_after="1")
-
-    def reset(self) -> None:
-        """Forget everything."""
-        self._storage.reset()
-        self._clear()
+    def refused(self, status: int, text: str) -> AdyenRefused:
+        """Return what Adyen says of a request that it does not understand."""
+        return AdyenRefused(status, "702", text)
 
     def respond(self, method: str, path: str, query: str, raw: bytes) -> Answer:
         """Answer an operator's request.
 
         :raises AdyenRefused: no such route, or not understood.
         """
+        known = self.set(method, path, raw)
+        if known is not None:
+            return known
         asked = dict(parse_qsl(query))
         match method, path:
             case "GET", "/sim/cards":
                 return Answer(200, {"data": cards.as_table()})
-            case "GET", "/sim/faults":
-                return Answer(200, {"data": self._faults.scripts(), "hits": self._faults.hits()})
-            case "POST", "/sim/faults":
-                return self._script(_body(raw))
-            case "DELETE", "/sim/faults":
-                self._clear()
-                return Answer(200, {"data": [], "hits": self._faults.hits()})
-            case "POST", "/sim/latency":
-                self._latency_seconds = int(str(_body(raw).get("ms", 0))) / 1000
-                return Answer(200, {"ms": round(self._latency_seconds * 1000)})
-            case "POST", "/sim/down":
-                self._is_down = _body(raw).get("down") is True
-                return Answer(200, {"down": self._is_down})
-            case "POST", "/sim/reset":
-                self.reset()
-                return Answer(200, {"status": "empty"})
             case "POST", "/sim/disputes":
-                return self._dispute(_body(raw))
+                return self._dispute(self.body(raw))
             case "POST", "/sim/refunds":
-                return self._refund(_body(raw))
+                return self._refund(self.body(raw))
             case "GET", "/sim/operations":
                 return self._operations(asked)
             case "GET", "/sim/truth":
                 return self._truth(asked)
         raise AdyenRefused(404, "905", f"{method} {path} does not exist")
-
-    def _script(self, body: Body) -> Answer:
-        match, faults, nth = body.get("match", {}), body.get("faults"), body.get("nth", 1)
-        if not isinstance(match, dict) or not isinstance(faults, list) or not isinstance(nth, int):
-            raise invalid("702", "A script is {match: {…}, faults: [text, …], nth: number}")
-        return Answer(200, {"id": self._faults.script(match, [str(fault) for fault in faults], nth)})
-
-    def _clear(self) -> None:
-        self._faults.clear()
-        self._latency_seconds, self._is_down = 0.0, False
 
     def _dispute(self, body: Body) -> Answer:
         """Open a dispute of `payment`, or let `dispute` take the step `event`."""
@@ -114,10 +79,7 @@ class Operator:
         return Answer(200, done.body)
 
     def _operations(self, asked: dict[str, str]) -> Answer:
-        after, limit = (
-            int(text) if re.fullmatch("[0-9]{1,15}", text := asked.get(name, "")) else default
-            for name, default in (("after", 0), ("limit", PAGE_MAX))
-        )
+        after, limit = whole(asked, "after", 0), whole(asked, "limit", PAGE_MAX)
         with self._storage.reading() as connection:
             return Answer(200, truth.page(connection, after, max(1, min(limit, PAGE_MAX))))
 
@@ -136,7 +98,7 @@ class Operator:
                     (asked["subject"],),
                 ).fetchall()
             else:
-                after = int(asked["after"]) if re.fullmatch("[0-9]{1,15}", asked.get("after", "")) else 0
+                after = whole(asked, "after", 0)
                 rows = connection.execute(
                     "SELECT seq, id, kind, parent, body, private FROM object WHERE seq > ? AND kind = ?"
                     " ORDER BY seq LIMIT ?",
@@ -151,13 +113,3 @@ class Operator:
         ]  # fmt: skip
         has_more = len(rows) == PAGE_MAX
         return Answer(200, {"data": data, "has_more": has_more, "after": rows[-1]["seq"] if rows else 0})
-
-
-def _body(raw: bytes) -> Body:
-    try:
-        value = json.loads(raw or b"{}")
-    except (ValueError, RecursionError):
-        value = None
-    if not isinstance(value, dict):
-        raise invalid("702", "The body is a JSON object")
-    return value
