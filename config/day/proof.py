@@ -291,7 +291,7 @@ def _went_elsewhere(evidence: Evidence) -> Line:
         payment__in=payments_of(evidence.merchant_id, evidence.plan.name), kind=Kind.AUTHORIZE
     )
     tries: dict[UUID, list[ProviderOperation]] = {}
-    for row in rows.select_related("payment").order_by("created_at"):
+    for row in rows.select_related("payment").order_by("created_at", "id"):
         tries.setdefault(row.subject_id, []).append(row)
     moved = [found for found in tries.values() if len(found) > 1]
     differences = []

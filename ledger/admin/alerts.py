@@ -132,7 +132,7 @@ class AmlAlertAdmin(ViewOnlyAdmin):
                     formats.badge(transfer.state),
                     formats.moment(transfer.created_at),
                 ]
-                for transfer in latest.select_related("target").order_by("-created_at")[:EARLIER_SHOWN]
+                for transfer in latest.select_related("target").order_by("-created_at", "-id")[:EARLIER_SHOWN]
             ],
             note=f"The latest {EARLIER_SHOWN}.",
         )

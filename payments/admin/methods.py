@@ -63,7 +63,7 @@ class PaymentMethodAdmin(ViewOnlyAdmin):
             ["provider", "since"],
             [
                 [held.provider, formats.moment(held.created_at)]
-                for held in ProviderToken.objects.filter(method=row).order_by("created_at")
+                for held in ProviderToken.objects.filter(method=row).order_by("created_at", "id")
             ],
             empty="no provider yet",
         )

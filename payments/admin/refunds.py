@@ -105,7 +105,7 @@ class RefundAdmin(ViewOnlyAdmin):
                     formats.moment(operation.created_at),
                     formats.moment(operation.concluded_at),
                 ]
-                for operation in asked.order_by("created_at")
+                for operation in asked.order_by("created_at", "id")
             ],
         )
 

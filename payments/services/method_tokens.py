@@ -164,7 +164,7 @@ def provider_of(method: PaymentMethod) -> str:
     :raises MethodNotPayable: no provider takes its kind. :raises NoProvider: none can now.
     """
     kind = payable_as(method)
-    known = ProviderToken.objects.filter(method=method).order_by("created_at").first()
+    known = ProviderToken.objects.filter(method=method).order_by("created_at", "id").first()
     if known is not None and not method.vault_token:
         return known.provider  # only this provider has it: there is nothing that another could be given
     return routing.choose(kind)

@@ -108,7 +108,7 @@ def test_going_to_another_provider_leaves_one_authorization(point, northwind, ad
         recovering.sweep(now_plus(seconds))
 
     payment = Payment.objects.get(pk=payment_id)
-    tries = payment.operations.filter(kind="authorize").order_by("created_at")
+    tries = payment.operations.filter(kind="authorize").order_by("created_at", "id")
     if point == "failover.before_commit":
         # The answer was lost with the process; the recovery learns the decline, and never goes elsewhere.
         assert (payment.state, [row.provider for row in tries]) == ("failed", ["velocitypay"])

@@ -28,7 +28,7 @@ def waiting(northwind, network):
 
 
 def tries(payment):
-    rows = ProviderOperation.objects.filter(payment=payment, kind="authorize").order_by("created_at")
+    rows = ProviderOperation.objects.filter(payment=payment, kind="authorize").order_by("created_at", "id")
     return [(row.provider, row.outcome) for row in rows]
 
 

@@ -114,7 +114,7 @@ class TestKeys:
         assert ExchangeKey.objects.count() == 2
         past = hours + settings.VAULT_EXCHANGE_GRACE_HOURS + 1
         assert exchange.rotate(at + timedelta(hours=past)) == 1
-        row = ExchangeKey.objects.order_by("created_at").first()
+        row = ExchangeKey.objects.order_by("created_at", "pk").first()
         assert (row.ciphertext, row.wrapped_key) == (None, None)
         with pytest.raises(ExchangeKeyOver):
             opened(text, northwind)

@@ -42,7 +42,7 @@ def wanted(merchant_client, northwind, network):
 
 
 def tries(payment: Payment) -> list[tuple[str, str]]:
-    found = ProviderOperation.objects.filter(payment=payment, kind="authorize").order_by("created_at")
+    found = ProviderOperation.objects.filter(payment=payment, kind="authorize").order_by("created_at", "id")
     return [(row.provider, row.outcome) for row in found]
 
 

@@ -34,7 +34,7 @@ def pay(shop: Shop, token: str, status: int = 201, **options: Any) -> dict[str, 
 
 def operations_of(made: dict[str, Any], kind: str = "") -> list[ProviderOperation]:
     payment = Payment.objects.get(number=made["number"])
-    found = ProviderOperation.objects.filter(payment=payment).order_by("created_at")
+    found = ProviderOperation.objects.filter(payment=payment).order_by("created_at", "id")
     return list(found.filter(kind=kind) if kind else found)
 
 

@@ -36,7 +36,7 @@ def pay(shop: Shop, token: str = "pm_card_visa", status: int = 201, **options: A
 
 def operations_of(made: dict[str, Any]) -> list[ProviderOperation]:
     payment = Payment.objects.get(number=made["number"])
-    return list(ProviderOperation.objects.filter(payment=payment).order_by("created_at"))
+    return list(ProviderOperation.objects.filter(payment=payment).order_by("created_at", "id"))
 
 
 def send(event_type: str, subject: dict[str, Any], event_id: str) -> HttpResponse:

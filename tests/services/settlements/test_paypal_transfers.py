@@ -153,7 +153,7 @@ def test_the_sandbox_tells_its_operations_as_the_others_do(ada, own_network, pay
     sold = sell(paypal_there, ada, Money(10_000, "EUR"), 6_000, 4_000)
     settling.refund(sold, AT, 500)
     page = paypal_there.client.get("/sim/operations").raise_for_status().json()
-    ours = ProviderOperation.objects.filter(payment=sold).order_by("created_at")
+    ours = ProviderOperation.objects.filter(payment=sold).order_by("created_at", "id")
     assert [(row["kind"], row["idempotency_key"], row["amount"]) for row in page["data"]] == [
         (row.kind, row.idempotency_key, row.amount_minor) for row in ours
     ]
