@@ -16,6 +16,7 @@ from tests.kit.api_cases import problem
 from tests.kit.api_client import MerchantClient
 from tests.kit.books import assert_all_invariants_hold
 from tests.kit.network import Network
+from tests.kit.refunds import payment_of
 from tests.kit.shop import CORE, good, run_jobs
 from vendors.models import Merchant, Vendor
 
@@ -47,7 +48,7 @@ def test_pays_with_a_stored_card(till: Till, network: Network) -> None:
         "id": method["id"], "type": "card", "brand": "visa", "last4": method["last4"],
     }  # fmt: skip
     assert [row["kind"] for row in network.truth(reference=paid["id"])] != []
-    payment = Payment.objects.get(number=paid["number"])
+    payment = payment_of(paid)
     assert payment.method_token == ProviderToken.objects.get().token
 
 

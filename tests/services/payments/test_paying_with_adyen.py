@@ -10,10 +10,11 @@ from django.http import HttpResponse
 from django.test import Client
 
 from ledger import clock
-from payments.models import Contradiction, Dispute, Payment, ProviderOperation, ProviderWebhook
+from payments.models import Contradiction, Dispute, ProviderOperation, ProviderWebhook
 from payments.services import recovering
 from tests.kit.adyen import AdyenSandbox
 from tests.kit.books import assert_all_invariants_hold
+from tests.kit.refunds import payment_of
 from tests.kit.shop import CORE, Shop, good, run_jobs
 
 pytestmark = pytest.mark.django_db
@@ -33,7 +34,7 @@ def pay(shop: Shop, token: str, status: int = 201, **options: Any) -> dict[str, 
 
 
 def operations_of(made: dict[str, Any], kind: str = "") -> list[ProviderOperation]:
-    payment = Payment.objects.get(number=made["number"])
+    payment = payment_of(made)
     found = ProviderOperation.objects.filter(payment=payment).order_by("created_at", "id")
     return list(found.filter(kind=kind) if kind else found)
 
@@ -125,7 +126,7 @@ class TestARefund:
 
     def test_made_in_the_customer_area_is_adopted(self, shop, sandbox):
         made = captured(shop, sandbox)
-        payment = Payment.objects.get(number=made["number"])
+        payment = payment_of(made)
         refund = sandbox.refund(payment.provider_reference, 2_500)
         for webhook in sandbox.webhooks(refund["pspReference"]):
             assert send(webhook).status_code == 200
@@ -155,7 +156,7 @@ class TestAChallenge:
         if result == "timeout":
             assert deliver(sandbox, made) == ["OFFER_CLOSED"]
         assert shop.payment(made["id"])["status"] == status
-        payment = Payment.objects.get(number=made["number"])
+        payment = payment_of(made)
         if result == "success":
             assert (payment.authentication, payment.liability_shift) == ("authenticated", "issuer")
         else:
@@ -237,7 +238,7 @@ def test_a_decline_is_told_with_its_advice(shop, sandbox):
 
 def test_a_dispute_is_notified_charged_back_and_reversed_once(shop, sandbox):
     made = captured(shop, sandbox, "dispute")
-    payment = Payment.objects.get(number=made["number"])
+    payment = payment_of(made)
     psp = payment.provider_reference
     (opened,) = [row for row in sandbox.of_parent(psp) if row["kind"] == "dispute"]
     events = sandbox.webhooks(opened["id"])

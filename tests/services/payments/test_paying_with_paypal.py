@@ -7,12 +7,13 @@ import pytest
 from django.test import Client
 
 from ledger import clock
-from payments.models import Payment, ProviderOperation, ProviderWebhook
+from payments.models import ProviderOperation, ProviderWebhook
 from payments.providers import registry
 from payments.services import recovering
 from tests.kit.books import assert_all_invariants_hold
 from tests.kit.network import eventually
 from tests.kit.paypal import PayPalSandbox
+from tests.kit.refunds import payment_of
 from tests.kit.shop import CORE, Shop, good, run_jobs
 
 pytestmark = pytest.mark.django_db
@@ -56,7 +57,7 @@ def paid(shop: Shop, sandbox: PayPalSandbox, buyer: str = "ada", **options: Any)
 
 
 def operation(made: dict[str, Any], kind: str) -> ProviderOperation:
-    payment = Payment.objects.get(number=made["number"])
+    payment = payment_of(made)
     return ProviderOperation.objects.filter(payment=payment, kind=kind).latest("created_at")
 
 

@@ -11,10 +11,11 @@ from django.test import Client
 from stripe import WebhookSignature
 
 from ledger import clock
-from payments.models import Dispute, Payment, ProviderOperation, ProviderWebhook
+from payments.models import Dispute, ProviderOperation, ProviderWebhook
 from payments.services import recovering
 from tests.kit.books import assert_all_invariants_hold
 from tests.kit.network import STRIPE_WEBHOOK_SECRET
+from tests.kit.refunds import payment_of
 from tests.kit.shop import CORE, Shop, good, run_jobs
 from tests.kit.stripe import StripeSandbox
 
@@ -35,7 +36,7 @@ def pay(shop: Shop, token: str = "pm_card_visa", status: int = 201, **options: A
 
 
 def operations_of(made: dict[str, Any]) -> list[ProviderOperation]:
-    payment = Payment.objects.get(number=made["number"])
+    payment = payment_of(made)
     return list(ProviderOperation.objects.filter(payment=payment).order_by("created_at", "id"))
 
 
@@ -104,7 +105,7 @@ def test_a_challenge_ends_as_the_payer_ends_it(shop, sandbox, result, status):
     run_jobs()
     recovering.sweep(clock.now() + timedelta(seconds=1))
     assert shop.payment(made["id"])["status"] == status
-    payment = Payment.objects.get(number=made["number"])
+    payment = payment_of(made)
     if result == "success":
         assert (payment.authentication, payment.liability_shift) == ("authenticated", "issuer")
     else:
