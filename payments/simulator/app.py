@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from payments.simulator import answers, scenarios, wishes
+from payments.simulator import answers, pages, scenarios, wishes
 from payments.simulator.adyen.desk import Rules as AdyenRules
 from payments.simulator.adyen.face import AdyenFace
 from payments.simulator.adyen.face import Asked as AdyenAsked
@@ -271,14 +271,14 @@ class Application:
 
     def _challenge(self, request: Request) -> Answer:
         page = self._network.challenge_page(request.arguments[0])
-        return Answer(200, page, content_type="text/html; charset=utf-8")
+        return pages.shown(page)
 
     def _act(self, request: Request) -> Answer:
         target = self._network.act(request.arguments[0], request.query.get("result", ""))
         if self._deliverer:
             self._deliverer.wake()
         if not target:
-            return Answer(200, wishes.done_page(), content_type="text/html; charset=utf-8")
+            return pages.shown(wishes.done_page())
         return Answer(303, {"status": "done"}, headers=(("location", target),))
 
     def _settlement_report(self, request: Request) -> Answer:

@@ -6,18 +6,17 @@ addresses have a regression network's prefix and a wrong checksum, so that no wa
 """
 
 import hashlib
-import html
 import sqlite3
 import time
 from decimal import ROUND_UP, Decimal
 from typing import Final
 
+from payments.simulator import pages
 from payments.simulator.currencies import exponent, major
 from payments.simulator.errors import Refused
 from payments.simulator.faults import Plan
 from payments.simulator.laws import Call
 from payments.simulator.rate_feed import PER_EURO
-from payments.simulator.stripe.challenge import frame
 
 TYPE: Final = "crypto"
 NETWORKS: Final = ("bitcoin",)
@@ -130,14 +129,13 @@ def page(row: sqlite3.Row, coin: sqlite3.Row) -> str:
         "Confirmations": f"{_confirmations(coin)} of {CONFIRMATIONS_NEEDED}",
         "Payment": row["reference"],
     }
-    facts = "".join(f"<dt>{name}</dt><dd>{html.escape(value)}</dd>" for name, value in rows.items())
     buttons = "".join(
         f'<button formaction="/challenges/{row["id"]}?result={result}" class="{kind}">{label}</button>'
         for result, (label, kind) in RESULTS.items()
     )
     form = f'<form method="post">{buttons}</form>' if row["status"] == "requires_action" else ""
     said = "This is the sandbox: choose what happens." if form else "The chain confirms the coins."
-    return frame("Pay in coins", f"<p>{said}</p><dl>{facts}</dl>{form}")
+    return pages.frame("Pay in coins", f"<p>{said}</p>{pages.facts(rows)}{form}", "coins")
 
 
 def _confirmations(coin: sqlite3.Row) -> int:

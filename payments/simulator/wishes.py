@@ -4,14 +4,13 @@ One row beside the operation, only where there is something to say. A challenge 
 on the page at `/challenges/{id}`, by a void, or by itself when its time is over.
 """
 
-import html
 import sqlite3
 
+from payments.simulator import pages
 from payments.simulator.currencies import major
 from payments.simulator.errors import Refused
 from payments.simulator.faults import Plan
 from payments.simulator.laws import Call
-from payments.simulator.stripe.challenge import frame
 
 NOT_AUTHENTICATED = "authentication_failed"
 RESULTS = {
@@ -111,18 +110,13 @@ def page(row: sqlite3.Row, brand: str, last4: str) -> str:
         "Card": f"{brand.capitalize()} ending in {last4}",
         "Payment": row["reference"],
     }
-    facts = "".join(f"<dt>{name}</dt><dd>{html.escape(value)}</dd>" for name, value in rows.items())
-    buttons = "".join(
+    buttons = (
         f'<button formaction="/challenges/{row["id"]}?result={result}" class="{kind}">{label}</button>'
         for result, (label, kind) in RESULTS.items()
     )
-    return frame(
-        "Confirm this payment",
-        "<p>Your bank asks whether it is you who pays. This is the sandbox: choose how the bank's check ends."
-        f'</p><dl>{facts}</dl><form method="post">{buttons}</form>',
-    )
+    return pages.check(rows, buttons)
 
 
 def done_page() -> str:
     """What the customer sees where the merchant named no page to go back to."""
-    return frame("Thank you", "<p>The bank's check has ended. You can close this page.</p>")
+    return pages.frame("Thank you", "<p>The bank's check has ended. You can close this page.</p>")

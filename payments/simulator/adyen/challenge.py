@@ -5,17 +5,14 @@ The page ends nothing: it sends the browser back to the merchant with a result, 
 
 import hashlib
 import hmac
-from html import escape
-from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit, urlunsplit
 
+from payments.simulator import pages
 from payments.simulator.adyen import amounts, payments
 from payments.simulator.adyen.desk import Desk
 from payments.simulator.adyen.errors import AdyenRefused
 from payments.simulator.answers import Answer
 from payments.simulator.stripe.books import Record
-from payments.simulator.stripe.challenge import POLICY, frame
 
-HTML = "text/html; charset=utf-8"
 RESULTS = ("success", "fail", "timeout")
 
 
@@ -25,7 +22,7 @@ def answer(desk: Desk, method: str, reference: str, query: str, raw: bytes) -> A
     :raises AdyenRefused: no such payment, or the key is not its own.
     """
     payment = desk.find("payment", reference)
-    given = "".join(parse_qs(query).get("key", [])[:1])
+    given = pages.one(query, "key")
     secret = payment.private.get("secret", "") if payment else ""
     if (
         payment is None
@@ -35,7 +32,7 @@ def answer(desk: Desk, method: str, reference: str, query: str, raw: bytes) -> A
         raise AdyenRefused(404, "905", "No such page", kind="security")
     is_open = payment.private["status"] == payments.REDIRECT and payment.private["passed"] is None
     if method == "POST":
-        result = "".join(parse_qs(raw.decode("ascii", "replace")).get("result", [])[:1])
+        result = pages.one(raw, "result")
         if result not in RESULTS:
             raise AdyenRefused(400, "702", "result is success, fail or timeout")
         if is_open and result == "timeout":
@@ -50,16 +47,14 @@ def answer(desk: Desk, method: str, reference: str, query: str, raw: bytes) -> A
     page = (
         _page(payment)
         if is_open
-        else frame("This payment is already decided", "<p>You can close this page.</p>")
+        else pages.frame("This payment is already decided", "<p>You can close this page.</p>")
     )
-    return Answer(200, page, HTML, headers=POLICY)
+    return pages.shown(page)
 
 
 def _back(payment: Record) -> Answer:
     result = payment.body["metadata"].get("result", "")
-    target = urlsplit(payment.private["return_url"])
-    query = urlencode([*parse_qsl(target.query), *([("redirectResult", result)] if result else [])])
-    return Answer(303, "", headers=(("location", urlunsplit(target._replace(query=query))),))
+    return pages.back(payment.private["return_url"], {"redirectResult": result} if result else {})
 
 
 def _page(payment: Record) -> str:
@@ -69,14 +64,5 @@ def _page(payment: Record) -> str:
         "Card": f"{str(private['brand']).capitalize()} ending in {private['last4']}",
         "Payment": private["reference"],
     }
-    facts = "".join(f"<dt>{name}</dt><dd>{escape(str(value))}</dd>" for name, value in rows.items())
     labels = {"success": "Confirm the payment", "fail": "Fail the check", "timeout": "Let it time out"}
-    buttons = "".join(
-        f'<button name="result" value="{value}" class="{value}">{label}</button>'
-        for value, label in labels.items()
-    )
-    return frame(
-        "Confirm this payment",
-        "<p>Your bank asks whether it is you who pays. This is the sandbox: choose how the bank's check ends."
-        f'</p><dl>{facts}</dl><form method="post">{buttons}</form>',
-    )
+    return pages.check(rows, (pages.result_button(value, label) for value, label in labels.items()))
