@@ -25,9 +25,15 @@ from payments.models.operations import Kind, OutcomeKind
 
 OPERATION = ProviderOperation.PREFIX
 FEE = "fee"
-MOVES_MONEY = (Kind.CAPTURE, Kind.REFUND, Kind.WITHDRAWAL, Kind.REINSTATEMENT)
+MOVES_MONEY = (
+    Kind.CAPTURE,
+    Kind.REFUND,
+    Kind.WITHDRAWAL,
+    Kind.REINSTATEMENT,
+    Kind.REFUND_RETURNED,
+)
 BOOKED = ("clearing", "fee", "refund", "dispute_funds")
-COMES_IN = (Kind.CAPTURE, Kind.REINSTATEMENT)
+COMES_IN = (Kind.CAPTURE, Kind.REINSTATEMENT, Kind.REFUND_RETURNED)
 OURS = (Payment.SUBJECT, Refund.SUBJECT, Dispute.SUBJECT)
 
 

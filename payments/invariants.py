@@ -78,18 +78,19 @@ def nothing_is_forgotten() -> Iterable[str]:
 
 
 @invariant(
-    "I-25", "A successful capture, refund or movement of a dispute has one entry, and that its operation."
+    "I-25",
+    "A successful capture, refund, return of one or move of a dispute has one entry, and that its operation.",
 )
 def operations_and_entries_agree() -> Iterable[str]:
     return rows(
         """SELECT o.id, e.id FROM
                (SELECT id, subject_type, subject_id, leg FROM payments_provideroperation
                 WHERE outcome = 'approved'
-                  AND kind IN ('capture', 'refund', 'withdrawal', 'reinstatement')) o
+                  AND kind IN ('capture', 'refund', 'refund_returned', 'withdrawal', 'reinstatement')) o
            FULL JOIN
                (SELECT id, source_type, source_id, step FROM ledger_entry
-                WHERE source_type IN ('payment', 'refund', 'dispute') AND reverses_id IS NULL
-                  AND step <> 'refund_returned' AND step NOT LIKE 'settled:%%') e
+                WHERE source_type IN ('payment', 'refund', 'dispute')
+                  AND (reverses_id IS NULL OR step = 'refund_returned') AND step NOT LIKE 'settled:%%') e
              ON (e.source_type, e.source_id, e.step) = (o.subject_type, o.subject_id, o.leg)
            WHERE o.id IS NULL OR e.id IS NULL""",
         "operation {0} and journal entry {1} do not agree",

@@ -31,7 +31,7 @@ from settlements.states import BatchState, BreakState, PayoutState, StatementSta
 
 FUNDING_KINDS: Final = (
     Kind.CAPTURE.value, Kind.REFUND.value, Kind.WITHDRAWAL.value, Kind.REINSTATEMENT.value,
-    Kind.RETURN_FEE.value, Kind.DEPOSIT.value,
+    Kind.REFUND_RETURNED.value, Kind.RETURN_FEE.value, Kind.DEPOSIT.value,
 )  # fmt: skip
 EVER: Final = UUID(int=0)
 _CLOCKS_DIFFER: Final = timedelta(days=1)

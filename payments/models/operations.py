@@ -37,13 +37,15 @@ class Kind(models.TextChoices):
     # Never asked for by us: movements of a dispute that the provider told of, kept as it names them.
     WITHDRAWAL = "withdrawal", "Withdrawal of a dispute"
     REINSTATEMENT = "reinstatement", "Reinstatement of a dispute"
+    # Nor this: money of a refund that was done and came back to us, for the provider could not deliver it.
+    REFUND_RETURNED = "refund_returned", "Return of a refund"
     # Nor this: what a bank charges for an entry that came back before its money had come.
     RETURN_FEE = "return_fee", "Fee of a return"
     VERIFY = "verify", "Verify a payment method"
     DEPOSIT = "deposit", "Small deposit to verify an account"
 
 
-TOLD: Final = (Kind.WITHDRAWAL, Kind.REINSTATEMENT, Kind.RETURN_FEE)
+TOLD: Final = (Kind.WITHDRAWAL, Kind.REINSTATEMENT, Kind.REFUND_RETURNED, Kind.RETURN_FEE)
 """What a provider tells of and is never asked for."""
 ASKED: Final = tuple(kind for kind in Kind if kind not in TOLD)
 

@@ -42,6 +42,11 @@ def capture_key(authorization_key: str) -> str:
     return f"{authorization_key}:capture"
 
 
+def returned_key(refund_key: str) -> str:
+    """The key of a refund's money that came back, after the refund had been said to be done."""
+    return f"{refund_key}:returned"
+
+
 @dataclass(frozen=True, slots=True)
 class IncrementRequest:
     """Raise an authorization by an amount (Capability.INCREMENT); the outcome is of that amount."""

@@ -75,7 +75,7 @@ def send(provider: Provider, operation: ProviderOperation) -> Outcome:
             return provider.challenge(ChallengeRequest(key, amount, reference, kept["dispute"], evidence))
         case Kind.ACCEPT:
             return provider.accept_dispute(AcceptRequest(key, amount, reference, kept["dispute"]))
-        case Kind.WITHDRAWAL | Kind.REINSTATEMENT | Kind.RETURN_FEE:
+        case Kind.WITHDRAWAL | Kind.REINSTATEMENT | Kind.REFUND_RETURNED | Kind.RETURN_FEE:
             raise ValueError(f"a {operation.kind} is told by the provider, never asked of it")
         case Kind.VERIFY:
             verifier = registry.verifier(operation.provider)

@@ -15,13 +15,15 @@ from ledger.actors import Actor
 from ledger.crashpoints import crashpoint, register
 from ledger.errors import Conflict
 from ledger.events import Cause
+from ledger.ids import uuid7
 from ledger.locks import phased
 from ledger.money import Money
 from ledger.recording import Entry, no_answer, record
 from payments import locks, news, posting_rules, selectors
 from payments.models import Payment, ProviderOperation, Refund, RefundShare
-from payments.models.operations import Kind
+from payments.models.operations import Kind, OutcomeKind
 from payments.providers.outcomes import Approved, Declined, Outcome, Rejected
+from payments.providers.requests import returned_key
 from payments.services import (
     bearing,
     contradicting,
@@ -35,6 +37,7 @@ from payments.services.operations import Answer
 from payments.states import COMPLETED, FAILED, PROCESSING, REQUESTED
 
 LEG: Final = "refund"
+RETURNED: Final = "refund_returned"
 FAILED_BY_MERCHANT: Final = "failed_by_merchant"
 _COMMISSION: Final = ["commission_back_minor", "commission_kept_minor"]
 register("refund.before_commit")
@@ -139,6 +142,7 @@ def conclude(
     if not operation.is_awaited:
         if refund.state == COMPLETED and isinstance(outcome, Declined):
             _fail_late(payment, refund, outcome, actor, at, cause)
+            _keep_return(operation, refund, actor, at)
         elif refund.state != FAILED or not isinstance(outcome, Declined):
             contradicting.note(operation, outcome, actor=actor, at=at)
         answer(refund)
@@ -279,7 +283,7 @@ def _fail_late(
         refund.fail_late(outcome.code, outcome.message, at)
         entry.post(
             posting_rules.refund_returned(payment, backs, own),
-            step="refund_returned",
+            step=RETURNED,
             reverses_id=journal.entry_id_of(Refund.SUBJECT, refund.pk, LEG),
         )
         payment.undo_refund(refund.amount)
@@ -288,6 +292,29 @@ def _fail_late(
             part.commission_back_minor = part.commission_kept_minor = 0
         _announce(payment, refund, borne, entry)
     RefundShare.objects.bulk_update(parts, _COMMISSION)
+
+
+def _keep_return(done: ProviderOperation, refund: Refund, actor: Actor, at: datetime) -> None:
+    """Keep that the money came back, as the provider's settlement report will name it."""
+    ProviderOperation.objects.create(
+        id=uuid7(),
+        merchant_id=done.merchant_id,
+        kind=Kind.REFUND_RETURNED,
+        subject_type=Refund.SUBJECT,
+        subject_id=refund.pk,
+        leg=RETURNED,
+        payment_id=done.payment_id,
+        provider=done.provider,
+        amount_minor=done.amount_minor,
+        currency=done.currency,
+        idempotency_key=returned_key(done.idempotency_key),
+        asked_by=actor.as_json(),
+        created_at=at,
+        outcome=OutcomeKind.APPROVED,
+        provider_reference=done.provider_reference,
+        noted_at=at,
+        concluded_at=at,
+    )
 
 
 def _announce(payment: Payment, refund: Refund, borne: list[Borne], entry: Entry) -> None:

@@ -12,7 +12,7 @@ from settlements.reconciliation.matching import Record
 
 log = logging.getLogger(__name__)
 
-COMES_IN: Final = (Kind.CAPTURE, Kind.REINSTATEMENT)
+COMES_IN: Final = (Kind.CAPTURE, Kind.REINSTATEMENT, Kind.REFUND_RETURNED)
 """What a provider owes us more for; for refunds and withdrawals of disputes it owes us less."""
 
 

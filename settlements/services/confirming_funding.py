@@ -7,7 +7,7 @@ of their day and are in none are one break an account.
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from datetime import datetime
 
 from django.db.models import Q, Sum
@@ -21,6 +21,7 @@ from ledger.recording import record
 from payments.models import ProviderOperation
 from payments.models.operations import Kind
 from payments.providers import registry
+from payments.providers.requests import returned_key
 from payments.refund_division import RefundTooLarge
 from payments.services import adopting_refunds, learning_fees
 from settlements import locks, posting_rules, selectors
@@ -51,8 +52,10 @@ def explain(run: ReconciliationRun, line: StatementLine, actor: Actor, at: datet
 
 def _adopt(run: ReconciliationRun, report: Report, actor: Actor, at: datetime) -> None:
     """Make refunds ours that the provider reports, that we did not ask for, and of which no message came."""
+    back = {item.key for item in report.items if item.kind == Kind.REFUND_RETURNED}
     for item in report.items:
-        if item.kind != Kind.REFUND or not adopting_refunds.is_foreign(item.key):
+        came_back = returned_key(item.key) in back
+        if item.kind != Kind.REFUND or came_back or not adopting_refunds.is_foreign(item.key):
             continue
         try:
             adopting_refunds.adopt(
@@ -78,6 +81,7 @@ def _confirm(
     findings = _compare(line, report, ours, late)
     if findings:
         return findings
+    funded = [one for one in ours.values() if one.has_succeeded]  # others: refunds that came to nothing
     match = Match(
         merchant_id=run.merchant_id,
         run=run,
@@ -96,7 +100,7 @@ def _confirm(
         charged = posting_rules.fees_told(match, Money(sum(late.values()), line.currency))
         legs = [*posting_rules.funding_confirmed(match, run.account), *charged]
         entry.post(legs, step="confirm", kind="funding")
-        entry.announce({**match.as_event(), "operations": len(ours)})
+        entry.announce({**match.as_event(), "operations": len(funded)})
     FundedOperation.objects.bulk_create(
         [
             FundedOperation(
@@ -105,7 +109,7 @@ def _confirm(
                 amount_minor=sources.operation_record(operation).amount.minor,
                 fee_minor=operation.fee_minor,
             )
-            for operation in ours.values()
+            for operation in funded
         ],
         batch_size=1000,
     )
@@ -125,7 +129,9 @@ def _compare(
 ) -> list[Finding]:
     concluded = [operation for operation in ours.values() if operation.has_succeeded]
     records = [sources.operation_record(one, late.get(one.idempotency_key)) for one in concluded]
-    result = compare(records, report.records())
+    undone = _undone(report, {operation.idempotency_key for operation in concluded})
+    told = [record for record in report.records() if record.key not in undone]
+    result = compare(records, told)
     findings = [_item_finding(line, difference, ours) for difference in result.differences]
     funded = FundedOperation.objects.filter(operation__in=concluded).select_related("operation", "match")
     findings += [
@@ -142,6 +148,17 @@ def _compare(
         detail = {"report": report.id, "items": len(report.items), "items_net": report.total.as_json()}
         findings.append(_finding(BreakReason.REPORT_TOTAL_DIFFERS, line, "", line.amount, detail))
     return findings
+
+
+def _undone(report: Report, done: Set[str]) -> set[str]:
+    """The keys of refunds that a report takes and gives back, and that never were done here: nothing.
+
+    A provider takes the money of a refund that is still pending, and gives it back when that fails.
+    """
+    back = {item.key for item in report.items if item.kind == Kind.REFUND_RETURNED}
+    taken = {item.key for item in report.items if item.kind == Kind.REFUND} - done
+    both = {key for key in taken if returned_key(key) in back}
+    return both | {returned_key(key) for key in both}
 
 
 def _item_finding(line: StatementLine, difference: Difference, ours: dict[str, ProviderOperation]) -> Finding:
@@ -194,10 +211,12 @@ def missing(run: ReconciliationRun) -> list[Finding]:
         withdrawn=Coalesce(Sum("amount_minor", filter=Q(kind=Kind.WITHDRAWAL)), 0),
         deposited=Coalesce(Sum("amount_minor", filter=Q(kind=Kind.DEPOSIT)), 0),
         reinstated=Coalesce(Sum("amount_minor", filter=Q(kind=Kind.REINSTATEMENT)), 0),
+        returned=Coalesce(Sum("amount_minor", filter=Q(kind=Kind.REFUND_RETURNED)), 0),
         fees=Coalesce(Sum("fee_minor"), 0),
     )
     disputed = sums["withdrawn"] - sums["reinstated"]
-    given = sums["refunded"] + disputed + sums["deposited"] + sums["fees"]
+    refunded = sums["refunded"] - sums["returned"]
+    given = refunded + disputed + sums["deposited"] + sums["fees"]
     amount = Money(sums["captured"] - given, run.currency)
     detail = {
         "count": waiting.count(),

@@ -13,7 +13,7 @@ from ledger.errors import Invalid
 from ledger.money import Money
 from payments.providers.errors import Unanswered
 from payments.providers.notices import ProviderReport, ReportLine
-from payments.providers.requests import capture_key
+from payments.providers.requests import capture_key, returned_key
 from payments.providers.stripe.amounts import from_stripe
 
 EXPAND: Final = ["data.source.payment_intent"]
@@ -21,6 +21,7 @@ PAGE: Final = 50  # with their expanded sources, a hundred may be more than an a
 PAGES_MAX: Final = 10_000
 CHARGES: Final = ("charge", "payment")
 REFUNDS: Final = ("refund", "payment_refund")
+RETURNED: Final = "refund_failure"
 PAID: Final = "payout"  # the payout's own movement, the sum of all others
 
 Body = Mapping[str, Any]
@@ -59,7 +60,7 @@ def _summed(report_id: str, day: date, net: Money, lines: Sequence[ReportLine]) 
         day,
         captured=total("capture"),
         fees=sum((line.fee for line in lines), Money.zero(net.currency)),
-        refunded=total("refund"),
+        refunded=total("refund") - total("refund_returned"),
         net=net,
         lines=tuple(lines),
         disputed=total("withdrawal") - total("reinstatement"),
@@ -81,6 +82,9 @@ def _line(row: Body, charges: Mapping[str, Sequence[Body]]) -> ReportLine:
     if row["type"] in REFUNDS and amount.minor <= 0:
         key = str(_metadata(source).get("operation") or reference)
         return ReportLine("refund", key, reference, -amount, fee, authorization)
+    if row["type"] == RETURNED and amount.is_positive:
+        key = returned_key(str(_metadata(source).get("operation") or reference))
+        return ReportLine("refund_returned", key, str(row["id"]), amount, fee, authorization)
     kind = "reinstatement" if amount.is_positive else "withdrawal"
     return ReportLine(kind, str(row["id"]), str(row["id"]), abs(amount), fee, authorization)
 

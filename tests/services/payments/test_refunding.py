@@ -1,8 +1,10 @@
 """Refunds: reserved at once, carried out at the network, posted, given back, turned back."""
 
 from datetime import timedelta
+from importlib import import_module
 
 import pytest
+from django.apps import apps
 
 from ledger import chart, clock
 from ledger.actors import Actor, provider_actor
@@ -287,6 +289,21 @@ class TestLateFailure:
         _conclude(refund, Approved("re_late", refund.amount, refund.amount.zero("USD")))
         refund.refresh_from_db()
         assert refund.state == "failed"
+        (back,) = ProviderOperation.objects.filter(subject_id=refund.pk, kind="refund_returned")
+        done = _operation(refund)
+        assert (back.idempotency_key, back.amount) == (f"{done.idempotency_key}:returned", done.amount)
+        assert (back.provider, back.provider_reference) == (done.provider, done.provider_reference)
+
+    def test_of_before_becomes_an_operation_by_the_migration(self, payment: Payment) -> None:
+        refund = process(request(payment, 5_000))
+        _conclude(refund, Declined("no_such_account", "closed", None, is_hard=True))
+        returns = ProviderOperation.objects.filter(subject_id=refund.pk, kind="refund_returned")
+        kept = returns.values("idempotency_key", "leg", "outcome", "amount_minor", "provider_reference").get()
+        returns.delete()
+        assert list(invariants.operations_and_entries_agree())
+        import_module("payments.migrations.0015_returned_refunds").keep_earlier_returns(apps, None)
+        assert returns.values(*kept).get() == kept
+        assert not list(invariants.operations_and_entries_agree())
 
     def test_keeps_the_books_whole(self, payment: Payment) -> None:
         refund = process(request(payment, 5_000))
@@ -307,7 +324,7 @@ class TestInvariants:
 
 
 def _operation(refund: Refund) -> ProviderOperation:
-    return ProviderOperation.objects.get(subject_id=refund.pk)
+    return ProviderOperation.objects.get(subject_id=refund.pk, kind="refund")
 
 
 def _conclude(refund: Refund, outcome) -> None:

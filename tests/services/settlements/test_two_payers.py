@@ -9,20 +9,24 @@ from ledger import balances, chart
 from ledger.actors import SYSTEM
 from ledger.chart import Code
 from ledger.events import Cause
+from ledger.explain import walking
 from ledger.ids import uuid7
 from ledger.money import Money
-from payments.models import Dispute, Payment, ProviderOperation
+from payments.models import Dispute, Payment, ProviderOperation, Refund
 from payments.providers import registry
 from payments.providers.notices import DisputeNotice
+from payments.providers.outcomes import Declined
 from payments.providers.stripe import webhooks
-from payments.services import authorizing, capturing, creating, disputing
+from payments.services import authorizing, capturing, creating, disputing, operations, refunding
 from settlements import selectors
-from settlements.models import FundedOperation, Match
+from settlements.models import BankStatement, FundedOperation, Match
+from settlements.services import reconciling
 from tests.kit import settling
 from tests.kit.books import assert_all_invariants_hold
-from tests.kit.network import eventually
+from tests.kit.network import Network, eventually
 from tests.kit.settling import Forgery
 from tests.kit.stripe import StripeSandbox
+from vendors.models import Vendor
 
 pytestmark = pytest.mark.django_db
 AT = datetime(2026, 3, 2, 22, tzinfo=UTC)
@@ -141,6 +145,74 @@ class TestADayOfTwoProviders:
         assert reasons(northwind) == []
         sold.refresh_from_db()
         assert sold.refunded_minor == 700
+        assert_all_invariants_hold()
+
+
+class TestARefundThatFails:
+    """Stripe says that it is done, or pending, and then that it failed."""
+
+    def failed(self, refund: Refund, sandbox: StripeSandbox, at: datetime) -> None:
+        """Wait until Stripe says so, and let the house hear it."""
+        operation = ProviderOperation.objects.get(subject_id=refund.pk, kind="refund")
+        key = operation.idempotency_key
+        eventually(lambda: sandbox.truth_of(key)[0]["status"] == "failed", "it fails")
+        outcome = operations.find(operation)
+        assert isinstance(outcome, Declined)
+        refunding.conclude(operation_id=operation.pk, outcome=outcome, actor=SYSTEM, at=at)
+        refund.refresh_from_db()
+        assert refund.state == "failed"
+
+    def sold(self, network: Network, vendor: Vendor, card: str) -> Payment:
+        settling.sell(network, vendor, Money(20_000, "EUR"), AT, token=STRIPE_CARD)
+        return settling.sell(network, vendor, Money(5_000, "EUR"), AT, token=f"pm_card_{card}")
+
+    def test_after_its_payout_comes_back_by_the_next(self, northwind, ada, own_network, stripe_there):
+        refund = settling.refund(self.sold(own_network, ada, "refundFail"), AT, 1_200)
+        assert refund.state == "completed"
+        file = settling.statement_file(own_network, AT)  # at once: it fails a moment later
+        self.failed(refund, stripe_there, NEXT_DAY)
+        settling.sell(own_network, ada, Money(1_000, "EUR"), NEXT_DAY, token=STRIPE_CARD)
+        settling.take_in(northwind, file, AT)
+        settling.take_in(northwind, settling.statement_file(own_network, NEXT_DAY), NEXT_DAY)
+        assert reasons(northwind) == []
+        assert clearing(northwind, "stripe") == 0
+        moved = FundedOperation.objects.filter(operation__subject_id=refund.pk).order_by("pk")
+        assert [row.amount_minor for row in moved] == [-1_200, 1_200]
+        assert_all_invariants_hold()
+        returned = moved[1].operation.public_id
+        story = walking.explain_all([returned])
+        assert list(story.reasons()) == []
+
+    def test_within_a_payout_is_taken_and_given_back_in_one(self, northwind, ada, own_network, stripe_there):
+        refund = settling.refund(self.sold(own_network, ada, "refundFail"), AT, 1_200)
+        self.failed(refund, stripe_there, AT)
+        settling.take_in(northwind, settling.statement_file(own_network, AT), AT)
+        assert (reasons(northwind), clearing(northwind, "stripe")) == ([], 0)
+        assert_all_invariants_hold()
+
+    def test_is_a_break_until_the_house_has_heard_of_it(self, northwind, ada, own_network, stripe_there):
+        refund = settling.refund(self.sold(own_network, ada, "refundFail"), AT, 1_200)
+        key = ProviderOperation.objects.get(subject_id=refund.pk).idempotency_key
+        eventually(lambda: stripe_there.truth_of(key)[0]["status"] == "failed", "it fails")
+        file = settling.statement_file(own_network, AT)
+        settling.take_in(northwind, file, AT)
+        assert reasons(northwind) == ["operation_unknown", "operations_not_funded"]
+        self.failed(refund, stripe_there, AT)
+        (account,) = BankStatement.objects.filter(merchant=northwind).values_list("account", "currency")
+        reconciling.reconcile(
+            merchant_id=northwind.pk, account=account[0], currency=account[1], actor=SYSTEM, at=AT
+        )
+        assert (reasons(northwind), clearing(northwind, "stripe")) == ([], 0)
+        assert_all_invariants_hold()
+
+    def test_before_it_was_ever_done_is_nothing(self, northwind, ada, own_network, stripe_there):
+        stripe_there.script("pending_then_fail:expired_or_canceled_card", operation="refund")
+        refund = settling.refund(self.sold(own_network, ada, "visa"), AT, 1_200)
+        assert refund.state == "processing"
+        self.failed(refund, stripe_there, AT)
+        settling.take_in(northwind, settling.statement_file(own_network, AT), AT)
+        assert (reasons(northwind), clearing(northwind, "stripe")) == ([], 0)
+        assert not FundedOperation.objects.filter(operation__subject_id=refund.pk).exists()
         assert_all_invariants_hold()
 
 

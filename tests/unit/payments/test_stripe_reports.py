@@ -70,6 +70,14 @@ class TestALine:
         ]  # fmt: skip
         assert made.refunded == Money(300, "USD")
 
+    def test_of_a_refund_that_came_back_has_its_key_with_a_word(self):
+        ours = {"id": "re_1", "payment_intent": {"id": "pi_1"}, "metadata": {"operation": "op_r"}}
+        made = report_of(movement("refund", -100, ours), movement("refund_failure", 100, ours, number=2))
+        assert [(line.kind, line.idempotency_key) for line in made.lines] == [
+            ("refund", "op_r"), ("refund_returned", "op_r:returned"),
+        ]  # fmt: skip
+        assert made.refunded == Money(0, "USD")
+
     def test_of_a_dispute_has_its_movements_own_id(self):
         source = {"id": "dp_1", "payment_intent": "pi_1"}
         taken = movement("adjustment", -900, source, fee=1500)
