@@ -305,11 +305,6 @@ def operations_of(subject_type: str, subject_id: UUID) -> QuerySet[ProviderOpera
     return rows.order_by("created_at", "pk")
 
 
-def held_operations(merchant_id: Whose) -> QuerySet[ProviderOperation]:
-    """Return the open operations that nobody asks about any more: a person must look (I-25)."""
-    return operations(merchant_id).filter(concluded_at=None, ask_at=None)
-
-
 def contradictions(merchant_id: Whose) -> QuerySet[Contradiction]:
     """Return what providers said against what was concluded, with operation and payment, unordered."""
     return of_merchant(merchant_id, Contradiction.objects.select_related("operation__payment"))

@@ -157,8 +157,6 @@ REFUND: Final = Machine(
     ],
 )
 REFUND_STATUSES: Final = (REQUESTED, APPROVED, PROCESSING, COMPLETED, FAILED, REJECTED)
-# Money of a refund in one of these is spoken for: it counts into `refunding_minor`.
-REFUND_STATES_OPEN: Final = frozenset({REQUESTED, APPROVED, PROCESSING})
 
 # --- dispute ------------------------------------------------------------------------------------------------
 INQUIRY: Final = "inquiry"

@@ -17,7 +17,7 @@ from django_fsm import FSMModelMixin
 from ledger.errors import NotFound
 from ledger.ids import show, uuid7
 from ledger.states import StateField
-from payments.states import FAILED, PROVIDER_WEBHOOK
+from payments.states import PROVIDER_WEBHOOK
 
 
 class ProviderWebhookNotFound(NotFound):
@@ -110,11 +110,6 @@ class ProviderWebhook(FSMModelMixin, models.Model):
     @property
     def public_id(self) -> str:
         return show(self.PREFIX, self.id)
-
-    @property
-    def may_be_retried(self) -> bool:
-        """It is a dead letter."""
-        return self.state == FAILED
 
     def note_attempt(self, at: datetime, result: str) -> None:
         """Count a try and keep what came of it; the last thirty are kept."""

@@ -4,7 +4,7 @@ from typing import Any
 
 from payments.simulator.paypal import amounts, books, captures
 from payments.simulator.paypal.books import Body, Record
-from payments.simulator.paypal.buyers import BY_NAME, Buyer
+from payments.simulator.paypal.buyers import Buyer
 from payments.simulator.paypal.desk import Desk, Done, iso
 from payments.simulator.paypal.errors import PayPalRefused, error, missing
 
@@ -184,11 +184,6 @@ def conclude_authorization(desk: Desk, authorization: Record) -> None:
     authorization.body.pop("status_details", None)
     desk.save(authorization)
     desk.tell(f"PAYMENT.AUTHORIZATION.{authorization.body['status']}", authorization.body)
-
-
-def buyer_of(order: Record) -> Buyer | None:
-    """Who approved an order."""
-    return BY_NAME.get(order.private.get("buyer", ""))
 
 
 def _act(desk: Desk, order: Record, issue: str, words: str) -> Body:
