@@ -334,7 +334,8 @@ def _invariants_hold() -> Line:
 def _seals_hold() -> Line:
     """Look outside the one state that the rest sees: the sealer goes on meanwhile."""
     verdict = verifying.verify()
-    looked_at = f"{verdict.blocks} blocks over {verdict.entries} entries and {verdict.events} events"
+    rows = f"{verdict.entries} entries, {verdict.events} events and {verdict.audits} audit records"
+    looked_at = f"{verdict.blocks} blocks over {rows}"
     return Line("every seal is unbroken", looked_at, (verdict.fault,) if verdict.fault else ())
 
 

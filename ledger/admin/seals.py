@@ -16,9 +16,9 @@ CHECKS_SHOWN = 20
 
 @admin.register(SealBlock)
 class SealBlockAdmin(ViewOnlyAdmin):
-    """Blocks that seal entries and events; the key that signs them is not in this database."""
+    """Blocks that seal entries, events and audit records; the key that signs them is not in this database."""
 
-    list_display = ["block", "entries", "postings", "events", "sealed", "verified"]
+    list_display = ["block", "entries", "postings", "events", "audits", "sealed", "verified"]
     sealed = moment_column("sealed_at", "sealed")
 
     def prepare(self, rows: list[Any]) -> None:
@@ -69,7 +69,17 @@ class SealBlockAdmin(ViewOnlyAdmin):
 class SealCheckAdmin(ViewOnlyAdmin):
     """Verifications of the seals: by the timetable, slice by slice, and by `manage.py verify_books`."""
 
-    list_display = ["finished", "blocks", "entries", "postings", "events", "took", "verdict", "found"]
+    list_display = [
+        "finished",
+        "blocks",
+        "entries",
+        "postings",
+        "events",
+        "audits",
+        "took",
+        "verdict",
+        "found",
+    ]
     finished = moment_column("finished_at", "finished")
 
     @admin.display(description="blocks")

@@ -8,7 +8,8 @@ class SealBlock(models.Model):
     """One block: a root over its rows, chained to the block before, with a MAC under a key that is not
     here.
 
-    `scheme` says what the root is: 1, a hash over the rows' own hashes; 2, a Merkle root over every column.
+    `scheme` says what the root is: 1, a hash over the rows' own hashes; 2, a Merkle root over every column;
+    3, over audit records besides, those of the transactions from `audits_from` on.
     """
 
     number = models.BigIntegerField(primary_key=True)
@@ -18,6 +19,8 @@ class SealBlock(models.Model):
     entries = models.PositiveIntegerField()
     postings = models.PositiveIntegerField(db_default=0)
     events = models.PositiveIntegerField()
+    audits_from = models.BigIntegerField(db_default=0)
+    audits = models.PositiveIntegerField(db_default=0)
     root = models.BinaryField()
     previous_hash = models.BinaryField()
     block_hash = models.BinaryField()
@@ -64,6 +67,7 @@ class SealCheck(models.Model):
     entries = models.BigIntegerField()
     postings = models.BigIntegerField()
     events = models.BigIntegerField()
+    audits = models.BigIntegerField(db_default=0)
     fault = models.TextField(blank=True)
 
     class Meta:

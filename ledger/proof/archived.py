@@ -5,15 +5,18 @@ missed; its record stays a leaf of its block, so that a row read back from the f
 """
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Final
 from uuid import UUID
 
 from ledger.models import ArchiveFile
-from ledger.proof.rows import ENTRY, EVENT, Record
+from ledger.proof.rows import AUDIT, ENTRY, EVENT, Record, first_id
 
 # An entry without its postings cannot be recomputed either.
-_TABLES_OF: Final = {ENTRY: ("ledger_entry", "ledger_posting"), EVENT: ("ledger_event",)}
+_TABLES_OF: Final = {
+    ENTRY: ("ledger_entry", "ledger_posting"),
+    EVENT: ("ledger_event",),
+    AUDIT: ("ledger_audit",),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +31,9 @@ class Archive:
         months: dict[str, list[tuple[UUID, UUID]]] = {}
         found = ArchiveFile.objects.order_by("table", "range_from")
         for name, low, high in found.values_list("table", "range_from", "range_to"):
-            months.setdefault(name, []).append((_first_id(low), _first_id(high)))
+            months.setdefault(name, []).append(
+                (first_id(low.year, low.month - 1), first_id(high.year, high.month - 1))
+            )
         return cls(months)
 
     def holds(self, record: bytes) -> bool:
@@ -44,9 +49,3 @@ class Archive:
             for table in _TABLES_OF.get(found.kind, ())
             for low, high in self.months.get(table, ())
         )
-
-
-def _first_id(moment: datetime) -> UUID:
-    """Return the smallest version 7 UUID of a moment (as `ledger_uuid_at` does for partitions)."""
-    milliseconds = int(moment.timestamp()) * 1000 + moment.microsecond // 1000
-    return UUID(int=milliseconds << 80)

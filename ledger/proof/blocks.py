@@ -10,6 +10,7 @@ from ledger.models import SealBlock
 
 HASH_OVER_HASHES: Final = 1
 MERKLE: Final = 2
+WITH_AUDIT: Final = 3
 
 
 class UnknownKey(LookupError):
@@ -24,6 +25,8 @@ def block_hash(block: SealBlock) -> bytes:
     counts = f"{block.entries}|{block.events}"
     if block.scheme != HASH_OVER_HASHES:
         counts = f"{block.entries}|{block.postings}|{block.events}"
+    if block.scheme == WITH_AUDIT:
+        counts = f"{counts}|{block.audits_from}|{block.audits}"
     text = (
         f"{block.number}|{block.transaction_from}|{block.transaction_to}|{counts}"
         f"|{bytes(block.root).hex()}|{bytes(block.previous_hash).hex()}|{block.key_id}"

@@ -24,7 +24,7 @@ def check(after: int = 0, until: float | None = None) -> Verdict:
     SealCheck.objects.create(
         started_at=started_at, finished_at=clock.now(), first_block=found.first, last_block=found.last,
         is_last=found.is_last, entries=found.entries, postings=found.postings, events=found.events,
-        fault=found.fault,
+        audits=found.audits, fault=found.fault,
     )  # fmt: skip
     return found
 

@@ -26,6 +26,7 @@ from ledger.proof import blocks, rows, verify_proof
 from ledger.proof.merkle import Tree, cover, leaf_hash
 
 VERIFIER: Final = Path(verify_proof.__file__)
+_COUNTED_AS: Final = {rows.ENTRY: "entries", rows.EVENT: "events", rows.AUDIT: "audits"}
 
 
 class NothingSealed(NotFound):
@@ -48,6 +49,7 @@ class Written:
     entries: int
     postings: int
     events: int
+    audits: int
 
 
 class _File:
@@ -66,7 +68,7 @@ class _File:
         self.line(json.dumps(content, separators=(",", ":")).encode())
 
     def end(self) -> None:
-        counts = {name: self.counted[name] for name in ("blocks", "entries", "postings", "events")}
+        counts = {name: self.counted[name] for name in verify_proof.COUNTED}
         self.json({"end": {**counts, "sha256": self._digest.hexdigest()}})
 
 
@@ -93,8 +95,7 @@ def export(path: Path, first: int, last: int, merchant: UUID | None = None) -> W
         file.end()
     partial.replace(path)
     shutil.copyfile(VERIFIER, path.with_name(VERIFIER.name))
-    counted = file.counted
-    return Written(begin, end, counted["blocks"], counted["entries"], counted["postings"], counted["events"])
+    return Written(begin, end, **{name: file.counted[name] for name in verify_proof.COUNTED})
 
 
 def _header(first: int, last: int, merchant: UUID | None) -> dict[str, Any]:
@@ -131,7 +132,8 @@ def _told(block: SealBlock) -> dict[str, Any]:
     return {
         "number": block.number, "scheme": block.scheme, "from": block.transaction_from,
         "to": block.transaction_to, "entries": block.entries, "postings": block.postings,
-        "events": block.events, "root": bytes(block.root).hex(), "previous": bytes(block.previous_hash).hex(),
+        "events": block.events, "audits_from": block.audits_from, "audits": block.audits,
+        "root": bytes(block.root).hex(), "previous": bytes(block.previous_hash).hex(),
         "key": block.key_id, "sealed_at": sealed_at, "hash": bytes(block.block_hash).hex(),
         "mac": bytes(block.mac).hex(),
     }  # fmt: skip
@@ -150,7 +152,7 @@ def _write_all(file: _File, block: SealBlock) -> None:
 
 def _write_own(file: _File, block: SealBlock, merchant: UUID) -> None:
     """Write a merchant's rows, and between them the hashes of the largest subtrees without them."""
-    size, shown = block.entries + block.events, _positions(block, merchant)
+    size, shown = block.entries + block.events + block.audits, _positions(block, merchant)
     left_out = cover(size, shown)
     skip = next(left_out, None)
     with closing(_records(block)) as sealed, closing(_rows(block, merchant)) as own:
@@ -186,14 +188,17 @@ def _write_left_out(file: _File, size: int, sealed: Iterator[bytes]) -> None:
 
 def _write_row(file: _File, record: bytes, text: str) -> None:
     kind = rows.Record.parse(record)
-    file.counted["entries" if kind.kind == rows.ENTRY else "events"] += 1
+    file.counted[_COUNTED_AS[kind.kind]] += 1
     file.counted["postings"] += len(kind.hints)
     file.line(b'["' + record[17:49].hex().encode() + b'",' + text.encode() + b"]")
 
 
 def _rows(block: SealBlock, merchant: UUID | None) -> Generator[tuple[bytes, str], None, None]:
-    for kind in (rows.ENTRY, rows.EVENT):
-        for record, text in rows.texts(kind, block.transaction_from, block.transaction_to, merchant):
+    starts = {rows.ENTRY: block.transaction_from, rows.EVENT: block.transaction_from}
+    if block.scheme >= blocks.WITH_AUDIT:
+        starts[rows.AUDIT] = block.audits_from
+    for kind, start in starts.items():
+        for record, text in rows.texts(kind, start, block.transaction_to, merchant):
             yield bytes(record), text
 
 

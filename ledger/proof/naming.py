@@ -25,7 +25,8 @@ def bad_row(block: SealBlock, sealed: bytes | None, stands: bytes | None, wrong:
         if found is None:
             return f"{_name(was)} was sealed here and is gone"
         transaction, record = found
-        if not block.transaction_from <= transaction < block.transaction_to:
+        begins = block.audits_from if was.kind == rows.AUDIT else block.transaction_from
+        if not begins <= transaction < block.transaction_to:
             return f"{_name(was)} was moved to another transaction"
         if record != sealed:
             return _changed(was, Record.parse(record))

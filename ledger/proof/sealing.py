@@ -1,9 +1,9 @@
 """Sealing: blocks of finished transactions, chained and signed off the hot path, their head kept outside too.
 
-A block covers the entries and events of database transactions in [from, to), where `to` is the oldest
-transaction still running: ids do not commit in order, transaction watermarks are what cannot be fooled. Its
-root is a Merkle root over the records of its rows (`rows`, `merkle`); the MAC needs a key that is not in the
-database. An attacker with the key and the file of heads can reseal.
+A block covers the entries, events and audit records of database transactions in [from, to), where `to` is
+the oldest transaction still running: ids do not commit in order, watermarks of transactions are what cannot
+be fooled. Its root is a Merkle root over the records of its rows (`rows`, `merkle`); the MAC needs a key
+that is not in the database. An attacker with the key and the file of heads can reseal.
 """
 
 from collections.abc import Iterator
@@ -31,13 +31,15 @@ def seal() -> SealBlock | None:
         last = SealBlock.objects.order_by("-number").first()
         _note_what_a_crash_left_out(last)
         start = last.transaction_to if last else 0
-        end, is_empty = _end(start)
+        # The first block of this scheme takes in the audit records that those before it left out.
+        audits_from = start if last and last.scheme >= blocks.WITH_AUDIT else 0
+        end, is_empty = _end({rows.ENTRY: start, rows.EVENT: start, rows.AUDIT: audits_from})
         if is_empty:
             return None
         block = SealBlock(
-            number=last.number + 1 if last else 1, scheme=blocks.MERKLE, transaction_from=start,
-            transaction_to=end, previous_hash=bytes(last.block_hash) if last else b"",
-            key_id=settings.EVENT_SIGNING_KEY_ID,
+            number=last.number + 1 if last else 1, scheme=blocks.WITH_AUDIT, transaction_from=start,
+            transaction_to=end, audits_from=audits_from, key_id=settings.EVENT_SIGNING_KEY_ID,
+            previous_hash=bytes(last.block_hash) if last else b"",
         )  # fmt: skip
         _take_rows(block)
         block.sealed_at = clock.now()
@@ -69,16 +71,19 @@ def _horizon() -> int:
         return int(cursor.fetchone()[0])
 
 
-def _end(start: int) -> tuple[int, bool]:
-    """Return up to which transaction the next block goes, and whether there is nothing in it."""
+def _end(starts: dict[bytes, int]) -> tuple[int, bool]:
+    """Return up to which transaction the next block goes, and whether there is nothing in it.
+
+    `starts` says for each kind of row from which transaction on it is not sealed.
+    """
     end = horizon = _horizon()
     is_empty = True
     with connection.cursor() as cursor:
-        for table in rows.TABLE_OF.values():
+        for kind, start in starts.items():
             # The transaction that row number BLOCK_ROWS belongs to ends the block, itself excluded.
             cursor.execute(
                 f"""SELECT min(xid)::text::bigint, max(xid)::text::bigint, count(*) FROM (
-                        SELECT xid FROM {table}
+                        SELECT xid FROM {rows.TABLE_OF[kind]}
                         WHERE xid >= %(start)s::text::xid8 AND xid < %(end)s::text::xid8
                         ORDER BY xid LIMIT %(limit)s
                     ) first""",  # noqa: S608  (a constant)
@@ -87,14 +92,14 @@ def _end(start: int) -> tuple[int, bool]:
             first, last, count = cursor.fetchone()
             is_empty = is_empty and not count
             if count == BLOCK_ROWS:
-                end = min(end, last if last > first else first + 1)
+                end = min(end, max(last if last > first else first + 1, starts[rows.ENTRY]))
     return end, is_empty
 
 
 def _take_rows(block: SealBlock) -> None:
     """Record the block's rows, and note their root and numbers on it."""
     tree, held = Tree(), bytearray()
-    block.entries = block.postings = block.events = 0
+    block.entries = block.postings = block.events = block.audits = 0
     for record in _records(block):
         tree.add(record)
         held += record
@@ -117,6 +122,9 @@ def _records(block: SealBlock) -> Iterator[bytes]:
         yield bytes(record)
     for _, record, _ in rows.event_records(block.transaction_from, block.transaction_to):
         block.events += 1
+        yield bytes(record)
+    for _, record in rows.audit_records(block.audits_from, block.transaction_to):
+        block.audits += 1
         yield bytes(record)
 
 

@@ -25,9 +25,9 @@ from datetime import UTC, datetime
 from typing import IO, Any
 from uuid import UUID
 
-FORMAT = "everycent-proof/1"
-ENTRIES_OVER_HASHES, MERKLE = 1, 2
-COUNTED = ("blocks", "entries", "postings", "events")
+FORMAT = "everycent-proof/2"
+ENTRIES_OVER_HASHES, MERKLE, WITH_AUDIT = 1, 2, 3
+COUNTED = ("blocks", "entries", "postings", "events", "audits")
 UNREADABLE = (
     ValueError, KeyError, IndexError, TypeError, AttributeError, ArithmeticError, EOFError, OSError,
     zlib.error,
@@ -131,7 +131,7 @@ class Verification:
         block = self.block
         if not block:
             return
-        name, size = f"block {block['number']}", block["entries"] + block["events"]
+        name, size = f"block {block['number']}", sum(block[name] for name in ("entries", "events", "audits"))
         if block["scheme"] == ENTRIES_OVER_HASHES:
             if self.header["merchant"] is not None:
                 return
@@ -156,18 +156,22 @@ class Verification:
         if hashlib.sha256(text.encode()).hexdigest() != leaf:
             raise Refused(f"{name} is not as it was sealed")
         row, lines = parsed_entry(text) if is_entry else (json.loads(text), [])
-        if not self.block or not self.block["from"] <= int(row[-1]) < self.block["to"]:
+        begins = self.block.get("audits_from" if row[0] == "audit" else "from", 0)
+        if not self.block or not begins <= int(row[-1]) < self.block["to"]:
             raise Refused(f"{name} is of a transaction that its block does not hold")
         if self.header["merchant"] not in (None, row[2]):
             raise Refused(f"{name} is of another merchant")
-        record = self.entry(name, row, lines, leaf) if is_entry else self.event(name, row, leaf)
+        if is_entry:
+            record = self.entry(name, row, lines, leaf)
+        else:
+            record = (self.audit if row[0] == "audit" else self.event)(name, row, leaf)
         self.tree.add(1, hashlib.sha256(b"\x00" + record).digest())
 
     # --- rows -------------------------------------------------------------------------------------------
     def entry(self, name: str, row: Row, lines: list[tuple[str, Row]], leaf: str) -> bytes:
         """Check an entry with its postings; return its record."""
-        if row[0] != "entry" or self.kinds["event"]:
-            raise Refused(f"{name} stands among the events")
+        if row[0] != "entry" or self.kinds["event"] or self.kinds["audit"]:
+            raise Refused(f"{name} stands among other rows")
         sums = Counter[str]()
         for number, (_, line) in enumerate(lines, 1):
             if line[0] != number or line[1] != row[2] or line[10] != row[11]:
@@ -187,7 +191,7 @@ class Verification:
 
     def event(self, name: str, row: Row, leaf: str) -> bytes:
         """Check an event; return its record."""
-        if row[0] != "event" or len(row) != 23:
+        if row[0] != "event" or len(row) != 23 or self.kinds["audit"]:
             raise Refused(f"{name} is no event")
         if self.keys and not hmac.compare_digest(signature(row, self.key(row[21])), row[20]):
             raise Refused(f"{name} was not signed with the key {row[21]!r}")
@@ -197,6 +201,15 @@ class Verification:
         self.counted["events"] += 1
         self.old_root.update(bytes.fromhex(row[20]))
         return b"V" + UUID(row[1]).bytes + bytes.fromhex(leaf) + (4).to_bytes(4, "big") + UUID(row[4]).bytes
+
+    def audit(self, name: str, row: Row, leaf: str) -> bytes:
+        """Check an audit record; return its record, in which its month stands."""
+        if len(row) != 19 or self.block["scheme"] != WITH_AUDIT:
+            raise Refused(f"{name} is no audit record")
+        self.kinds["audit"] += 1
+        self.counted["audits"] += 1
+        month = month_of(row[3]).to_bytes(4, "big", signed=True)
+        return b"A" + UUID(row[1]).bytes + bytes.fromhex(leaf) + (1).to_bytes(4, "big") + month
 
     def follow(self, account: int, amount: int, after: int | None) -> None:
         """Note from which balance to which a posting led; accounts that are rolled up keep none."""
@@ -234,10 +247,14 @@ class Verification:
 
 def hash_of_block(block: dict[str, Any]) -> str:
     """Return the hash over what a block says, as the house computes it."""
-    number, merkle = int(block["number"]), block["scheme"] == MERKLE
-    if block["scheme"] not in (ENTRIES_OVER_HASHES, MERKLE):
+    number, merkle = int(block["number"]), block["scheme"] != ENTRIES_OVER_HASHES
+    if block["scheme"] not in (ENTRIES_OVER_HASHES, MERKLE, WITH_AUDIT):
         raise Refused(f"block {number} has an unknown scheme")
-    counts = [block[name] for name in COUNTED[1:] if merkle or name != "postings"]
+    counts = [block[name] for name in ("entries", "postings", "events") if merkle or name != "postings"]
+    if block["scheme"] == WITH_AUDIT:
+        counts += [block["audits_from"], block["audits"]]
+    elif (block["audits_from"], block["audits"]) != (0, 0):
+        raise Refused(f"block {number} is of a scheme that seals no audit records")
     parts = [number, block["from"], block["to"], *counts, block["root"], block["previous"], block["key"]]
     if merkle:
         parts = [block["scheme"], block["sealed_at"], *parts]
@@ -287,6 +304,14 @@ def signature(row: Row, key: bytes) -> str:
         content["changes"] = row[10][0]
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
+
+
+def month_of(moment: str) -> int:
+    """Return the months from year 0 to a moment in UTC; 0 when it is at no end of time."""
+    if moment.lstrip("-") == "infinity":
+        return 0
+    year, month = moment.split("-")[:2]
+    return (-int(year) if moment.endswith("BC") else int(year)) * 12 + int(month) - 1
 
 
 def microseconds(moment: str) -> int:

@@ -37,6 +37,7 @@ class Verdict:
     entries: int = 0
     postings: int = 0
     events: int = 0
+    audits: int = 0
     archived: int = 0
     unsealed: int = 0
     is_last: bool = False
@@ -111,7 +112,7 @@ def _spans(after: int) -> Iterator[list[SealBlock]]:
                 yield span
                 span, size = [], 0
             span.append(block)
-            size += block.entries + block.events
+            size += block.entries + block.events + block.audits
         after = page[-1].number
     if span:
         yield span
@@ -132,6 +133,7 @@ def _verify_span(span: list[SealBlock], chain: _Chain, found: Verdict) -> None:
             found.entries += block.entries
             found.postings += block.postings
             found.events += block.events
+            found.audits += block.audits
         found.archived += streams.archived
 
 
@@ -181,9 +183,14 @@ def _compare_end(chain: _Chain) -> None:
 def _unsealed() -> int:
     with connection.cursor() as cursor:
         cursor.execute(
-            """WITH sealed AS (SELECT coalesce(max(transaction_to), 0)::text::xid8 AS upto FROM ledger_seal)
+            """WITH sealed AS (
+                   SELECT coalesce(max(transaction_to), 0)::text::xid8 AS upto,
+                          coalesce(max(transaction_to) FILTER (WHERE scheme >= %s), 0)::text::xid8 AS audit
+                   FROM ledger_seal)
                SELECT (SELECT count(*) FROM ledger_entry WHERE xid >= (SELECT upto FROM sealed))
-                    + (SELECT count(*) FROM ledger_event WHERE xid >= (SELECT upto FROM sealed))"""
+                    + (SELECT count(*) FROM ledger_event WHERE xid >= (SELECT upto FROM sealed))
+                    + (SELECT count(*) FROM ledger_audit WHERE xid >= (SELECT audit FROM sealed))""",
+            [blocks.WITH_AUDIT],
         )
         return int(cursor.fetchone()[0])
 
@@ -195,6 +202,8 @@ class _Streams:
         start, end = span[0].transaction_from, span[-1].transaction_to
         self._entries = _Ahead(rows.entry_records(start, end, checked=True))
         self._events = _Ahead(rows.event_records(start, end, with_text=True))
+        with_audit = span[0].scheme >= blocks.WITH_AUDIT
+        self._audits = _Ahead(rows.audit_records(span[0].audits_from, end if with_audit else 0))
         self._parts = _Ahead(_parts(span[0].number, span[-1].number))
         self._archive = archive
         self.archived = 0
@@ -217,7 +226,7 @@ class _Streams:
             now, wrong = live.take() or (None, "")
             if now != record or wrong:
                 bad = (record, now, wrong)
-        if tree.size != block.entries + block.events or tree.root() != bytes(block.root):
+        if tree.size != block.entries + block.events + block.audits or tree.root() != bytes(block.root):
             raise Fault(f"block {block.number}: the records of its rows were changed")
         if bad is None and (extra := live.take()) is not None:
             bad = (None, extra[0], "")
@@ -226,7 +235,7 @@ class _Streams:
 
     def close(self) -> None:
         """Let go of the rows that were not looked at."""
-        for stream in (self._entries, self._events, self._parts):
+        for stream in (self._entries, self._events, self._audits, self._parts):
             stream.close()
 
     def _live(self, block: SealBlock) -> Generator[tuple[bytes, str], None, None]:
@@ -235,6 +244,8 @@ class _Streams:
             yield bytes(record), "" if is_as_written else "is not as it was written"
         for _, record, text in self._events.below(block.transaction_to):
             yield bytes(record), naming.wrong_signature(text)
+        for _, record in self._audits.below(block.transaction_to):
+            yield bytes(record), ""
 
     def _records(self, block: SealBlock) -> Iterator[bytes]:
         try:

@@ -9,10 +9,11 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from config import grants
-from ledger import clock, journal, locks
+from ledger import audit, clock, journal, locks
+from ledger.actors import Actor, RequestContext, set_request
 from ledger.chart import Code, account
 from ledger.journal import EntryDraft, credit, debit
-from ledger.models import Event, JournalEntry
+from ledger.models import AuditRecord, Event, JournalEntry
 from ledger.money import Money
 from ledger.proof import sealing, verifying
 from tests.kit import books as kit
@@ -23,13 +24,13 @@ __all__ = ["OWNERS", "Books"]
 
 SEALED = (
     "ledger_entry", "ledger_posting", "ledger_event", "ledger_fact", "ledger_seal", "ledger_seal_records",
-    "ledger_account",
+    "ledger_account", "ledger_audit",
 )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Books:
-    """A merchant's sealed books: three sales in three currencies, and a reversal of the first."""
+    """A merchant's sealed books: three sales in three currencies, a reversal of the first, and its act."""
 
     merchant: uuid.UUID
     entries: list[uuid.UUID]
@@ -37,6 +38,11 @@ class Books:
     @property
     def reversal(self) -> uuid.UUID:
         return self.entries[-1]
+
+    @property
+    def act(self) -> uuid.UUID:
+        """The audit record of the reversal, with every column filled."""
+        return AuditRecord.objects.get(merchant_id=self.merchant).pk
 
     def event_of(self, entry_id: uuid.UUID) -> uuid.UUID:
         return Event.objects.get(merchant_id=self.merchant, entry_id=entry_id).pk
@@ -70,6 +76,12 @@ def write(merchant: uuid.UUID) -> Books:
     with locks.phase():
         first = JournalEntry.objects.get(pk=written[0])
         written += kit.post([journal.reversal(first, step="reversal:1", at=clock.now())])
+        set_request(RequestContext("req_reversal", "192.0.2.7", "curl/8", "finance"))
+        audit.record(
+            actor=Actor("staff", "fin-1", "Finn"), action="books.reversed", subject=first, at=clock.now(),
+            reason='he said: "take it back"', before={"step": "a"}, after={"step": "b", "none": None},
+        )  # fmt: skip
+        set_request(RequestContext())
     return Books(merchant, written)
 
 

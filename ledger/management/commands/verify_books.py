@@ -24,7 +24,7 @@ class Command(BaseCommand):
         took = clock.monotonic() - started
         self.stdout.write(
             f"blocks {found.first} to {found.last}: {found.entries} entries, {found.postings} postings, "
-            f"{found.events} events in {took:.1f} s; "
+            f"{found.events} events, {found.audits} audit records in {took:.1f} s; "
             f"{found.archived} archived, {found.unsealed} not yet sealed"
         )
         if not found.holds:

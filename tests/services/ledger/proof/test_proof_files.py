@@ -179,7 +179,7 @@ class TestOneMerchant:
         path, other = extract
         ended = verified(path, "--key", keys, "--head", head)
         assert ended.returncode == 0, ended.stdout
-        assert "4 entries, 12 postings, 4 events" in ended.stdout
+        assert "4 entries, 12 postings, 4 events, 1 audits" in ended.stdout
         text = gzip.decompress(path.read_bytes()).decode()
         assert text.count(str(books.merchant)) > 0
         for secret in (other.merchant, *other.entries):

@@ -22,12 +22,13 @@ CHANGES = {
     "timestamp with time zone": "{0} + interval '1 microsecond'",
     "bytea": "CASE WHEN {0} = '' THEN '\\x00' ELSE set_byte({0}, 0, get_byte({0}, 0) # 1) END",
     "jsonb": "'{{\"changed\": 1}}'::jsonb",
+    "inet": "{0} + 1",
     "xid8": "({0}::text::bigint + 1)::text::xid8",
 }
 INSTEAD_OF_NULL = {
     "uuid": "'01a1fdd8-5cb6-701d-a41a-ebdae5d267d8'::uuid", "bigint": "0", "jsonb": "'null'::jsonb",
 }  # fmt: skip
-BOOKS = ("ledger_entry", "ledger_posting", "ledger_fact", "ledger_event")
+BOOKS = ("ledger_entry", "ledger_posting", "ledger_fact", "ledger_event", "ledger_audit")
 
 
 def columns(table: str) -> list[tuple[str, str]]:
@@ -55,6 +56,8 @@ def row_of(table: str, books: seals.Books) -> tuple[str, list[object]]:
             return "entry_id = %s AND line = 2", [entry]
         case "ledger_fact":
             return "entry_id = %s AND source_type = 'reversal'", [entry]
+        case "ledger_audit":
+            return "id = %s", [books.act]
         case _:
             return "id = %s", [books.event_of(entry)]
 
@@ -62,7 +65,8 @@ def row_of(table: str, books: seals.Books) -> tuple[str, list[object]]:
 @pytest.mark.parametrize("table", BOOKS)
 def test_a_change_of_any_column_of_the_books_names_the_row(books, table):
     where, parameters = row_of(table, books)
-    named = str(books.event_of(books.reversal) if table == "ledger_event" else books.reversal)
+    names = {"ledger_event": books.event_of(books.reversal), "ledger_audit": books.act}
+    named = str(names.get(table, books.reversal))
     unseen = {}
     for column, kind in columns(table):
         sql = f"UPDATE {table} SET {column} = {changed(column, kind)} WHERE {where}"

@@ -1,0 +1,17 @@
+"""Audit records are sealed with the books; the sealer finds them by their transaction."""
+
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [("ledger", "0018_displaced")]
+
+    operations = [
+        migrations.AddField("sealblock", "audits_from", models.BigIntegerField(db_default=0)),
+        migrations.AddField("sealblock", "audits", models.PositiveIntegerField(db_default=0)),
+        migrations.AddField("sealcheck", "audits", models.BigIntegerField(db_default=0)),
+        migrations.RunSQL(
+            "CREATE INDEX ledger_audit_by_transaction ON ledger_audit (xid)",
+            "DROP INDEX ledger_audit_by_transaction",
+        ),
+    ]
