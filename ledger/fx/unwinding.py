@@ -2,8 +2,9 @@
 
 The customer's side is reversed at the conversion's own rate: the merchant gets back what was sold and gives
 back what was bought for it, the spread with it. The house must buy the currency back at the rate of the day;
-what that costs more or less than it was sold for is its loss or gain, booked and explained. It is never
-offered to merchants by itself: turning back at will at the old rate would be a free option against the house.
+what that costs more or less than it was sold for is its loss or gain, booked and explained. Refunds do it by
+themselves (payments, `services/turning_back.py`); it is never offered to merchants: turning back at will at
+the old rate would be a free option against the house.
 """
 
 from collections.abc import Callable
@@ -52,11 +53,23 @@ def unwind(
     :raises UnwindTooLarge: more than is left, or nothing. :raises RateUnavailable: no rate of the day.
     :raises Overdraft: the merchant's balance does not hold what is taken back.
     """
+    done = turn_back(
+        merchant_id=merchant_id, conversion_id=conversion_id, amount=amount, actor=actor, at=at,
+        unwind_id=unwind_id, cause=cause,
+    )  # fmt: skip
+    answer(done)
+    return done
+
+
+def turn_back(
+    *, merchant_id: UUID, conversion_id: UUID, amount: Money, actor: Actor, at: datetime,
+    unwind_id: UUID | None = None, cause: Cause | None = None,
+) -> FxUnwind:  # fmt: skip
+    """Do what `unwind` does in the caller's phase, which raises the same."""
     conversion = locks.conversion(merchant_id, conversion_id)
     key = unwind_id or uuid7()
     done = FxUnwind.objects.filter(conversion=conversion, pk=key).first()
     if done is not None:
-        answer(done)
         return done
     _check(conversion, amount)
     house = rates.reckon(conversion.sell_currency, conversion.buy_currency, at)
@@ -83,8 +96,12 @@ def unwind(
         entry_id=entry_id, occurred_at=at,
     )  # fmt: skip
     expose(conversion, figures.cost, -figures.sell, house.rate, at, entry_id, made)
-    answer(made)
     return made
+
+
+def taken_back(conversion: FxConversion, amount: Money) -> Money:
+    """Return what the merchant gives back, in the currency bought, when an amount is turned back now."""
+    return _share(conversion, conversion.buy_minor, conversion.returned_minor, amount)
 
 
 def _check(conversion: FxConversion, amount: Money) -> None:
@@ -96,12 +113,14 @@ def _check(conversion: FxConversion, amount: Money) -> None:
 
 def _figures(conversion: FxConversion, amount: Money, house: HouseRate) -> Unwound:
     """Return the figures: shares of the whole up to here, less what was turned back before."""
-    currency, whole = conversion.buy_currency, conversion.sell_minor
+    spread = _share(conversion, conversion.spread_minor, conversion.spread_returned_minor, amount)
+    cost = arithmetic.convert(amount, house.rate, conversion.buy_currency).money
+    return Unwound(amount, taken_back(conversion, amount), spread, cost)
+
+
+def _share(conversion: FxConversion, whole: int, returned: int, amount: Money) -> Money:
     so_far = conversion.unwound_minor + amount.minor
-    buy = arithmetic.share(conversion.buy_minor, so_far, whole) - conversion.returned_minor
-    spread = arithmetic.share(conversion.spread_minor, so_far, whole) - conversion.spread_returned_minor
-    cost = arithmetic.convert(amount, house.rate, currency).money
-    return Unwound(amount, Money(buy, currency), Money(spread, currency), cost)
+    return Money(arithmetic.share(whole, so_far, conversion.sell_minor) - returned, conversion.buy_currency)
 
 
 def _explained(conversion: FxConversion, figures: Unwound, house: HouseRate) -> str:

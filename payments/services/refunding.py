@@ -31,6 +31,7 @@ from payments.services import (
     performing,
     recovering,
     requesting_refunds,
+    turning_back,
 )
 from payments.services.bearing import Borne
 from payments.services.operations import Answer
@@ -230,6 +231,7 @@ def _complete(
 ) -> None:
     parts = selectors.refund_shares_of(refund)
     borne = _borne(payment, refund, parts)
+    turning_back.cover(payment, refund, _own(refund, parts), actor=actor, at=at)
     backs, own = bearing.taken(payment, borne, _own(refund, parts))
     with record(refund, payment, *(one.share for one in borne), actor=actor, at=at, cause=cause) as entry:
         refund.complete(outcome.reference, at)
