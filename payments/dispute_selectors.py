@@ -7,7 +7,7 @@ from uuid import UUID
 from django.db.models import Prefetch, QuerySet
 
 from payments import states
-from payments.models import Dispute, DisputeEvidence, DisputeShare
+from payments.models import Dispute, DisputeEvidence, DisputeShare, ProviderOperation
 from payments.models.disputes import DisputeEvidenceNotFound, DisputeNotFound, Response
 from payments.selectors import Whose, of_merchant, the_one
 
@@ -48,6 +48,12 @@ def dispute_shares_of(dispute: Dispute) -> list[DisputeShare]:
         rows = DisputeShare.objects.select_related("transaction").filter(dispute=dispute)
         loaded = list(rows.order_by("transaction__position"))
     return loaded
+
+
+def open_answer(dispute: Dispute, kind: str) -> ProviderOperation | None:
+    """Return the answer of a kind to a dispute of which it is not known whether it was given."""
+    rows = ProviderOperation.objects.filter(subject_id=dispute.pk, kind=kind, concluded_at=None)
+    return rows.order_by("created_at").last()
 
 
 def evidence_of(dispute: Dispute) -> list[DisputeEvidence]:

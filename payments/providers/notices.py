@@ -53,7 +53,8 @@ class DisputeNotice:
     `version` grows with every change at the provider; a provider without one counts milliseconds since 1970.
     `movements` are all there have been. `authorization` is the reference under which the payment was
     authorized. `category` only where the provider does not tell the scheme's `reason_code`; `due_at` is the
-    provider's own date, None when it names none.
+    provider's own date, None when it names none. `taken` is the kind of an answer (challenge, accept) that
+    the provider says by it to have been given.
     """
 
     event_id: str
@@ -70,6 +71,7 @@ class DisputeNotice:
     reason_code: str = ""
     category: str = ""
     due_at: datetime | None = None
+    taken: str = ""
 
     @property
     def idempotency_key(self) -> str:

@@ -127,23 +127,28 @@ class EvidenceItem:
 
 @dataclass(frozen=True, slots=True)
 class ChallengeRequest:
-    """Answer a dispute with evidence; `dispute` is the provider's reference of it."""
+    """Answer a dispute with evidence; `dispute` is the provider's reference of it.
+
+    `is_repeated`: it may have been sent before, so that the dispute may be over by it.
+    """
 
     idempotency_key: str
     amount: Money
     reference: str
     dispute: str
     evidence: tuple[EvidenceItem, ...]
+    is_repeated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class AcceptRequest:
-    """Give in to a dispute."""
+    """Give in to a dispute; `is_repeated` as in a challenge."""
 
     idempotency_key: str
     amount: Money
     reference: str
     dispute: str
+    is_repeated: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,12 +18,13 @@ from ledger import audit
 from ledger.actors import Actor
 from ledger.errors import Conflict, Invalid
 from ledger.locks import phased
+from ledger.money import Money
 from ledger.recording import no_answer, record
 from payments import dispute_reasons, dispute_selectors, locks, news
 from payments.dispute_reasons import EvidenceKind, Need
 from payments.models import Dispute, DisputeEvidence, Payment, ProviderOperation
 from payments.models.disputes import Response
-from payments.models.operations import Kind
+from payments.models.operations import Kind, OutcomeKind
 from payments.providers import registry
 from payments.providers.base import Capability
 from payments.providers.outcomes import Approved, Declined, Outcome, Rejected
@@ -136,6 +137,15 @@ def accept(
     :raises ProviderCannotAnswer: not by this way.
     """
     return _perform(Kind.ACCEPT, merchant_id, dispute_id, operation_id, actor, at, reason, answer)
+
+
+def hear(dispute: Dispute, taken: str, *, actor: Actor, at: datetime) -> None:
+    """Conclude an answer whose own answer was lost, where the provider tells that one was given."""
+    operation = dispute_selectors.open_answer(dispute, taken) if taken else None
+    if operation is not None and operation.outcome != OutcomeKind.NOT_SENT:
+        reference = f"{dispute.provider_reference}:{operation.idempotency_key}"[:100]
+        outcome = Approved(reference, operation.amount, Money.zero(operation.currency))
+        operations.conclude(operation, outcome, actor=actor, at=at)
 
 
 @operations.concludes(Kind.CHALLENGE)

@@ -71,10 +71,13 @@ def send(provider: Provider, operation: ProviderOperation) -> Outcome:
         case Kind.TRANSFER:
             return provider.transfer(TransferRequest(key, amount, reference, kept["destination"]))
         case Kind.CHALLENGE:
-            evidence = _evidence(operation)
-            return provider.challenge(ChallengeRequest(key, amount, reference, kept["dispute"], evidence))
+            evidence, again = _evidence(operation), operation.tries > 1
+            return provider.challenge(
+                ChallengeRequest(key, amount, reference, kept["dispute"], evidence, again)
+            )
         case Kind.ACCEPT:
-            return provider.accept_dispute(AcceptRequest(key, amount, reference, kept["dispute"]))
+            again = operation.tries > 1
+            return provider.accept_dispute(AcceptRequest(key, amount, reference, kept["dispute"], again))
         case Kind.WITHDRAWAL | Kind.REINSTATEMENT | Kind.REFUND_RETURNED | Kind.RETURN_FEE:
             raise ValueError(f"a {operation.kind} is told by the provider, never asked of it")
         case Kind.VERIFY:

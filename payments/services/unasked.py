@@ -8,7 +8,7 @@ from ledger.events import Cause
 from payments.models.payments import PaymentNotFound
 from payments.providers.notices import DisputeNotice, ProviderNotice
 from payments.providers.outcomes import Approved
-from payments.services import adopting_refunds, disputing
+from payments.services import adopting_refunds, answering_disputes, disputing
 
 
 def is_unasked(notice: ProviderNotice | DisputeNotice) -> bool:
@@ -28,9 +28,11 @@ def take(
     """
     if isinstance(notice, DisputeNotice):
         try:
-            return disputing.follow(provider, notice, actor=actor, cause=cause, at=at).merchant_id
+            dispute = disputing.follow(provider, notice, actor=actor, cause=cause, at=at)
         except PaymentNotFound:
             return None
+        answering_disputes.hear(dispute, notice.taken, actor=actor, at=at)
+        return dispute.merchant_id
     if not isinstance(notice.outcome, Approved):
         return None
     return adopting_refunds.adopt(

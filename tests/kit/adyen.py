@@ -10,6 +10,13 @@ import httpx
 from payments.simulator.adyen import cards, events
 from tests.kit.network import ADYEN_ACCOUNT, ADYEN_API_KEY, ADYEN_HMAC_KEY, Network, eventually
 
+PDF_FILE = (
+    b"%PDF-1.4\n1 0 obj\n<</Type/Catalog/Pages 2 0 R>>\nendobj\n2 0 obj\n<</Type/Pages/Kids[3 0 R]/Count 1>>"
+    b"\nendobj\n3 0 obj\n<</Type/Page/Parent 2 0 R/MediaBox[0 0 200 200]>>\nendobj\n"
+    b"trailer\n<</Size 4/Root 1 0 R>>\nstartxref\n0\n%%EOF\n"
+)
+"""The smallest PDF file with a page."""
+
 
 class AdyenSandbox:
     """The operator's hand on Adyen's face of a running network."""

@@ -16,6 +16,7 @@ from django.views.decorators.debug import sensitive_variables
 from ledger.money import Money
 from payments.providers.adyen import mapping, methods, reports, webhooks
 from payments.providers.adyen.amounts import NotCarried
+from payments.providers.adyen.defending import Disputes
 from payments.providers.adyen.mapping import Expected
 from payments.providers.base import Capability
 from payments.providers.errors import NotDelivered, ProviderRefused, ProviderUnavailable, Unanswered
@@ -59,6 +60,7 @@ class Adyen:
             Capability.PARTIAL_REFUND,
             Capability.CALLBACKS,
             Capability.SETTLEMENT_REPORTS,
+            Capability.DISPUTES,
             Capability.TOKENIZE,
             Capability.VERIFY,
         }
@@ -80,6 +82,7 @@ class Adyen:
         self._hmac_keys = tuple(hmac_keys)
         self._return_url = return_url.rstrip("/")
         self._ca_url = ca_url.rstrip("/")
+        self._disputes = Disputes(transport, self._ca_url, account, self._headers)
 
     def authorize(self, request: AuthorizeRequest) -> Outcome:
         """Reserve money on the payer's method; it is never captured by itself."""
@@ -142,12 +145,12 @@ class Adyen:
         return Rejected("not_offered", "Adyen is not asked for transfers")
 
     def challenge(self, request: ChallengeRequest) -> Outcome:
-        """Not offered (no Capability.DISPUTES): disputes are answered in Adyen's Customer Area."""
-        return Rejected("not_offered", "Adyen is not asked to defend disputes")
+        """Answer a dispute with evidence."""
+        return self._disputes.defend(request)
 
     def accept_dispute(self, request: AcceptRequest) -> Outcome:
-        """Not offered (no Capability.DISPUTES)."""
-        return Rejected("not_offered", "Adyen is not asked to accept disputes")
+        """Give in to a dispute."""
+        return self._disputes.accept(request)
 
     def find(self, idempotency_key: str, expected: Money, sought: Sought | None = None) -> Found:
         """Not offered (no Capability.FIND_BY_KEY): Checkout has no question by key."""

@@ -54,6 +54,9 @@ STEPS: Final = {
 }
 SCHEMES: Final = {"visa": "visa", "mc": "mastercard", "amex": "amex", "discover": "discover"}
 FINAL_WIN: Final = "Won"
+GIVEN_IN: Final = "Accepted"
+INQUIRY: Final = frozenset({"Unresponded", "Responded"})
+"""How a request for information stands; a chargeback never stands so."""
 
 
 def is_about_one(item: Mapping[str, Any]) -> bool:
@@ -72,14 +75,15 @@ def notice(item: Mapping[str, Any], event_id: str) -> DisputeNotice | None:
     more = item.get("additionalData")
     data: Mapping[str, Any] = more if isinstance(more, dict) else {}
     reason_code = _text(data, "chargebackReasonCode").strip()
+    standing = _standing(step, item["eventCode"], data)
     return DisputeNotice(
         event_id=event_id,
         type=item["eventCode"],
         dispute=dispute,
         authorization=payment,
         version=int(happened.timestamp()) * 1000 + step.rank,
-        stage=step.stage,
-        standing=_standing(step, item["eventCode"], data),
+        stage=DisputeStage.INQUIRY if _text(data, "disputeStatus") in INQUIRY else step.stage,
+        standing=standing,
         amount=amount,
         movements=tuple(_movement(dispute, name, kind, amount) for name, kind in step.movements),
         opened_at=happened,
@@ -87,14 +91,24 @@ def notice(item: Mapping[str, Any], event_id: str) -> DisputeNotice | None:
         reason_code=reason_code[:32],
         category="" if reason_code else "general",
         due_at=instant(data.get("defensePeriodEndsAt")),
+        taken=_taken(item["eventCode"], standing),
     )
 
 
 def _standing(step: Step, code: str, data: Mapping[str, Any]) -> DisputeStanding:
     """A reversal is the end only where Adyen says so; else the issuer may still come back."""
+    if code == "DISPUTE_DEFENSE_PERIOD_ENDED" and _text(data, "disputeStatus") == GIVEN_IN:
+        return DisputeStanding.ACCEPTED
     if code == "CHARGEBACK_REVERSED" and _text(data, "disputeStatus") == FINAL_WIN:
         return DisputeStanding.WON
     return step.standing
+
+
+def _taken(code: str, standing: DisputeStanding) -> str:
+    """The kind of an answer that was given, by an event that says so."""
+    if standing is DisputeStanding.ACCEPTED:
+        return "accept"
+    return "challenge" if code == "INFORMATION_SUPPLIED" else ""
 
 
 def _movement(dispute: str, name: str, kind: MovementKind, amount: Money) -> DisputeMovement:

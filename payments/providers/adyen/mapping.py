@@ -119,13 +119,18 @@ def outcome(
     """What the answer to a request that may move money means."""
     if status in SUCCESSES:
         return _received(body, expected) if expected.kind in ENDPOINTS else described(body, expected)
-    code = _text(body or {}, "errorCode")
+    return refusal(status, body or {}, retry_after_seconds)
+
+
+def refusal(status: int, body: Body, retry_after_seconds: float | None) -> Outcome:
+    """What an answer with another status than success means."""
+    code = _text(body, "errorCode")
     if status == 429:
         return NotSent("rate_limited", retry_after_seconds)
     if status in CREDENTIAL_STATUSES:
         return NotSent("credentials_refused", retry_after_seconds)
     if status in REJECTED_STATUSES and code and code != IN_PROGRESS:
-        return Rejected(f"adyen_{code}"[:64], _text(body or {}, "message")[:200])
+        return Rejected(f"adyen_{code}"[:64], _text(body, "message")[:200])
     return Unknown("_".join(filter(None, (f"http_{status}", code)))[:100])
 
 

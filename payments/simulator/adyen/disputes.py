@@ -41,7 +41,7 @@ def open_one(desk: Desk, payment: Record, reason: str, value: int, events: tuple
         raise invalid("137", "Invalid amount specified")
     made = desk.make(
         "dispute", payment.id, {}, reference=payment.private["reference"], value=value, reason=reason,
-        status="Undefended", documents=[], due=desk.now + DEFENCE_SECONDS,
+        status="Undefended", documents={}, due=desk.now + DEFENCE_SECONDS,
     )  # fmt: skip
     payment.private["dispute"] = made.id
     desk.save(payment)
@@ -50,19 +50,21 @@ def open_one(desk: Desk, payment: Record, reason: str, value: int, events: tuple
     return made
 
 
-def move(desk: Desk, payment: Record, dispute: Record, event: str) -> None:
-    """Let a dispute take a step: its money in the journal, its webhook.
+def move(desk: Desk, payment: Record, dispute: Record, event: str, status: str = "") -> None:
+    """Let a dispute take a step, after which it has a status: its money in the journal, its webhook.
 
     :raises AdyenRefused: no such step.
     """
     if event not in MOVES:
         raise invalid("702", f"a step is one of {', '.join(MOVES)}")
-    status = {
-        "ISSUER_RESPONSE_TIMEFRAME_EXPIRED": "Won", "PREARBITRATION_WON": "Won",
-        "INFORMATION_SUPPLIED": "Pending", "CHARGEBACK_REVERSED": "Pending", "SECOND_CHARGEBACK": "Lost",
-        "PREARBITRATION_LOST": "Lost", "DISPUTE_DEFENSE_PERIOD_ENDED": "Lost",
+    becomes: str = status or {
+        "REQUEST_FOR_INFORMATION": "Unresponded", "NOTIFICATION_OF_CHARGEBACK": "Undefended",
+        "CHARGEBACK": "Undefended", "ISSUER_RESPONSE_TIMEFRAME_EXPIRED": "Won", "PREARBITRATION_WON": "Won",
+        "INFORMATION_SUPPLIED": "Responded" if is_inquiry(dispute) else "Pending",
+        "CHARGEBACK_REVERSED": "Pending", "SECOND_CHARGEBACK": "Lost", "PREARBITRATION_LOST": "Lost",
+        "DISPUTE_DEFENSE_PERIOD_ENDED": "Lost",
     }.get(event, dispute.private["status"])  # fmt: skip
-    dispute.private["status"] = status
+    dispute.private["status"] = becomes
     desk.save(dispute)
     value = dispute.private["value"]
     if event in JOURNALS:
@@ -72,8 +74,8 @@ def move(desk: Desk, payment: Record, dispute: Record, event: str) -> None:
     more: Body = {
         "chargebackReasonCode": dispute.private["reason"],
         "chargebackSchemeCode": SCHEMES.get(payment.private["brand"], "visa"),
-        "disputeStatus": status,
-        "defendable": "true" if status == "Undefended" else "false",
+        "disputeStatus": becomes,
+        "defendable": "true" if becomes in ("Undefended", "Unresponded") else "false",
         "defensePeriodEndsAt": iso(dispute.private["due"]),
     }
     desk.tell(event, payment, dispute, value, reason="Dispute", more=more)
@@ -83,5 +85,10 @@ def conclude(desk: Desk, dispute: Record) -> None:
     """The issuer's word on a defence."""
     dispute.due_at = None
     payment = desk.get("payment", dispute.parent)
-    won = WINNING in "".join(dispute.private["documents"])
+    won = any(one["convinces"] for one in dispute.private["documents"].values())
     move(desk, payment, dispute, "ISSUER_RESPONSE_TIMEFRAME_EXPIRED" if won else "SECOND_CHARGEBACK")
+
+
+def is_inquiry(dispute: Record) -> bool:
+    """Say whether it is a request for information: no money has moved."""
+    return dispute.private["status"] in ("Unresponded", "Responded")

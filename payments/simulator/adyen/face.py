@@ -20,6 +20,7 @@ from payments.simulator.adyen import (
     answering,
     cards,
     challenge,
+    defending,
     disputes,
     events,
     modifications,
@@ -40,6 +41,7 @@ from payments.simulator.stripe.books import Body
 
 Law = Callable[..., Done]
 API = r"(?:/checkout)?/v71"
+DISPUTES = "/ca/services/DisputeService/v30"
 REPORTS = "/reports/download/MerchantAccount"
 
 
@@ -73,6 +75,10 @@ WRITES: tuple[tuple[str, str, Law], ...] = (
     (rf"{API}/cancels", "void", modifications.cancel_by_reference),
     (rf"{API}/storedPaymentMethods", "", storing.create),
     (rf"{API}/paymentMethods", "", storing.methods),
+    (f"{DISPUTES}/retrieveApplicableDefenseReasons", "find", defending.reasons),
+    (f"{DISPUTES}/supplyDefenseDocument", "hand_over", defending.supply),
+    (f"{DISPUTES}/defendDispute", "challenge", defending.defend),
+    (f"{DISPUTES}/acceptDispute", "accept", defending.accept),
 )
 
 
@@ -195,7 +201,9 @@ class AdyenFace:
         desk = Desk(connection, self._rules, key)
         reference, scenario = str(body.get("merchantOrderReference", "")), ""
         named = re.search(r"/payments/(\w{16})/", asked.path)
-        payment = desk.find("payment", named[1]) if named else None
+        dispute = desk.find("dispute", str(body.get("disputePspReference", "")))
+        about = dispute.parent if dispute else named[1] if named else ""
+        payment = desk.find("payment", about) if about else None
         if payment is not None:
             reference, scenario = payment.private["order"], payment.private["scenario"]
         elif operation == "authorize":
