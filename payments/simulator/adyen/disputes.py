@@ -57,13 +57,14 @@ def move(desk: Desk, payment: Record, dispute: Record, event: str, status: str =
     """
     if event not in MOVES:
         raise invalid("702", f"a step is one of {', '.join(MOVES)}")
-    becomes: str = status or {
+    steps = {
         "REQUEST_FOR_INFORMATION": "Unresponded", "NOTIFICATION_OF_CHARGEBACK": "Undefended",
         "CHARGEBACK": "Undefended", "ISSUER_RESPONSE_TIMEFRAME_EXPIRED": "Won", "PREARBITRATION_WON": "Won",
         "INFORMATION_SUPPLIED": "Responded" if is_inquiry(dispute) else "Pending",
         "CHARGEBACK_REVERSED": "Pending", "SECOND_CHARGEBACK": "Lost", "PREARBITRATION_LOST": "Lost",
         "DISPUTE_DEFENSE_PERIOD_ENDED": "Lost",
-    }.get(event, dispute.private["status"])  # fmt: skip
+    }  # fmt: skip
+    becomes = status or steps.get(event) or str(dispute.private["status"])
     dispute.private["status"] = becomes
     desk.save(dispute)
     value = dispute.private["value"]
