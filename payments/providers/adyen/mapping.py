@@ -15,6 +15,7 @@ from payments.providers.adyen import declines
 from payments.providers.adyen.amounts import from_adyen, to_adyen
 from payments.providers.declines import decline
 from payments.providers.outcomes import (
+    ADVICE_CODE,
     AUTHENTICATION,
     EXEMPTION,
     LIABILITY_SHIFT,
@@ -47,6 +48,7 @@ CREDENTIAL_STATUSES: Final = frozenset({401, 403})
 REJECTED_STATUSES: Final = frozenset({400, 404, 405, 413, 415, 422})
 SUCCESSES: Final = frozenset({200, 201})
 IN_PROGRESS: Final = "704"  # the first request with this key is not done, or its answer is not kept
+ADVICE: Final = re.compile(r"([0-9]{2})\b")  # the number, with or without words after it
 BRANDS: Final = {"mc": "mastercard", "cup": "unionpay"}
 AUTHENTICATIONS: Final = {
     "Y": "authenticated",
@@ -180,6 +182,9 @@ def details_of(body: Body) -> dict[str, str]:
         "country": (_text(data, "issuerCountry") or _text(data, "cardIssuingCountry"))[:2],
         **_authentication(data),
     }
+    advice = ADVICE.match(_text(data, "merchantAdviceCode"))
+    if advice and told["brand"] == "mastercard":  # other schemes number theirs otherwise
+        told[ADVICE_CODE] = advice[1]
     kept = {name: value for name, value in told.items() if value}
     return {"type": "card"} | kept if told["last4"] else kept
 

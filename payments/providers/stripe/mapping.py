@@ -13,7 +13,6 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from ledger.money import Money
-from payments.providers.declines import decline
 from payments.providers.outcomes import (
     AUTHENTICATION,
     AUTHORIZED_UNTIL,
@@ -33,7 +32,7 @@ from payments.providers.outcomes import (
     Unknown,
 )
 from payments.providers.requests import AuthorizeRequest, CaptureRequest, RefundRequest
-from payments.providers.stripe import declines
+from payments.providers.stripe import refusals
 from payments.providers.stripe.amounts import from_stripe, to_stripe
 
 Body = Mapping[str, Any]
@@ -207,13 +206,12 @@ def found(body: Body | None, expected: Expected) -> Found:
 
 def _refused_card(error: Body, expected: Expected) -> Outcome:
     intent = error.get("payment_intent")
-    code = _text(error, "decline_code") or _text(error, "code")
     if isinstance(intent, dict) and _is_described(intent, "authorize"):
         held = _mismatch(intent, Expected(expected.idempotency_key, None, expected.kind, expected.reference))
         if held and expected.kind == "authorize":
             return held
-        return _no(code, str(intent["id"]))
-    return _no(code, None)
+        return refusals.of_card(error, str(intent["id"]))
+    return refusals.of_card(error, None)
 
 
 def _approved(body: Body, expected: Expected) -> Outcome:
@@ -262,21 +260,16 @@ def _captured(body: Body, expected: Expected) -> Outcome:
 
 def _declined(body: Body) -> Outcome:
     if body["object"] == "refund":
-        return _no(_text(body, "failure_reason") or "unknown", body["id"])
+        return refusals.no(_text(body, "failure_reason") or "unknown", body["id"])
     error = body.get("last_payment_error")
     if isinstance(error, dict):
-        return _no(_text(error, "decline_code") or _text(error, "code"), body["id"])
+        return refusals.of_card(error, body["id"])
     if body["status"] == "canceled":
         # With a charge it had been authorized, and lapsed or was given up since.
         was_authorized = body.get("latest_charge") is not None
         code = "revocation_of_authorization" if was_authorized else _text(body, "cancellation_reason")
-        return _no(code or "abandoned", body["id"])
+        return refusals.no(code or "abandoned", body["id"])
     return Unknown(f"unlisted_status:payment_intent.{body['status']}"[:100])
-
-
-def _no(code: str, reference: str | None) -> Declined:
-    row = decline(declines.canonical(code))
-    return Declined(row.code, row.advice, reference, row.is_hard, {"provider_code": code[:64]})
 
 
 def _action(body: Body) -> Outcome:

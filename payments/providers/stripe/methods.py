@@ -11,11 +11,10 @@ import stripe
 from django.views.decorators.debug import sensitive_variables
 
 from ledger.money import Money
-from payments.providers.declines import decline
 from payments.providers.errors import ProviderRefused, ProviderUnavailable, Unanswered
-from payments.providers.outcomes import Approved, Declined, Outcome, Pending, Unknown
+from payments.providers.outcomes import Approved, Outcome, Pending, Unknown
 from payments.providers.requests import VerifyRequest
-from payments.providers.stripe import declines
+from payments.providers.stripe import refusals
 from payments.providers.stripe.mapping import REJECTED_STATUSES, Body, Expected, is_reference, payer
 
 PAYABLE_STATUS: Final = 402
@@ -72,10 +71,10 @@ def verified(body: Body, expected: Expected) -> Outcome:
         case "processing":
             return Pending(reference)
         case "requires_action":
-            return _declined(NEEDS_THE_CUSTOMER, reference)
+            return refusals.no(NEEDS_THE_CUSTOMER, reference)
         case "requires_payment_method" | "canceled":
             error = body.get("last_setup_error")
-            return _declined(_code(error if isinstance(error, dict) else {}) or "unknown", reference)
+            return refusals.of_card(error if isinstance(error, dict) else {"code": "unknown"}, reference)
     return Unknown(f"unlisted_status:setup_intent.{body.get('status')}"[:100])
 
 
@@ -85,15 +84,6 @@ def refusal(error: stripe.StripeError) -> ProviderRefused | ProviderUnavailable:
     if status in REJECTED_STATUSES or status == PAYABLE_STATUS:
         return ProviderRefused(str(error.user_message or error)[:200], provider_code=error.code or "refused")
     return Unanswered(f"http_{status}")
-
-
-def _declined(code: str, reference: str) -> Declined:
-    row = decline(declines.canonical(code))
-    return Declined(row.code, row.advice, reference, row.is_hard, {"provider_code": code[:64]})
-
-
-def _code(error: Body) -> str:
-    return str(error.get("decline_code") or error.get("code") or "")
 
 
 def _details(body: Body) -> dict[str, str]:

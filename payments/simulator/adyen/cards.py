@@ -20,6 +20,7 @@ REASONS = {
     "29": "Withdrawal count exceeded", "31": "Issuer Suspected Fraud", "32": "AVS Declined",
     "38": "Authentication required", "42": "3DS Authentication Error",
 }  # fmt: skip
+ADVICE = {"03": "Do not try again", "26": "Retry after 2 days"}
 HOLDERS = {
     "DECLINED": "2",
     "REFERRAL": "3",
@@ -43,7 +44,7 @@ class Card(Scenario):
 
 
 def _declines(name: str, number: str, code: str) -> Card:
-    return Card(name, number, f"refused: {REASONS[code]}", {"authorize": f"decline:{code}"})
+    return Card(name, number, f"refused: {REASONS[code.partition('@')[0]]}", {"authorize": f"decline:{code}"})
 
 
 CARDS = (
@@ -68,6 +69,8 @@ CARDS = (
     _declines("suspected_fraud", "4100000000000019", "31"),
     _declines("restricted_card", "4000000000000622", "25"),
     _declines("blocked_card", "4000000000009979", "5"),
+    _declines("advised_later", "5200000000001005", "12@26"),
+    _declines("advised_never", "5200000000001013", "2@03"),
     Card("challenge", "4212345678910006", "3-D Secure at every payment", {"authorize": "challenge"}),
     Card("challenge_2", "4000002760003184", "3-D Secure at every payment", {"authorize": "challenge"}),
     Card("challenge_then_funds", "4000008260003178", "3-D Secure, then not enough balance",

@@ -95,10 +95,14 @@ def authorise(desk: Desk, payment: Record) -> Body:
 
 def refuse(desk: Desk, payment: Record, code: str) -> Body:
     """The issuer says no."""
-    payment.private |= {"status": REFUSED, "code": code}
+    code, _, advice = code.partition("@")
+    payment.private |= {"status": REFUSED, "code": code, "advice": advice}
     desk.save(payment)
     reason = cards.REASONS.get(code, "Refused")
-    desk.tell("AUTHORISATION", payment, payment, payment.private["value"], success=False, reason=reason)
+    desk.tell(
+        "AUTHORISATION", payment, payment, payment.private["value"], success=False, reason=reason,
+        more=_advised(payment),
+    )  # fmt: skip
     return answer(payment)
 
 
@@ -131,7 +135,8 @@ def answer(payment: Record) -> Body:
     code = private["code"]
     result = "Cancelled" if code in ("15", "16") else "Error" if code == "4" else "Refused"
     refusal = {"refusalReason": cards.REASONS.get(code, "Refused"), "refusalReasonCode": code}
-    return {**shown, "resultCode": result, **refusal}
+    advised = _advised(payment)
+    return {**shown, "resultCode": result, **refusal, **({"additionalData": advised} if advised else {})}
 
 
 def check_account(desk: Desk, body: Body) -> None:
@@ -217,4 +222,11 @@ def _card_data(payment: Record) -> Body:
 
 def _code(argument: str) -> str:
     """The refusal code that a fault names; the generic one for another's words."""
-    return argument if argument in cards.REASONS else "2"
+    return argument if argument.partition("@")[0] in cards.REASONS else "2"
+
+
+def _advised(payment: Record) -> Body:
+    """What a refusal tells of the card when its network advises on another try."""
+    advice = payment.private.get("advice", "")
+    words = cards.ADVICE.get(advice, "Unknown")
+    return {**_card_data(payment), "merchantAdviceCode": f"{advice} : {words}"} if advice else {}

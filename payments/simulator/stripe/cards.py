@@ -68,6 +68,8 @@ CARDS = (
     _declines("velocity_exceeded", "4000000000006975", "card_velocity_exceeded",
               "chargeDeclinedVelocityLimitExceeded"),
     _declines("fraudulent", "4100000000000019", "fraudulent", "chargeDeclinedFraudulent"),
+    _declines("advised_later", "5200000000001005", "insufficient_funds@26", "advisedLater"),
+    _declines("advised_never", "5200000000001013", "do_not_honor@03", "advisedNever"),
     _declines("highest_risk", "4000000000004954", "highest_risk_level", "riskLevelHighest"),
     Card("elevated_risk", "4000000000009235", "approves with elevated risk", risk="elevated",
          suffix="riskLevelElevated"),

@@ -19,6 +19,13 @@ MESSAGES = {
     ),
 }
 
+NETWORK_CODES = {
+    "do_not_honor": "05", "expired_card": "54", "generic_decline": "05", "insufficient_funds": "51",
+    "lost_card": "41", "processing_error": "96", "stolen_card": "43", "transaction_not_allowed": "57",
+}  # fmt: skip
+FORBIDDING = ("03", "21", "40", "41", "99")
+OUTCOME = ("network_decline_code", "network_advice_code", "advice_code")
+
 
 def authorize(desk: Desk, intent: Record, method: Record, card: Card | None, secure: str = "") -> Record:
     """Make the charge of an authorization; the intent's figures follow."""
@@ -48,7 +55,8 @@ def decline(desk: Desk, intent: Record, method: Record, card: Card | None, decli
     charge = _make(desk, intent, method, card, "", "failed")
     charge.body |= {"failure_code": code, "failure_message": message, "paid": False}
     charge.body["outcome"] |= {"type": "issuer_declined", "network_status": "declined_by_network",
-                               "reason": decline_code}  # fmt: skip
+                               "reason": decline_code.partition("@")[0]}  # fmt: skip
+    charge.body["outcome"] |= {name: told[name] for name in OUTCOME if name in told}
     desk.save(charge)
     refusal = error("card_error", code, message, charge=charge.id, **told)
     kept = {**refusal, "payment_method": method.body}
@@ -66,10 +74,20 @@ def decline(desk: Desk, intent: Record, method: Record, card: Card | None, decli
 
 
 def words(decline_code: str) -> tuple[str, dict[str, str], str]:
-    """How a decline is told: the error's code, its decline_code where it has one, and a sentence."""
+    """How a decline is told: the error's code, what stands beside it, and a sentence.
+
+    Beside it: its decline_code where it has one, the network's own code, and after an `@` in the plan the
+    network's advice, with Stripe's reading of it.
+    """
+    decline_code, _, advice = decline_code.partition("@")
     is_own = decline_code in cards.OWN_CODES or decline_code.startswith(("authentication", "payment_intent"))
     code = decline_code if is_own else "card_declined"
     told = {} if is_own else {"decline_code": decline_code}
+    if decline_code in NETWORK_CODES:
+        told["network_decline_code"] = NETWORK_CODES[decline_code]
+    if advice:
+        told |= {"network_advice_code": advice}
+        told["advice_code"] = "do_not_try_again" if advice in FORBIDDING else "try_again_later"
     return code, told, MESSAGES.get(decline_code, "Your card was declined.")
 
 

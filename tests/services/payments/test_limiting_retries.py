@@ -14,6 +14,7 @@ from payments.services import authorizing, limiting_retries
 from payments.services.limiting_retries import NotBound, RetryLimitReached
 from tests.factories import payments as rows
 from tests.kit import stored
+from tests.kit.adyen import AdyenSandbox
 from tests.kit.books import assert_all_invariants_hold
 from tests.kit.shop import work_until
 from tests.services.payments.cast import authorized, created, now_plus, sold, wish
@@ -102,6 +103,31 @@ class TestAdviceCodes:
         assert (payment.state, payment.provider) == ("failed", "velocitypay")
         assert standing(northwind).is_never
         assert payment.decline_retry_at is None
+
+    def test_of_stripe_bind_alike(self, northwind, network):
+        self.bind(northwind, wish("pm_card_advisedLater", capture_method="automatic"), "stripe")
+
+    def test_of_adyen_bind_alike(self, northwind, network):
+        token = AdyenSandbox(network).token("advised_later")
+        self.bind(northwind, wish(token, capture_method="automatic"), "adyen")
+
+    @pytest.mark.parametrize("provider", ["stripe", "adyen"])
+    def test_that_forbid_are_heard_from_each(self, northwind, network, provider):
+        sandbox = AdyenSandbox(network)
+        token = "pm_card_advisedNever" if provider == "stripe" else sandbox.token("advised_never")
+        assert sold(northwind, wish(token, capture_method="automatic")).provider == provider
+        assert (standing(northwind).is_never, standing(northwind).advice_code) == (True, "03")
+
+    def bind(self, northwind, wish_, provider):
+        payment = sold(northwind, wish_)
+        assert (payment.state, payment.provider) == ("failed", provider)
+        assert payment.decline_code == "insufficient_funds"
+        row = standing(northwind)
+        assert row.advice_code == "26"
+        assert timedelta(hours=47) < row.earliest_at - clock.now() < timedelta(hours=49)
+        assert payment.decline_retry_at >= row.earliest_at
+        with pytest.raises(RetryLimitReached, match="after 2 days"):
+            sold(northwind, wish_)
 
 
 class TestFailover:

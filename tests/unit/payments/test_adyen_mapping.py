@@ -92,6 +92,22 @@ class TestAPayment:
         assert isinstance(found, Declined)
         assert (found.code, found.reference, found.details["provider_code"]) == (ours, PSP, code)
 
+    @pytest.mark.parametrize(
+        ("brand", "advice", "kept"),
+        [
+            ("mc", "03 : Do not try again", "03"),
+            ("mc", "26", "26"),
+            ("visa", "03 : Do not try again", None),
+            ("mc", "soon", None),
+            ("mc", "", None),
+        ],
+    )
+    def test_that_is_refused_carries_what_mastercard_advises(self, brand, advice, kept):
+        data = {"paymentMethod": brand, "merchantAdviceCode": advice}
+        found = outcome(200, payment("Refused", refusalReasonCode="12", additionalData=data))
+        assert isinstance(found, Declined)
+        assert found.details.get("advice_code") == kept
+
     def test_that_needs_its_payer_has_a_page(self):
         body = {"resultCode": "RedirectShopper", "action": REDIRECT, "merchantReference": "op_1"}
         assert outcome(200, body) == RequiresAction(REDIRECT["url"], "op_1")
