@@ -19,7 +19,7 @@ from payments.services import answering_disputes
 from payments.services.answering_disputes import FILE_BYTES_MAX, FILENAME_MAX, MEDIA_TYPES, TEXT_MAX
 from payments.states import DISPUTE_STATUSES
 from vendors.api.errors import problem_body
-from vendors.api.fields import StrictSerializer, TextField
+from vendors.api.fields import StrictSerializer, TextField, WordField
 from vendors.api.idempotency import Reply
 from vendors.api.openapi import page_of
 from vendors.api.strict_json import StrictJsonParser
@@ -66,7 +66,7 @@ class Base64Field(serializers.Field):
 class NewEvidenceInput(StrictSerializer):
     """A piece of evidence: a text, or a file with its name."""
 
-    kind = serializers.ChoiceField([kind.value for kind in EvidenceKind])
+    kind = WordField([kind.value for kind in EvidenceKind])
     text = TextField(TEXT_MAX, required=False)
     filename = TextField(FILENAME_MAX, required=False)
     content = Base64Field(

@@ -21,6 +21,7 @@ from vendors.api.fields import (
     StrictSerializer,
     TextField,
     WholeNumberField,
+    WordField,
 )
 from vendors.api.openapi import page_of
 
@@ -61,7 +62,7 @@ class CreateMarketplacePayment(StrictSerializer):
         pattern=r"(https://|http://(localhost|127\.0\.0\.1)[:/])[!-~]+",
         help_text="Where the customer goes after a challenge.",
     )
-    exemption = serializers.ChoiceField(Exemption.values, required=False)
+    exemption = WordField(Exemption.values, required=False)
 
 
 class StepShape(serializers.Serializer):

@@ -17,6 +17,7 @@ from vendors.api.fields import (
     StrictSerializer,
     TextField,
     WholeNumberField,
+    WordField,
 )
 from vendors.api.openapi import page_of
 
@@ -35,9 +36,9 @@ class DetailsInput(StrictSerializer):
     mandate_reference = TextField(35, required=False)
     routing_number = TextField(9, required=False)
     account_number = TextField(42, required=False)
-    account_type = serializers.ChoiceField(ACCOUNT_TYPES, required=False)
+    account_type = WordField(ACCOUNT_TYPES, required=False)
     bic = TextField(11, required=False)
-    network = serializers.ChoiceField(CRYPTO_NETWORKS, required=False)
+    network = WordField(CRYPTO_NETWORKS, required=False)
     address = TextField(100, required=False)
 
 
@@ -50,8 +51,8 @@ class ProviderTokenInput(StrictSerializer):
     last4 = TextField(4, pattern="[A-Za-z0-9]{4}", required=False)
     exp_month = WholeNumberField(minimum=1, maximum=12, required=False)
     exp_year = WholeNumberField(minimum=2000, maximum=2100, required=False)
-    wallet = serializers.ChoiceField(WALLETS, required=False)
-    plan = serializers.ChoiceField(PLANS, required=False)
+    wallet = WordField(WALLETS, required=False)
+    plan = WordField(PLANS, required=False)
     instalments = WholeNumberField(minimum=2, maximum=36, required=False)
 
 
@@ -59,7 +60,7 @@ class AddMethod(StrictSerializer):
     """A new payment method: exactly one of `encrypted`, `details` and `provider_token`."""
 
     customer_id = TextField(100)
-    type = serializers.ChoiceField(MethodKind.values)
+    type = WordField(MethodKind.values)
     encrypted = TextField(
         ENCRYPTED_MAX, required=False, help_text="What the customer's browser encrypted for us (ev1.…)."
     )
@@ -73,8 +74,8 @@ class AddMethod(StrictSerializer):
 class ChangeVerification(StrictSerializer):
     """Start a verification (pending), tell the deposits' amounts, or tell the outcome of your own checks."""
 
-    status = serializers.ChoiceField(TOLD_STATUSES)
-    verification = serializers.ChoiceField(WAYS, required=False)
+    status = WordField(TOLD_STATUSES)
+    verification = WordField(WAYS, required=False)
     amounts = serializers.ListField(
         child=WholeNumberField(minimum=1, maximum=99), min_length=2, max_length=2, required=False
     )

@@ -11,14 +11,15 @@ from uuid import UUID
 from django.db.models import QuerySet
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter
-from rest_framework import serializers
 from rest_framework.request import Request
 
 from payments.models import Payment
 from payments.models.payment_choices import CaptureMethod
 from payments.models.payments import MethodType
+from payments.states import PAYMENT_STATUSES
 from vendors.api.books.shapes import asked_for
-from vendors.api.fields import CurrencyField, InstantField
+from vendors.api.fields import CurrencyField, InstantField, WordField
+from vendors.api.openapi import query_text
 
 COMPLETED_LATE_AT_MOST: Final = timedelta(days=31)  # longer than an Idempotency-Key is kept
 NAMES: Final = ("created_from", "created_to", "currency", "method", "capture_method")
@@ -28,6 +29,7 @@ def _parameter(name: str, text: str, form: Any = OpenApiTypes.STR) -> OpenApiPar
     return OpenApiParameter(name, form, OpenApiParameter.QUERY, description=text)
 
 
+STATUS: Final = query_text("status", "With this status.", PAYMENT_STATUSES)
 PARAMETERS: Final = (
     _parameter("created_from", "Created at this moment or later (RFC 3339).", OpenApiTypes.DATETIME),
     _parameter("created_to", "Created before this moment (RFC 3339).", OpenApiTypes.DATETIME),
@@ -49,8 +51,8 @@ def narrowed(request: Request, rows: "QuerySet[Payment]") -> "QuerySet[Payment]"
         created_from=InstantField(),
         created_to=InstantField(),
         currency=CurrencyField(),
-        method=serializers.ChoiceField(MethodType.values),
-        capture_method=serializers.ChoiceField(CaptureMethod.values),
+        method=WordField(MethodType.values),
+        capture_method=WordField(CaptureMethod.values),
     )
     conditions: dict[str, Any] = {}
     if (begins := asked.get("created_from")) is not None:

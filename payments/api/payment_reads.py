@@ -28,6 +28,7 @@ ID: Final = path_id("id", "pay", "The payment")
 BAD_STATUS: Final = Refusal(400, "invalid_parameter", "There is no such status.", param="status")
 ONE: Final = {200: Answer(shapes.PaymentShape, shapes.PAYMENT_EXAMPLE, "The payment.")}
 LIST_PARAMETERS: Final = (*PAGE_PARAMETERS, *payment_filters.PARAMETERS)
+STATUS: Final = ("status",)
 PAGE: Final = {
     200: Answer(shapes.PaymentPage, page_example(shapes.PAYMENT_EXAMPLE), "One page, newest first.")
 }
@@ -87,13 +88,14 @@ class PaymentReads(MerchantViewSet):
         description="All payments of one order; empty when the order has none.",
         parameters=[
             path_text("order_id", "The merchant's own order id."),
+            payment_filters.STATUS,
             *LIST_PARAMETERS,
         ],
         answers=PAGE,
     )
     def of_order(self, request: Request, order_id: str) -> HttpResponse:
         """List the payments of an order."""
-        return self._page(selectors.payments(self.merchant.pk).filter(order_ref=text("order_id", order_id)))
+        return self._page(self._asked_for().filter(order_ref=text("order_id", order_id)), *STATUS)
 
     @documented(
         operation_id="payments_of_customer",
@@ -102,6 +104,7 @@ class PaymentReads(MerchantViewSet):
         description="All payments of one customer; empty when the customer has none.",
         parameters=[
             path_text("customer_id", "The merchant's own customer id."),
+            payment_filters.STATUS,
             *LIST_PARAMETERS,
         ],
         answers=PAGE,
@@ -109,7 +112,7 @@ class PaymentReads(MerchantViewSet):
     def of_customer(self, request: Request, customer_id: str) -> HttpResponse:
         """List the payments of a customer."""
         customer = text("customer_id", customer_id)
-        return self._page(selectors.payments(self.merchant.pk).filter(customer_ref=customer))
+        return self._page(self._asked_for().filter(customer_ref=customer), *STATUS)
 
     @documented(
         operation_id="payments_with_status",
@@ -128,10 +131,17 @@ class PaymentReads(MerchantViewSet):
         word = public_status(status, states.PAYMENT_STATUSES)
         return self._page(selectors.payments_with_status(self.merchant.pk, word))
 
-    def _page(self, rows: Any) -> HttpResponse:
+    def _asked_for(self) -> Any:
+        """Return the merchant's payments; only those with a status, when one is asked for."""
+        word = self.request.query_params.get("status")
+        if word is None:
+            return selectors.payments(self.merchant.pk)
+        return selectors.payments_with_status(self.merchant.pk, public_status(word, states.PAYMENT_STATUSES))
+
+    def _page(self, rows: Any, *more: str) -> HttpResponse:
         return self.page(
             payment_filters.narrowed(self.request, rows),
             prefix=Payment.PREFIX,
             render=renderings.payment,
-            filters=payment_filters.NAMES,
+            filters=(*payment_filters.NAMES, *more),
         )

@@ -27,6 +27,7 @@ from vendors.api.fields import (
     StrictSerializer,
     TextField,
     WholeNumberField,
+    WordField,
 )
 from vendors.api.openapi import page_of
 
@@ -68,7 +69,7 @@ class SplitInput(StrictSerializer):
 class MethodInput(StrictSerializer):
     """What the customer pays with: a token made by the network's own form, never a card number."""
 
-    type = serializers.ChoiceField(MethodType.values)
+    type = WordField(MethodType.values)
     token = TextField(max_length=100)
 
 
@@ -115,9 +116,7 @@ class CreatePayment(StrictSerializer):
     order_id = TextField(max_length=100)
     customer_id = TextField(max_length=100)
     payment_method = MethodField()
-    capture_method = serializers.ChoiceField(
-        [method.value for method in CAPTURE_METHODS_ASKED], required=False
-    )
+    capture_method = WordField([method.value for method in CAPTURE_METHODS_ASKED], required=False)
     vendor_split = SplitInput(many=True, required=False, max_length=SPLIT_MAX)  # type: ignore[call-arg]
     merchant_reference = TextField(max_length=100, required=False)
     description = TextField(max_length=500, required=False)
@@ -132,9 +131,7 @@ class CreatePayment(StrictSerializer):
         pattern=r"(https://|http://(localhost|127\.0\.0\.1)[:/])[!-~]+",
         help_text="Where the customer goes after a challenge.",
     )
-    exemption = serializers.ChoiceField(
-        Exemption.values, required=False, help_text="Why no challenge should be needed."
-    )
+    exemption = WordField(Exemption.values, required=False, help_text="Why no challenge should be needed.")
 
 
 class CapturePayment(StrictSerializer):
@@ -254,9 +251,11 @@ class PaymentShape(serializers.Serializer):
     next_action = NextActionShape(allow_null=True)
     amount = MoneyShape()
     authorized = MoneyShape()
+    capturable = MoneyShape(help_text="What may be captured now.")
     captured = MoneyShape()
     refunded = MoneyShape()
-    refundable = MoneyShape()
+    refundable = MoneyShape(help_text="Captured, and neither refunded, promised to a refund, nor disputed.")
+    disputed = MoneyShape(help_text="Withdrawn by disputes and not given back.")
     order_id = serializers.CharField()
     customer_id = serializers.CharField()
     payment_method = PaymentMethodShape()
@@ -277,6 +276,9 @@ class PaymentShape(serializers.Serializer):
     authorized_at = serializers.DateTimeField(allow_null=True)
     captured_at = serializers.DateTimeField(allow_null=True)
     expires_at = serializers.DateTimeField(allow_null=True)
+    closed_at = serializers.DateTimeField(
+        allow_null=True, help_text="When it was completed, cancelled, failed, rejected, reversed or lapsed."
+    )
 
 
 PaymentPage = page_of(PaymentShape, "PaymentPage")
@@ -309,9 +311,11 @@ PAYMENT_EXAMPLE: Final = {
     "next_action": None,
     "amount": usd(4999),
     "authorized": usd(4999),
+    "capturable": usd(4999),
     "captured": usd(0),
     "refunded": usd(0),
     "refundable": usd(0),
+    "disputed": usd(0),
     "order_id": "order-1001",
     "customer_id": "carla",
     "payment_method": {"id": None, "type": "card", "brand": "visa", "last4": "4242"},
@@ -342,6 +346,7 @@ PAYMENT_EXAMPLE: Final = {
     "authorized_at": "2026-11-21T09:00:01.000Z",
     "captured_at": None,
     "expires_at": "2026-11-28T09:00:01.000Z",
+    "closed_at": None,
 }
 
 

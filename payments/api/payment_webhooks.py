@@ -10,20 +10,21 @@ from typing import Any, Final
 
 from django.db.models import QuerySet
 from django.http import HttpResponse
-from rest_framework.exceptions import ErrorDetail, ValidationError
 from rest_framework.request import Request
 
 from ledger import clock, ids
 from ledger.states import StateConflict
 from payments import selectors, webhook_selectors
 from payments.api import webhook_shapes as shapes
-from payments.api.paths import text
+from payments.api.payment_shapes import Nothing
 from payments.models import ProviderWebhook
 from payments.models.payments import PaymentNotFound
 from payments.models.webhooks import ProviderWebhookNotFound
 from payments.services import webhook_applying, webhook_intake
 from payments.states import FAILED, PROVIDER_WEBHOOK_STATUSES, RECEIVED, REFUSED
 from vendors.api.base import MerchantViewSet
+from vendors.api.books.shapes import asked_for
+from vendors.api.fields import InstantField, TextField, WordField
 from vendors.api.idempotency import ACCEPTED, Reply
 from vendors.api.openapi import (
     PAGE_PARAMETERS,
@@ -37,11 +38,16 @@ from vendors.api.openapi import (
 
 TAG: Final = "payment webhooks"
 ID: Final = path_id("id", "whk", "The message")
-FILTERS: Final = ("provider", "type", "status")
+FILTERS: Final = ("provider", "type", "received_from", "received_to", "status")
 FILTER_PARAMETERS: Final = (
     query_text("provider", "Only messages of one provider."),
     query_text("type", "Only messages of one type, as the provider names it."),
+    query_text("received_from", "Received at this moment or later (RFC 3339)."),
+    query_text("received_to", "Received before this moment (RFC 3339)."),
     query_text("status", "Only messages with one status.", PROVIDER_WEBHOOK_STATUSES),
+)
+COLUMNS: Final = dict(
+    zip(FILTERS, ("provider", "event_type", "received_at__gte", "received_at__lt", "state"), strict=True)
 )
 ASKED: Final = "asked for by the merchant"
 
@@ -125,13 +131,13 @@ class PaymentWebhookViewSet(MerchantViewSet):
         summary="List messages that wait",
         description="Genuine messages that are not applied yet: they came just now, or wait for their next "
         "try.",
-        parameters=[*FILTER_PARAMETERS[:2], *PAGE_PARAMETERS],
+        parameters=[*FILTER_PARAMETERS[:-1], *PAGE_PARAMETERS],
         answers=_pages(shapes.WAITING),
     )
     def unprocessed(self, request: Request) -> HttpResponse:
         """List what waits."""
         rows = webhook_selectors.webhooks(self.merchant.pk).filter(state=RECEIVED)
-        return self._page(rows, FILTERS[:2])
+        return self._page(rows, FILTERS[:-1])
 
     @documented(
         operation_id="payment_webhooks_errors",
@@ -153,6 +159,7 @@ class PaymentWebhookViewSet(MerchantViewSet):
         description="Applies a message that waits, after those before it about the same operation. One that "
         "is applied already stays as it is.",
         parameters=[ID],
+        body=Body(Nothing, {}),
         answers={200: Answer(shapes.WebhookShape, shapes.WEBHOOK_EXAMPLE, "The message as it stands now.")},
         errors=(
             ProviderWebhookNotFound,
@@ -164,6 +171,7 @@ class PaymentWebhookViewSet(MerchantViewSet):
     )
     def process(self, request: Request, id: str) -> HttpResponse:
         """Apply a message."""
+        self.read(Nothing)
         row = webhook_applying.process(
             merchant_id=self.merchant.pk,
             webhook_id=ids.parse(ProviderWebhook.PREFIX, id),
@@ -244,12 +252,12 @@ class PaymentWebhookViewSet(MerchantViewSet):
         return self.finish(found)
 
     def _page(self, rows: QuerySet[ProviderWebhook], filters: tuple[str, ...] = FILTERS) -> HttpResponse:
-        wanted = {name: self.request.query_params.get(name) for name in filters}
-        if wanted.get("status") and wanted["status"] not in PROVIDER_WEBHOOK_STATUSES:
-            detail = f"must be one of: {', '.join(PROVIDER_WEBHOOK_STATUSES)}"
-            raise ValidationError({"status": [ErrorDetail(detail, code="invalid_parameter")]})
-        columns = {"provider": "provider", "type": "event_type", "status": "state"}
-        conditions = {columns[name]: text(name, value) for name, value in wanted.items() if value is not None}
+        fields = {
+            "provider": TextField(100), "type": TextField(100), "received_from": InstantField(),
+            "received_to": InstantField(), "status": WordField(PROVIDER_WEBHOOK_STATUSES),
+        }  # fmt: skip
+        asked = asked_for(self.request, **{name: fields[name] for name in filters})
+        conditions = {COLUMNS[name]: value for name, value in asked.items()}
         return self.page(
             rows.filter(**conditions).defer("body", "headers"),
             prefix=ProviderWebhook.PREFIX,

@@ -83,6 +83,7 @@ class RefundShape(serializers.Serializer):
     metadata = serializers.DictField(child=serializers.CharField())
     created_at = serializers.DateTimeField()
     approved_at = serializers.DateTimeField(allow_null=True)
+    processed_at = serializers.DateTimeField(allow_null=True, help_text="When the provider was asked for it.")
     closed_at = serializers.DateTimeField(allow_null=True)
 
 
@@ -122,6 +123,7 @@ REFUND_EXAMPLE: Final = {
     "metadata": {},
     "created_at": "2026-11-21T10:00:00.000Z",
     "approved_at": "2026-11-21T10:00:00.000Z",
+    "processed_at": None,
     "closed_at": None,
 }
 

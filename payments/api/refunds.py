@@ -1,5 +1,6 @@
 """Controller 4: refunds. Ask for money back, process it, and read what became of it."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from django.http import HttpResponse
@@ -35,13 +36,17 @@ from vendors.api.openapi import (
 
 TAG: Final = "refunds"
 LIST_PARAMETERS: Final = (*PAGE_PARAMETERS, *row_filters.PARAMETERS)
+STATUS: Final = row_filters.status_parameter(states.REFUND_STATUSES)
 ID: Final = path_id("id", "ref", "The refund")
 DECLINED: Final = Refusal(
     402, answers.REFUND_DECLINED, "The provider refused; `refund` is the refund.", answers.REFUND_ADVICE
 )
 BAD_STATUS: Final = Refusal(400, "invalid_parameter", "There is no such status.", param="status")
 COMPLETED: Final = shapes.refund_example(
-    status="completed", provider_reference="re_5d1a", closed_at="2026-11-21T10:00:01.000Z"
+    status="completed",
+    provider_reference="re_5d1a",
+    processed_at="2026-11-21T10:00:01.000Z",
+    closed_at="2026-11-21T10:00:01.000Z",
 )
 ONE: Final = {200: Answer(shapes.RefundShape, shapes.REFUND_EXAMPLE, "The refund.")}
 PAGE: Final = {200: Answer(shapes.RefundPage, page_example(shapes.REFUND_EXAMPLE), "One page, newest first.")}
@@ -128,26 +133,26 @@ class RefundViewSet(MerchantViewSet):
         tag=TAG,
         summary="List a payment's refunds",
         description="All refunds of one payment.",
-        parameters=[path_id("payment_id", "pay", "The payment"), *LIST_PARAMETERS],
+        parameters=[path_id("payment_id", "pay", "The payment"), STATUS, *LIST_PARAMETERS],
         answers=PAGE,
         errors=(PaymentNotFound,),
     )
     def of_payment(self, request: Request, payment_id: str) -> HttpResponse:
         """List the refunds of a payment."""
         payment = selectors.bare_payment(self.merchant.pk, ids.parse("pay", payment_id))
-        return self._page(payment_id=payment.pk)
+        return self._page(states.REFUND_STATUSES, payment_id=payment.pk)
 
     @documented(
         operation_id="refunds_of_order",
         tag=TAG,
         summary="List an order's refunds",
         description="All refunds of the payments of one order; empty when the order has none.",
-        parameters=[path_text("order_id", "The merchant's own order id."), *LIST_PARAMETERS],
+        parameters=[path_text("order_id", "The merchant's own order id."), STATUS, *LIST_PARAMETERS],
         answers=PAGE,
     )
     def of_order(self, request: Request, order_id: str) -> HttpResponse:
         """List the refunds of an order."""
-        return self._page(payment__order_ref=text("order_id", order_id))
+        return self._page(states.REFUND_STATUSES, payment__order_ref=text("order_id", order_id))
 
     @documented(
         operation_id="refunds_with_status",
@@ -250,13 +255,13 @@ class RefundViewSet(MerchantViewSet):
         )
         return self.finish(refund)
 
-    def _page(self, **conditions: Any) -> HttpResponse:
+    def _page(self, statuses: Sequence[str] = (), **conditions: Any) -> HttpResponse:
         rows = selectors.refunds(self.merchant.pk).filter(**conditions)
         return self.page(
-            row_filters.narrowed(self.request, rows),
+            row_filters.narrowed(self.request, rows, statuses),
             prefix=Refund.PREFIX,
             render=renderings.refund,
-            filters=row_filters.NAMES,
+            filters=row_filters.NAMES_WITH_STATUS if statuses else row_filters.NAMES,
         )
 
 

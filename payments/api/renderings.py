@@ -26,9 +26,11 @@ def payment(row: Payment) -> dict[str, Any]:
         "next_action": next_action(row),
         "amount": row.amount.as_json(),
         "authorized": row.money(row.authorized_minor).as_json(),
+        "capturable": _capturable(row).as_json(),
         "captured": row.money(row.captured_minor).as_json(),
         "refunded": row.money(row.refunded_minor).as_json(),
         "refundable": row.refundable.as_json(),
+        "disputed": row.money(row.disputed_minor).as_json(),
         "order_id": row.order_ref,
         "customer_id": row.customer_ref,
         "payment_method": {
@@ -58,6 +60,7 @@ def payment(row: Payment) -> dict[str, Any]:
         "authorized_at": instant(row.authorized_at),
         "captured_at": instant(row.captured_at),
         "expires_at": instant(row.expires_at),
+        "closed_at": instant(row.closed_at),
     }
 
 
@@ -117,17 +120,21 @@ def transaction(row: PaymentTransaction) -> dict[str, Any]:
         "captured": row.money(row.captured_minor).as_json(),
         "refunded": row.money(row.refunded_minor).as_json(),
         "refundable": row.money(row.refundable_minor).as_json(),
+        "disputed": row.money(row.disputed_minor).as_json(),
+        "net": row.net.as_json(),
         "commission": {
             "rate_bps": row.commission_rate_bps,
             "fixed": row.money(row.commission_fixed_minor).as_json(),
             "total": row.commission.as_json(),
             "captured": row.money(row.commission_captured_minor).as_json(),
-            "given_back": row.money(row.commission_refunded_minor).as_json(),
+            "given_back": row.commission_given_back.as_json(),
         },
+        "provider": row.payment.provider,
         "gateway_reference": row.payment.provider_reference or None,
         "reason": row.reason or None,
         "created_at": instant(row.created_at),
         "captured_at": instant(row.captured_at),
+        "closed_at": instant(row.closed_at),
     }
 
 
@@ -160,7 +167,8 @@ def refund(row: Refund) -> dict[str, Any]:
         "merchant_reference": row.merchant_reference,
         "metadata": row.metadata,
         "created_at": instant(row.created_at),
-        "approved_at": instant(row.decided_at),
+        "approved_at": instant(None if row.state == states.REJECTED else row.decided_at),
+        "processed_at": instant(row.started_at),
         "closed_at": instant(row.closed_at),
     }
 
@@ -170,6 +178,12 @@ def instant(at: datetime | None) -> str | None:
     if at is None:
         return None
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _capturable(row: Payment) -> Money:
+    """Return what may still be captured: nothing once the rest is, or is being, given back."""
+    may_be = row.state in states.RESERVED and not row.is_voiding
+    return row.capturable if may_be else Money.zero(row.currency)
 
 
 def _split_line(share: PaymentTransaction) -> dict[str, Any]:

@@ -1,28 +1,41 @@
-"""What every list of refunds and disputes can be narrowed by: when they were created, and currency."""
+"""What lists of shares, refunds and disputes are narrowed by: when they were created, currency, status."""
 
+from collections.abc import Sequence
 from typing import Any, Final, TypeVar
 
 from django.db.models import Model, QuerySet
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 
 from payments.api import payment_filters
 from vendors.api.books.shapes import asked_for
-from vendors.api.fields import CurrencyField, InstantField
+from vendors.api.fields import CurrencyField, InstantField, WordField
+from vendors.api.openapi import query_text
 
 Row = TypeVar("Row", bound=Model)
 
 NAMES: Final = payment_filters.NAMES[:3]
+NAMES_WITH_STATUS: Final = (*NAMES, "status")
 PARAMETERS: Final = payment_filters.PARAMETERS[:3]
-_CONDITIONS: Final = dict(zip(NAMES, ("created_at__gte", "created_at__lt", "currency"), strict=True))
+_CONDITIONS: Final = dict(
+    zip(NAMES_WITH_STATUS, ("created_at__gte", "created_at__lt", "currency", "state"), strict=True)
+)
 
 
-def narrowed(request: Request, rows: "QuerySet[Row]") -> "QuerySet[Row]":
-    """Return the rows that the query parameters leave.
+def status_parameter(statuses: Sequence[str]) -> OpenApiParameter:
+    """Describe the filter by status."""
+    return query_text("status", "With this status.", statuses)
+
+
+def narrowed(request: Request, rows: "QuerySet[Row]", statuses: Sequence[str] = ()) -> "QuerySet[Row]":
+    """Return the rows that the query parameters leave; by status too where `statuses` are given.
 
     :raises ValidationError: one of them is not of its form.
     """
-    asked = asked_for(
-        request, created_from=InstantField(), created_to=InstantField(), currency=CurrencyField()
-    )
-    conditions: dict[str, Any] = {_CONDITIONS[name]: value for name, value in asked.items()}
+    known: dict[str, Any] = {
+        "created_from": InstantField(), "created_to": InstantField(), "currency": CurrencyField(),
+    }  # fmt: skip
+    if statuses:
+        known["status"] = WordField(statuses)
+    conditions = {_CONDITIONS[name]: value for name, value in asked_for(request, **known).items()}
     return rows.filter(**conditions)

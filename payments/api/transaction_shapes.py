@@ -29,6 +29,7 @@ class RefundTransaction(StrictSerializer):
 
     amount = AmountField(required=False, help_text="All that can still be refunded when absent.")
     reason = TextField(max_length=300, required=False)
+    merchant_reference = TextField(max_length=100, required=False)
     metadata = MetadataField(required=False)
 
 
@@ -57,11 +58,17 @@ class TransactionShape(serializers.Serializer):
     captured = MoneyShape()
     refunded = MoneyShape()
     refundable = MoneyShape()
+    disputed = MoneyShape(help_text="Withdrawn by disputes and not given back.")
+    net = MoneyShape(
+        help_text="What the vendor has of it: captured, less refunded and disputed, less the commission kept."
+    )
     commission = CommissionShape()
+    provider = serializers.CharField()
     gateway_reference = serializers.CharField(allow_null=True)
     reason = serializers.CharField(allow_null=True)
     created_at = serializers.DateTimeField()
     captured_at = serializers.DateTimeField(allow_null=True)
+    closed_at = serializers.DateTimeField(allow_null=True)
 
 
 TransactionPage = page_of(TransactionShape, "TransactionPage")
@@ -85,6 +92,8 @@ TRANSACTION_EXAMPLE: Final = {
     "captured": usd(0),
     "refunded": usd(0),
     "refundable": usd(0),
+    "disputed": usd(0),
+    "net": usd(0),
     "commission": {
         "rate_bps": 1000,
         "fixed": usd(0),
@@ -92,10 +101,12 @@ TRANSACTION_EXAMPLE: Final = {
         "captured": usd(0),
         "given_back": usd(0),
     },
+    "provider": "velocitypay",
     "gateway_reference": None,
     "reason": None,
     "created_at": "2026-11-21T09:00:00.000Z",
     "captured_at": None,
+    "closed_at": None,
 }
 
 

@@ -10,7 +10,7 @@ from ledger import clock, ids
 from ledger.states import StateConflict
 from payments import selectors
 from payments.api import outcome_answers as answers
-from payments.api import refund_shapes, refunds, renderings
+from payments.api import refund_shapes, refunds, renderings, row_filters
 from payments.api import transaction_shapes as shapes
 from payments.api.paths import text
 from payments.api.payment_shapes import Reason
@@ -21,7 +21,8 @@ from payments.refund_division import RefundTooLarge
 from payments.services import recording_shares
 from payments.services.creating import VendorNotActive
 from payments.services.recording_shares import ShareRefundWish, ShareWish
-from payments.services.requesting_refunds import PaymentNotRefundable
+from payments.services.requesting_refunds import PaymentNotRefundable, RefundReferenceTaken
+from payments.states import PAYMENT_TRANSACTION_STATUSES
 from vendors import selectors as vendor_selectors
 from vendors.api.base import MerchantViewSet
 from vendors.api.idempotency import ACCEPTED
@@ -37,6 +38,9 @@ from vendors.api.openapi import (
 from vendors.models.vendors import VendorNotFound
 
 TAG: Final = "payment transactions"
+LIST_PARAMETERS: Final = (
+    row_filters.status_parameter(PAYMENT_TRANSACTION_STATUSES), *PAGE_PARAMETERS, *row_filters.PARAMETERS,
+)  # fmt: skip
 ID: Final = path_id("id", "ptx", "The payment transaction")
 ONE: Final = {200: Answer(shapes.TransactionShape, shapes.TRANSACTION_EXAMPLE, "The payment transaction.")}
 PAGE: Final = {
@@ -113,7 +117,7 @@ class PaymentTransactionViewSet(MerchantViewSet):
         tag=TAG,
         summary="List by the gateway's reference",
         description="The shares of the payment that the provider knows under this reference.",
-        parameters=[path_text("transaction_id", "The provider's reference."), *PAGE_PARAMETERS],
+        parameters=[path_text("transaction_id", "The provider's reference."), *LIST_PARAMETERS],
         answers=PAGE,
         errors=(PaymentNotFound,),
     )
@@ -128,7 +132,7 @@ class PaymentTransactionViewSet(MerchantViewSet):
         tag=TAG,
         summary="List an order's payment transactions",
         description="The shares of all payments of one order; empty when the order has none.",
-        parameters=[path_text("order_id", "The merchant's own order id."), *PAGE_PARAMETERS],
+        parameters=[path_text("order_id", "The merchant's own order id."), *LIST_PARAMETERS],
         answers=PAGE,
     )
     def of_order(self, request: Request, order_id: str) -> HttpResponse:
@@ -140,7 +144,7 @@ class PaymentTransactionViewSet(MerchantViewSet):
         tag=TAG,
         summary="List a customer's payment transactions",
         description="The shares of all payments of one customer; empty when the customer has none.",
-        parameters=[path_text("customer_id", "The merchant's own customer id."), *PAGE_PARAMETERS],
+        parameters=[path_text("customer_id", "The merchant's own customer id."), *LIST_PARAMETERS],
         answers=PAGE,
     )
     def of_customer(self, request: Request, customer_id: str) -> HttpResponse:
@@ -152,7 +156,7 @@ class PaymentTransactionViewSet(MerchantViewSet):
         tag=TAG,
         summary="List a vendor's payment transactions",
         description="All shares of one vendor: what its settlement is made of.",
-        parameters=[path_id("vendor_id", "vnd", "The vendor"), *PAGE_PARAMETERS],
+        parameters=[path_id("vendor_id", "vnd", "The vendor"), *LIST_PARAMETERS],
         answers=PAGE,
         errors=(VendorNotFound,),
     )
@@ -231,7 +235,13 @@ class PaymentTransactionViewSet(MerchantViewSet):
             201: Answer(refund_shapes.RefundShape, refunds.COMPLETED, "The money went back."),
             202: Answer(refund_shapes.RefundShape, refund_shapes.REFUND_EXAMPLE, "Not done yet."),
         },
-        errors=(refunds.DECLINED, PaymentTransactionNotFound, PaymentNotRefundable, RefundTooLarge),
+        errors=(
+            refunds.DECLINED,
+            PaymentTransactionNotFound,
+            PaymentNotRefundable,
+            RefundTooLarge,
+            RefundReferenceTaken,
+        ),
         key="required",
     )
     def refund(self, request: Request, id: str) -> HttpResponse:
@@ -245,6 +255,7 @@ class PaymentTransactionViewSet(MerchantViewSet):
                 transaction_id=share.pk,
                 amount_minor=asked.get("amount"),
                 reason=asked.get("reason", ""),
+                merchant_reference=asked.get("merchant_reference"),
                 metadata=asked.get("metadata", {}),
             ),
             actor=self.actor,
@@ -258,4 +269,9 @@ class PaymentTransactionViewSet(MerchantViewSet):
 
     def _page(self, **conditions: UUID | str) -> HttpResponse:
         rows = selectors.transactions(self.merchant.pk).filter(**conditions)
-        return self.page(rows, prefix=PaymentTransaction.PREFIX, render=renderings.transaction)
+        return self.page(
+            row_filters.narrowed(self.request, rows, PAYMENT_TRANSACTION_STATUSES),
+            prefix=PaymentTransaction.PREFIX,
+            render=renderings.transaction,
+            filters=row_filters.NAMES_WITH_STATUS,
+        )

@@ -1,6 +1,7 @@
 """What controller 11 reads and writes: input serializers, shapes for the document, renderings, examples."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Final
 
 from drf_spectacular.utils import extend_schema_field
@@ -180,7 +181,7 @@ def webhook(row: ProviderWebhook) -> dict[str, Any]:
         "verdict": row.verdict or None,
         "last_error": row.last_error or None,
         "tries": row.tries,
-        "attempts": row.attempts,
+        "attempts": [{**tried, "at": instant(datetime.fromisoformat(tried["at"]))} for tried in row.attempts],
         "payment_id": payment.public_id if payment is not None else None,
         "operation_id": operation.public_id if operation is not None else None,
         "received_at": instant(row.received_at),
@@ -228,7 +229,7 @@ WEBHOOK_EXAMPLE: Final = {
     "verdict": "concluded the operation",
     "last_error": None,
     "tries": 1,
-    "attempts": [{"at": "2026-11-21T09:00:01.250+00:00", "result": "concluded the operation"}],
+    "attempts": [{"at": "2026-11-21T09:00:01.250Z", "result": "concluded the operation"}],
     "payment_id": "pay_01kagm3c8qf3p8w0t5y5r4d2ne",
     "operation_id": "op_01kagm3c8qf3p8w0t5y5r4d2nk",
     "received_at": "2026-11-21T09:00:01.000Z",

@@ -130,6 +130,18 @@ class PaymentTransaction(Recorded):
         """What is captured and neither refunded, being refunded, nor withdrawn by a dispute."""
         return self.captured_minor - self.refunded_minor - self.refunding_minor - self.disputed_minor
 
+    @property
+    def commission_given_back(self) -> Money:
+        """What came back to the vendor of its commission, with refunds and with disputes."""
+        return self.money(self.commission_refunded_minor + self.commission_disputed_minor)
+
+    @property
+    def net(self) -> Money:
+        """What the vendor has of it: captured, less what went back, less the commission that was kept."""
+        gone = self.refunded_minor + self.disputed_minor
+        kept = self.commission_captured_minor - self.commission_given_back.minor
+        return self.money(self.captured_minor - gone - kept)
+
     def commission_due_back(self, amount: Money) -> Money:
         """Return the commission on `amount` more of this share going back, by the running total.
 

@@ -19,6 +19,7 @@ from ledger.recording import no_answer, record
 from payments import locks, news, selectors
 from payments.models import Payment, PaymentTransaction, Refund
 from payments.models.payment_choices import CaptureMethod
+from payments.refund_division import BadRefundSplit, RefundTooLarge
 from payments.services import refunding, requesting_refunds
 from payments.services.creating import SHARES_MAX, VendorNotActive
 from payments.services.operations import Answer
@@ -75,6 +76,7 @@ class ShareRefundWish:
     transaction_id: UUID
     amount_minor: int | None = None
     reason: str = ""
+    merchant_reference: str | None = None
     metadata: dict[str, Any] = field(default_factory=dict)
 
 
@@ -185,23 +187,28 @@ def refund(
 
     :raises PaymentTransactionNotFound: no such share. :raises RefundTooLarge: more than is left of it.
     :raises PaymentNotRefundable: nothing of the payment was captured.
+    :raises RefundReferenceTaken: another refund has the merchant's reference.
     """
     share = selectors.transaction(merchant_id, wish.transaction_id)
     amount_minor = wish.amount_minor if wish.amount_minor is not None else share.refundable_minor
-    made = requesting_refunds.request(
-        merchant_id=merchant_id,
-        wish=RefundWish(
-            refund_id=wish.refund_id,
-            payment_id=share.payment_id,
-            amount_minor=amount_minor,
-            split={share.pk: amount_minor},
-            reason=wish.reason,
-            metadata=wish.metadata,
-        ),
-        actor=actor,
-        at=at,
-        answer=lambda refund: answer(refund) if refund.state == REQUESTED else None,
-    )
+    try:
+        made = requesting_refunds.request(
+            merchant_id=merchant_id,
+            wish=RefundWish(
+                refund_id=wish.refund_id,
+                payment_id=share.payment_id,
+                amount_minor=amount_minor,
+                split={share.pk: amount_minor},
+                reason=wish.reason,
+                merchant_reference=wish.merchant_reference,
+                metadata=wish.metadata,
+            ),
+            actor=actor,
+            at=at,
+            answer=lambda refund: answer(refund) if refund.state == REQUESTED else None,
+        )
+    except BadRefundSplit as error:  # of one share there is no split to speak of, only its amount
+        raise RefundTooLarge(error.message, param="amount") from error
     if made.state == REQUESTED:
         return made
     return refunding.process(

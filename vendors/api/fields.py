@@ -170,6 +170,16 @@ class TextField(serializers.Field):
         return value
 
 
+class WordField(serializers.ChoiceField):
+    """One word of a closed list; the refusal names the list."""
+
+    def to_internal_value(self, data: Any) -> str:
+        if type(data) is not str or data not in self.choices:
+            allowed = ", ".join(str(word) for word in self.choices)
+            raise serializers.ValidationError(f"must be one of: {allowed}", code="invalid_choice")
+        return data
+
+
 class FlagField(serializers.Field):
     """true or false, and nothing that could be read as one."""
 
