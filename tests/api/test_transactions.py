@@ -189,7 +189,8 @@ class TestRefund:
     def test_refuses_more_than_the_share_holds(self, shop: Shop, ada: Vendor) -> None:
         paid = shop.captured(vendor_split=split((ada, 6_000)))
         path = f"{SHARES}{paid['vendor_split'][0]['id']}/refund"
-        problem(shop.client.post(path, {"amount": 6_001}), 422, "refund_split_invalid")
+        body = problem(shop.client.post(path, {"amount": 6_001}), 422, "refund_too_large")
+        assert body["param"] == "amount"
         assert not Refund.objects.filter(
             payment__number=paid["number"], payment__merchant=ada.merchant
         ).exists()
