@@ -181,6 +181,8 @@ class TestADecline:
         "velocity_exceeded": "limit_exceeded",
         "fraudulent": "suspected_fraud_issuer",
         "highest_risk": "suspected_fraud_issuer",
+        "advised_later": "insufficient_funds",
+        "advised_never": "do_not_honor",
         "charge_fails": "do_not_honor",
         "challenge_lookup_fails": "authentication_failed",
     }

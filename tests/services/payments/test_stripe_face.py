@@ -147,11 +147,12 @@ class TestATestCard:
 
     @pytest.mark.parametrize("card", DECLINING, ids=lambda card: card.name)
     def test_is_declined_as_its_row_says(self, library, card):
-        wanted = card.faults["authorize"].removeprefix("decline:")
+        wanted, _, advice = card.faults["authorize"].removeprefix("decline:").partition("@")
         with pytest.raises(stripe.CardError) as declined:
             pay(library, f"pm_card_{card.suffix}")
         body = declined.value.json_body["error"]
         assert wanted in (body["code"], body.get("decline_code"))
+        assert body.get("network_advice_code", "") == advice
         assert body["payment_intent"]["status"] == "requires_payment_method"
         assert body["payment_intent"]["last_payment_error"]["code"] == body["code"]
 
