@@ -6,6 +6,7 @@ A wrong value stops the start with one line that names the variable; nothing els
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
@@ -15,6 +16,11 @@ env = environ.FileAwareEnv()
 # Names of the secrets that no one set: production refuses to start with any (config.settings.prod).
 DEFAULTED: set[str] = set()
 
+_SERVERS = ("smtp", "smtp+tls", "smtps")
+_MAIL = {
+    **{scheme: f"{scheme}://user:password@host:port" for scheme in _SERVERS},
+    "consolemail": "consolemail://", "filemail": "filemail:///folder",
+}  # fmt: skip
 _DATABASE_OPTIONS = "-c statement_timeout=15s -c lock_timeout=5s -c idle_in_transaction_session_timeout=30s"
 OWNER_OPTIONS = "-c lock_timeout=5s"  # a migration may work for long, but waits for nobody
 
@@ -78,6 +84,20 @@ def choice(name: str, default: str, allowed: tuple[str, ...]) -> str:
     if value not in allowed:
         raise ImproperlyConfigured(f"{name} must be one of {', '.join(allowed)}, not {value!r}")
     return value
+
+
+def mail(name: str, default: str) -> dict[str, Any]:
+    """Read how mail leaves the house, as Django's settings: a mail server, the log, or a folder of files."""
+    value: str = env.str(name, default="") or default
+    parts = urlsplit(value)
+    if parts.scheme not in _MAIL or (parts.scheme in _SERVERS and not parts.hostname):
+        raise ImproperlyConfigured(f"{name} must be written as {', '.join(_MAIL.values())}")
+    found: dict[str, Any] = {
+        setting: chosen for setting, chosen in env.email_url_config(value).items() if chosen is not None
+    }
+    if parts.scheme == "filemail":
+        found["EMAIL_FILE_PATH"] = unquote(parts.path)
+    return found
 
 
 def amounts(name: str, default: dict[str, int]) -> dict[str, int]:

@@ -94,6 +94,7 @@ def environment(folder: Path) -> dict[str, str]:
         ADYEN_MERCHANT_ACCOUNT="EverycentSandbox",
         PAYPAL_RETURN_URL=f"http://127.0.0.1:{port(folder, 'web')}/returns",
         ADYEN_RETURN_URL=f"http://127.0.0.1:{port(folder, 'web')}/returns",
+        EMAIL_URL=f"filemail://{folder / 'mail'}",
         # The accounts of the sandbox bank.
         RECEIVING_ACCOUNTS="EUR=DE97700901000000143027,USD=DE47700901000000302813",
         CHECK_ADDRESS="Everycent Sandbox, 1 Example Street, 10115 Berlin",

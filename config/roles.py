@@ -23,6 +23,7 @@ ACTS: Final = {
     "payments.lift_retry_limit": ("retrystanding", "May let a card be tried again that the schemes forbid"),
     "payments.keep_webhooks": ("providerwebhook", "May retry and ignore providers' messages"),
     "settlements.resolve_break": ("break", "May resolve breaks of the reconciliation"),
+    "vendors.keep_merchant": ("merchant", "May set where merchants get notices"),
     "vendors.suspend_vendor": ("vendor", "May suspend and reinstate vendors"),
     "vendors.revoke_key": ("apikey", "May revoke API keys"),
     "ledger.decide_alert": ("amlalert", "May decide on alerts against money laundering"),
@@ -151,6 +152,7 @@ ROLES: Final = (
         ("ledger.*", "vendors.*", "payments.*", "fraud.*", "auth.user", "auth.group", "django_celery_beat.*"),
         (
             "vendors.revoke_key",
+            "vendors.keep_merchant",
             "vendors.suspend_vendor",
             "ledger.retry_dead",
             "payments.keep_webhooks",

@@ -1,11 +1,11 @@
-"""What this floor hears: the verdicts of manual fraud reviews."""
+"""What this floor hears: the verdicts of manual fraud reviews, and its own warnings, which go out by mail."""
 
 from ledger.events import Cause
 from ledger.ids import parse
 from ledger.models import Event
 from ledger.outbox import handles
 from payments.models import Payment
-from payments.services import completing
+from payments.services import completing, mailing_disputes
 
 _REASONS = {
     "fraud.review_approved": "approved by a reviewer",
@@ -24,3 +24,9 @@ def follow_review(event: Event) -> None:
         cause=Cause("event", str(event.pk)),
         at=event.occurred_at,
     )
+
+
+@handles("dispute.evidence_due_soon")
+def mail_warning(event: Event) -> None:
+    """Let the merchant be warned by mail; hearing it twice changes nothing."""
+    mailing_disputes.plan(event)

@@ -21,6 +21,7 @@ from payments.services import (
     gathering_entries,
     handing_files,
     hearing_banks,
+    mailing_disputes,
     marketplace,
     provider_health,
     recovering,
@@ -74,6 +75,12 @@ def time_out_action(reference: str, at: datetime) -> None:
 def carry_saga(reference: str, at: datetime) -> None:
     """Carry a marketplace payment as far as it goes now."""
     carrying_sagas.carry_by_job(reference, at)
+
+
+@runs(mailing_disputes.JOB, queue="reports")
+def mail_dispute_warning(reference: str, at: datetime) -> None:
+    """Mail a merchant that the answer to a dispute is due."""
+    mailing_disputes.send_by_job(reference, at)
 
 
 @runs(gathering_entries.HAND_OVER_JOB, queue="money")

@@ -5,7 +5,19 @@ from typing import Any
 
 from django.templatetags.static import static
 
-from config.env import OWNER_OPTIONS, amounts, choice, database, env, integer, integers, path, seconds, secret
+from config.env import (
+    OWNER_OPTIONS,
+    amounts,
+    choice,
+    database,
+    env,
+    integer,
+    integers,
+    mail,
+    path,
+    seconds,
+    secret,
+)
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 DATA_DIR = path("DATA_DIR", BASE_DIR / ".data")
@@ -101,6 +113,11 @@ DATABASES["default"]["OPTIONS"] |= {
 }
 REDIS_URL = env.str("REDIS_URL", default="") or "redis://127.0.0.1:63790/0"
 CELERY_BROKER_URL = env.str("BROKER_URL", default=REDIS_URL)  # amqp://… makes RabbitMQ the broker
+
+# --- mail -------------------------------------------------------------------------------------------------
+globals().update(mail("EMAIL_URL", "consolemail://"))
+EMAIL_TIMEOUT = seconds("EMAIL_TIMEOUT_SECONDS", 10.0, minimum=0.1, maximum=40.0)  # below a task's limit
+DEFAULT_FROM_EMAIL = env.str("EMAIL_FROM", default="Everycent <notices@everycent.invalid>")
 
 # --- logs, security ---------------------------------------------------------------------------------------
 LOG_LEVEL = choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))

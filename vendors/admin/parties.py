@@ -2,24 +2,55 @@
 
 from uuid import UUID
 
+from django import forms
 from django.contrib import admin
 from django.utils.safestring import SafeString
 
 from ledger.admin import filters, formats
-from ledger.admin.base import ReasonedAction, ViewOnlyAdmin, badge_column, by, link_column, moment_column
+from ledger.admin.base import (
+    ReasonedAction,
+    ReasonForm,
+    ViewOnlyAdmin,
+    badge_column,
+    by,
+    link_column,
+    moment_column,
+)
 from ledger.owners import names_owners
 from vendors.models import CommissionRule, Merchant, Vendor
-from vendors.services import onboarding
+from vendors.services import notices, onboarding
 from vendors.states import VendorState
+
+
+class NoticeAddressForm(ReasonForm):
+    """Where notices go."""
+
+    address = forms.EmailField(
+        label="Mail address (empty: no notices)",
+        required=False,
+        widget=forms.EmailInput(attrs={"class": "house-input", "autocomplete": "off"}),
+    )
+    field_order = ["address", "reason"]
 
 
 @admin.register(Merchant)
 class MerchantAdmin(ViewOnlyAdmin):
-    """The tenants."""
+    """The tenants; where they get notices by mail may be set."""
 
     list_display = ["name", "reference", "mode", "is_active", "capture_method", "recorded"]
     list_filter = ["mode", "is_active"]
     search_fields = ["=id", "name"]
+    reasoned_actions = [
+        ReasonedAction(
+            name="set_notice_address",
+            label="Set the address for notices",
+            permission="vendors.keep_merchant",
+            perform=by(notices.set_address, "merchant_id", of_merchant=False),
+            done="Notices go to that address from now on.",
+            explains="Warnings before the answer to a dispute is due go there by mail.",
+            form=NoticeAddressForm,
+        )
+    ]
     recorded = moment_column("recorded_at", "since")
 
     @admin.display(description="id")

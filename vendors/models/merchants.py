@@ -5,7 +5,7 @@ from uuid import UUID
 from django.db import models
 from django.db.models.functions import Now
 
-from ledger.errors import NotFound
+from ledger.errors import Invalid, NotFound
 from ledger.ids import show, uuid7
 
 
@@ -13,6 +13,13 @@ class MerchantNotFound(NotFound):
     """No such merchant."""
 
     code = "merchant_not_found"
+
+
+class BadNoticeAddress(Invalid):
+    """Not an address to which mail can be sent."""
+
+    code = "notice_address_invalid"
+    advice = "Give one address such as payments@shop.example, or none."
 
 
 class Mode(models.TextChoices):
@@ -66,6 +73,7 @@ class Merchant(models.Model):
     capture_method = models.CharField(
         max_length=10, choices=CaptureMethod, default=CaptureMethod.AUTOMATIC, verbose_name="default capture"
     )
+    notice_address = models.EmailField(max_length=254, blank=True)  # where notices go by mail; none without
     recorded_at = models.DateTimeField(db_default=Now())
 
     class Meta:

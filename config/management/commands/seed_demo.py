@@ -21,9 +21,10 @@ from ledger.actors import SYSTEM
 from ledger.fx import ecb, sources, table
 from ledger.models.fx_rates import FxSource
 from vendors.models import Merchant
-from vendors.services import keys, onboarding
+from vendors.services import keys, notices, onboarding
 
 MERCHANT_NAME = "Everycent Marketplace"
+NOTICE_ADDRESS = "notices@marketplace.example"
 KEY_LABEL = "demo"
 ADMIN = "admin"
 RATES_AGE_MAX = timedelta(days=90)
@@ -68,6 +69,10 @@ def _api_key(kept: str) -> str:
         return kept
     found = Merchant.objects.filter(name=MERCHANT_NAME).order_by("pk").first()
     merchant = found or onboarding.create_merchant(name=MERCHANT_NAME, actor=SYSTEM, at=clock.now())
+    if not merchant.notice_address:
+        notices.set_address(
+            merchant_id=merchant.pk, address=NOTICE_ADDRESS, reason="demo", actor=SYSTEM, at=clock.now()
+        )
     _, plaintext = keys.issue(merchant, actor=SYSTEM, at=clock.now(), label=KEY_LABEL)
     return plaintext
 

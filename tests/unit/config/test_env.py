@@ -90,6 +90,23 @@ class TestReaders:
             with pytest.raises(ImproperlyConfigured, match="X_DAYS"):
                 env.integers("X_DAYS")
 
+    def test_mail_leaves_by_a_server_a_folder_or_the_log(self, monkeypatch):
+        assert env.mail("X_MAIL", "consolemail://")["EMAIL_BACKEND"].endswith("console.EmailBackend")
+        monkeypatch.setenv("X_MAIL", "smtp+tls://us:p%40ss@mail.example:587")
+        found = env.mail("X_MAIL", "")
+        assert (found["EMAIL_HOST"], found["EMAIL_PORT"], found["EMAIL_USE_TLS"]) == (
+            "mail.example",
+            587,
+            True,
+        )
+        assert (found["EMAIL_HOST_USER"], found["EMAIL_HOST_PASSWORD"]) == ("us", "p@ss")
+        monkeypatch.setenv("X_MAIL", "filemail:///var/our%20mail")
+        assert env.mail("X_MAIL", "")["EMAIL_FILE_PATH"] == "/var/our mail"
+        for wrong in ("mail.example", "smtp://", "http://mail.example", "smtps:///x"):
+            monkeypatch.setenv("X_MAIL", wrong)
+            with pytest.raises(ImproperlyConfigured, match="X_MAIL"):
+                env.mail("X_MAIL", "consolemail://")
+
     def test_a_missing_secret_without_default_is_refused(self):
         with pytest.raises(ImproperlyConfigured, match="X_SECRET"):
             env.secret("X_SECRET")
@@ -97,7 +114,7 @@ class TestReaders:
 
 def test_every_variable_is_in_the_table():
     table = (ROOT / "docs/configuration.md").read_text()
-    reader = re.compile(r'(?:env\.\w+|integer|seconds|path|secret|choice|database)\(\s*"([A-Z_]+)"')
+    reader = re.compile(r'(?:env\.\w+|integer|seconds|path|secret|choice|database|mail)\(\s*"([A-Z_]+)"')
     read = {
         name for file in (ROOT / "config/settings").glob("*.py") for name in reader.findall(file.read_text())
     }
