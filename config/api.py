@@ -101,6 +101,7 @@ ROUTES: tuple[Route, ...] = (
     Route("refunds/{id}/process", RefundViewSet, {"post": "process"}),
     Route("refunds/{id}/complete", RefundViewSet, {"post": "complete"}),
     Route("refunds/{id}/fail", RefundViewSet, {"post": "fail"}),
+    Route("refunds/{id}/ask-again", RefundViewSet, {"post": "ask_again"}),  # ours, beside the contract
     # ours: disputes
     Route("disputes/", DisputeViewSet, {"get": "list"}),
     Route("disputes/payment/{payment_id}", DisputeViewSet, {"get": "of_payment"}),

@@ -1,4 +1,4 @@
-"""What must hold of files to and from banks (I-150 to I-154)."""
+"""What must hold of files to and from banks (I-150 to I-154) and of refunds that go by them (I-130)."""
 
 from collections.abc import Iterable
 
@@ -58,4 +58,16 @@ def fees_and_entries_agree() -> Iterable[str]:
              ON (e.source_id, e.step) = (o.subject_id, o.leg)
            WHERE o.id IS NULL OR e.id IS NULL""",
         "fee {0} and journal entry {1} do not agree",
+    )
+
+
+@invariant(
+    "I-130", "What payers sent by themselves goes back by a rail to a named account, and nothing else does."
+)
+def accounts_are_named_where_they_must_be() -> Iterable[str]:
+    return rows(
+        """SELECT r.id, r.provider FROM payments_refund r JOIN payments_payment p ON p.id = r.payment_id
+           WHERE (p.provider IN ('wire', 'check')) <> (r.account_token <> '')
+              OR (r.provider <> p.provider) <> (r.account_token <> '')""",
+        "refund {0} by {1} has no account where it needs one, or one where it has no part",
     )

@@ -223,16 +223,23 @@ def payments(tails: Sequence[str], scope: Scope) -> dict[str, Explanation]:
 
 @explains(Refund.PREFIX)
 def refunds(tails: Sequence[str], scope: Scope) -> dict[str, Explanation]:
-    """Explain refunds: what was given back, by the operation that did it and by who asked and agreed."""
+    """Explain refunds: what was given back, by the operations that did it and by who asked and agreed.
+
+    A try that failed after it had been done stands with what came back.
+    """
     keys = keys_of(Refund.PREFIX, tails)
     rows = list(scope.of(Refund.objects.filter(pk__in=list(keys))))
     done = {row.pk for row in rows if row.state == "completed"}
     parts: dict[UUID, list[Part]] = {row.pk: [] for row in rows}
-    given = ProviderOperation.objects.filter(
-        subject_type=Refund.SUBJECT, subject_id__in=list(done), outcome=OutcomeKind.APPROVED
-    )
-    for operation in given.order_by("id"):
-        parts[operation.subject_id].append(Part("given back", operation.amount, operation.public_id))
+    moved = ProviderOperation.objects.filter(
+        kind__in=(Kind.REFUND, Kind.REFUND_RETURNED), outcome=OutcomeKind.APPROVED,
+        subject_type=Refund.SUBJECT, subject_id__in=list(parts),
+    )  # fmt: skip
+    for operation in moved.order_by("created_at", "id"):
+        part = Part("given back", operation.amount, operation.public_id)
+        if operation.kind == Kind.REFUND_RETURNED:
+            part = Part("came back: it had failed", -operation.amount, operation.public_id)
+        parts[operation.subject_id].append(part)
     made = first_events(parts, scope)
     return {
         keys[row.pk]: Explanation(

@@ -90,7 +90,8 @@ def operations_and_entries_agree() -> Iterable[str]:
            FULL JOIN
                (SELECT id, source_type, source_id, step FROM ledger_entry
                 WHERE source_type IN ('payment', 'refund', 'dispute')
-                  AND (reverses_id IS NULL OR step = 'refund_returned') AND step NOT LIKE 'settled:%%') e
+                  AND (reverses_id IS NULL OR step LIKE 'refund_returned%%')
+                  AND step NOT LIKE 'settled:%%') e
              ON (e.source_type, e.source_id, e.step) = (o.subject_type, o.subject_id, o.leg)
            WHERE o.id IS NULL OR e.id IS NULL""",
         "operation {0} and journal entry {1} do not agree",

@@ -26,8 +26,10 @@ def methods_and_records_agree() -> Iterable[str]:
         """SELECT r.id FROM payments_vaultrecord r
            WHERE r.erased_at IS NULL
              AND NOT EXISTS (SELECT 1 FROM payments_paymentmethod m
-                             WHERE m.vault_token = r.token AND m.merchant_id = r.merchant_id)""",
-        "record {0} of the vault can be opened, and no method has it",
+                             WHERE m.vault_token = r.token AND m.merchant_id = r.merchant_id)
+             AND NOT EXISTS (SELECT 1 FROM payments_refund f
+                             WHERE f.account_token = r.token AND f.merchant_id = r.merchant_id)""",
+        "record {0} of the vault can be opened, and no method or refund has it",
     )
 
 

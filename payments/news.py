@@ -74,6 +74,7 @@ def of_refund(refund: Refund, payment: Payment, **more: Any) -> dict[str, Any]:
         "amount_minor": refund.amount_minor,
         "reason": refund.reason,
         "failure_code": refund.failure_code,
+        "tries": refund.tries,
         "provider": refund.provider,
         "provider_reference": refund.provider_reference,
         **more,

@@ -73,22 +73,24 @@ class Own:
     in_balance: Money
 
 
-def refunded(payment: Payment, refunds: Sequence[ShareRefund], own: Own) -> list[Leg]:
-    """Return the legs of a refund: the provider paid the customer, each vendor gives its part back.
+def refunded(payment: Payment, refunds: Sequence[ShareRefund], own: Own, provider: str) -> list[Leg]:
+    """Return the legs of a refund: its provider paid the customer, each vendor gives its part back.
 
+    It is not always the payment's: money that came by wire goes back by a rail.
     A vendor first gets the commission on it back; what the pending balance cannot bear is a receivable, and
     so it is with the merchant's own part.
     """
     amount = sum((refund.amount for refund in refunds), own.amount)
-    return [*_signed(_clearing(payment), -amount, "refund"), *_borne(payment, refunds, own, "refund")]
+    clearing = _account(payment, Code.PROVIDER_CLEARING, provider)
+    return [*_signed(clearing, -amount, "refund"), *_borne(payment, refunds, own, "refund")]
 
 
-def refund_returned(payment: Payment, refunds: Sequence[ShareRefund], own: Own) -> list[Leg]:
+def refund_returned(payment: Payment, refunds: Sequence[ShareRefund], own: Own, provider: str) -> list[Leg]:
     """Return the legs of a completed refund that the provider then reported as failed: all goes back.
 
     `from_pending` is here what goes back to the vendor's pending balance; the rest settles what it owes.
     """
-    return _negated(refunded(payment, refunds, own))
+    return _negated(refunded(payment, refunds, own, provider))
 
 
 def dispute_withdrawn(payment: Payment, parts: Sequence[ShareRefund], own: Own, fee: Money) -> list[Leg]:

@@ -310,6 +310,12 @@ def contradictions(merchant_id: Whose) -> QuerySet[Contradiction]:
     return of_merchant(merchant_id, Contradiction.objects.select_related("operation__payment"))
 
 
+def has_open_contradiction(subject_type: str, subject_id: UUID) -> bool:
+    """Say whether a provider went against its word about a subject, and nobody has decided on that."""
+    about = {"operation__subject_type": subject_type, "operation__subject_id": subject_id}
+    return Contradiction.objects.filter(state=states.OPEN, **about).exists()
+
+
 def contradiction(merchant_id: Whose, contradiction_id: UUID) -> Contradiction:
     """Return one contradiction with its operation.
 

@@ -154,6 +154,11 @@ REFUND: Final = Machine(
         Edge("fail", {REQUESTED, APPROVED, PROCESSING}, FAILED, "refund.failed"),
         # A provider may report a refund as done and days later as failed: the money is with us again.
         Edge("fail_late", {COMPLETED}, FAILED, "refund.failed", True),
+        # Its provider failed it, at once or late: it is asked for again, and decided on again.
+        Edge("request_again", {FAILED}, REQUESTED, "refund.requested"),
+        Edge("request_again_approved", {FAILED}, APPROVED, "refund.approved"),
+        # A person believes a provider that now says it gave back what it had refused: it is asked once more.
+        Edge("reopen", {FAILED}, PROCESSING, "refund.reopened"),
     ],
 )
 REFUND_STATUSES: Final = (REQUESTED, APPROVED, PROCESSING, COMPLETED, FAILED, REJECTED)

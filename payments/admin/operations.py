@@ -24,7 +24,7 @@ from ledger.admin.base import (
 )
 from ledger.admin.story import Context, Item, made_at, tells
 from payments.admin.routing import route_panel
-from payments.models import Contradiction, ProviderOperation, ProviderWebhook
+from payments.models import Contradiction, ProviderOperation, ProviderWebhook, Refund
 from payments.services import deciding_unknown, recovering
 from payments.states import OPEN
 
@@ -279,12 +279,19 @@ class ContradictionAdmin(ViewOnlyAdmin):
                 [
                     ("operation", formats.link(operation)),
                     ("payment", formats.link(operation.payment)),
+                    *_refund_of(operation),
                     ("amount", formats.money(operation.amount_minor, operation.currency)),
                     ("can be accepted", "yes" if not why_not else f"no: {why_not}"),
                 ],
             ),
             *super().facts(row),
         ]
+
+
+def _refund_of(operation: ProviderOperation) -> list[tuple[str, Any]]:
+    if operation.subject_type != Refund.SUBJECT:
+        return []
+    return [("refund", formats.link(Refund.objects.filter(pk=operation.subject_id).first()))]
 
 
 @tells("payment")

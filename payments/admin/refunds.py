@@ -1,12 +1,15 @@
 """The refund desk: what waits for a second person, and each refund with the shares that give it back."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from functools import partial
 
 from django.contrib import admin
 
+from ledger.actors import Actor
 from ledger.admin import filters, formats
 from ledger.admin.base import (
+    Facts,
     Panel,
     ReasonedAction,
     ViewOnlyAdmin,
@@ -17,7 +20,7 @@ from ledger.admin.base import (
     money_column,
 )
 from payments.models import ProviderOperation, Refund, RefundShare
-from payments.services import requesting_refunds
+from payments.services import renewing_refunds, requesting_refunds
 from payments.states import REQUESTED
 
 
@@ -27,6 +30,12 @@ def _waits(refund: Refund) -> bool:
 
 def _waits_for_senior(refund: Refund) -> bool:
     return refund.state == REQUESTED and requesting_refunds.needs_senior(refund)
+
+
+def _ask_again(row: Refund, actor: Actor, reason: str, at: datetime) -> None:
+    renewing_refunds.ask_again(
+        merchant_id=row.merchant_id, refund_id=row.pk, reason=reason, actor=actor, at=at, needs_second=True
+    )
 
 
 ACTS = [
@@ -50,6 +59,17 @@ ACTS = [
         ),
         ("reject", "Reject", "The refund is rejected; the money stays.", ""),
     )
+] + [
+    ReasonedAction(
+        name="ask_again",
+        label="Ask again",
+        permission="payments.decide_refund",
+        perform=_ask_again,
+        done="The refund waits for a second person.",
+        is_offered=lambda row: not renewing_refunds.why_not_again(row),
+        explains="The money is reserved again. Somebody else approves it, whatever its amount; "
+        "then it is processed under a new key.",
+    )
 ]
 
 
@@ -69,7 +89,7 @@ class RefundAdmin(ViewOnlyAdmin):
     list_select_related = ["merchant", "payment"]
     list_filter = [filters.state_of(Refund), filters.currency]
     search_fields = ["=number", "=id", "=payment__number"]
-    hidden_fields = ["event_hash"]
+    hidden_fields = ["event_hash", "account_token", "account_shown"]
 
     reasoned_actions = ACTS
     merchant_shown = link_column("merchant")
@@ -77,6 +97,15 @@ class RefundAdmin(ViewOnlyAdmin):
     amount = money_column()
     state_shown = badge_column("state")
     requested = moment_column("created_at", "requested")
+
+    def facts(self, row: Refund) -> list[Facts]:
+        """Tell also where it goes when an account was named, as far as that may be shown."""
+        shown = row.account_shown
+        if not shown:
+            return super().facts(row)
+        account = f"{shown['country']} ···{shown['last4']}"
+        goes = Facts("Where it goes", [("by", shown["type"]), ("account", account)])
+        return [*super().facts(row), goes]
 
     def panels(self, row: Refund) -> Iterable[Panel]:
         yield Panel(

@@ -181,12 +181,7 @@ class DisputeViewSet(MerchantViewSet):
 
     def _page(self, **conditions: Any) -> HttpResponse:
         rows = dispute_selectors.disputes(self.merchant.pk).filter(**conditions)
-        return self.page(
-            row_filters.narrowed(self.request, rows),
-            prefix=Dispute.PREFIX,
-            render=shapes.dispute,
-            filters=row_filters.NAMES,
-        )
+        return row_filters.page(self, rows, prefix=Dispute.PREFIX, render=shapes.dispute)
 
 
 class DisputeEvidenceViewSet(MerchantViewSet):

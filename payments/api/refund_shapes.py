@@ -6,6 +6,7 @@ from uuid import UUID
 from rest_framework import serializers
 
 from payments.api.payment_shapes import SPLIT_MAX, MoneyShape, usd
+from payments.models.methods import ACCOUNT_TYPES
 from payments.states import REFUND_STATUSES
 from vendors.api.fields import AmountField, MetadataField, PublicIdField, StrictSerializer, TextField
 from vendors.api.openapi import page_of
@@ -16,6 +17,17 @@ class RefundSplitInput(StrictSerializer):
 
     transaction_id = PublicIdField("ptx")
     amount = AmountField(help_text="Minor units of the payment's currency.")
+
+
+class RefundAccountInput(StrictSerializer):
+    """The payer's account, for payments by wire and check: in euros an IBAN, in dollars a routing number and
+    an account number."""
+
+    holder = TextField(70, required=False)
+    iban = TextField(42, required=False)
+    routing_number = TextField(9, required=False)
+    account_number = TextField(42, required=False)
+    account_type = serializers.ChoiceField(ACCOUNT_TYPES, required=False)
 
 
 class CreateRefund(StrictSerializer):
@@ -31,7 +43,20 @@ class CreateRefund(StrictSerializer):
         help_text="Which shares give how much; in proportion when absent. The merchant gives the rest.",
     )
     merchant_reference = TextField(max_length=100, required=False)
+    account = RefundAccountInput(
+        required=False,
+        help_text="Where the money goes: required for payments by wire and check, refused for all others.",
+    )
     metadata = MetadataField(required=False)
+
+
+class AskAgain(StrictSerializer):
+    """Why a refund is asked for again, and another account if the first was wrong."""
+
+    reason = TextField(max_length=300)
+    account = RefundAccountInput(
+        required=False, help_text="Another account, for payments by wire and check; the first when absent."
+    )
 
 
 def amounts_by_share(split: list[dict[str, Any]]) -> dict[UUID, int]:
@@ -61,6 +86,14 @@ class FailureShape(serializers.Serializer):
     message = serializers.CharField(allow_blank=True)
 
 
+class RefundAccountShape(serializers.Serializer):
+    """What may be shown of the account to which the money goes."""
+
+    type = serializers.ChoiceField(["sepa", "ach"])
+    country = serializers.CharField()
+    last4 = serializers.CharField()
+
+
 class RefundShape(serializers.Serializer):
     """A refund."""
 
@@ -76,9 +109,11 @@ class RefundShape(serializers.Serializer):
     reason = serializers.CharField(allow_null=True)
     vendor_split = RefundShareShape(many=True)
     failure = FailureShape(allow_null=True)
+    tries = serializers.IntegerField(help_text="1, and one more each time it was asked for again.")
     decision_reason = serializers.CharField(allow_null=True)
     provider = serializers.CharField()
     provider_reference = serializers.CharField(allow_null=True)
+    account = RefundAccountShape(allow_null=True)
     merchant_reference = serializers.CharField(allow_null=True)
     metadata = serializers.DictField(child=serializers.CharField())
     created_at = serializers.DateTimeField()
@@ -116,9 +151,11 @@ REFUND_EXAMPLE: Final = {
         }
     ],
     "failure": None,
+    "tries": 1,
     "decision_reason": None,
     "provider": "velocitypay",
     "provider_reference": None,
+    "account": None,
     "merchant_reference": None,
     "metadata": {},
     "created_at": "2026-11-21T10:00:00.000Z",

@@ -7,6 +7,7 @@ from django.http import HttpResponse
 from rest_framework.request import Request
 
 from ledger import clock, ids
+from ledger.errors import DomainError
 from ledger.states import StateConflict
 from payments import selectors, states
 from payments.api import outcome_answers as answers
@@ -18,7 +19,13 @@ from payments.models import Refund
 from payments.models.payments import PaymentNotFound
 from payments.models.refunds import RefundNotFound
 from payments.refund_division import BadRefundSplit, RefundTooLarge
-from payments.services import refunding, requesting_refunds
+from payments.services import (
+    method_errors,
+    refunding,
+    renewing_refunds,
+    requesting_refunds,
+    sending_back,
+)
 from payments.services.operations import OperationOpen
 from payments.services.requesting_refunds import PaymentNotRefundable, RefundReferenceTaken, RefundWish
 from vendors.api.base import MerchantViewSet
@@ -42,6 +49,12 @@ DECLINED: Final = Refusal(
     402, answers.REFUND_DECLINED, "The provider refused; `refund` is the refund.", answers.REFUND_ADVICE
 )
 BAD_STATUS: Final = Refusal(400, "invalid_parameter", "There is no such status.", param="status")
+OF_THE_ACCOUNT: Final[tuple[type[DomainError], ...]] = (
+    sending_back.RefundAccountMissing,
+    sending_back.RefundAccountNotTaken,
+    sending_back.NoRailForRefund,
+    *method_errors.ACCOUNT,
+)
 COMPLETED: Final = shapes.refund_example(
     status="completed",
     provider_reference="re_5d1a",
@@ -60,6 +73,7 @@ class RefundViewSet(MerchantViewSet):
         "process": "refunds:write",
         "complete": "refunds:write",
         "fail": "refunds:write",
+        "ask_again": "refunds:write",
         "retrieve": "refunds:read",
         "by_number": "refunds:read",
         "of_payment": "refunds:read",
@@ -73,10 +87,18 @@ class RefundViewSet(MerchantViewSet):
         tag=TAG,
         summary="Ask for a refund",
         description="Reserves the amount at once, so refunds never exceed what was captured. Up to the "
-        "merchant's limit the refund is approved; above it a second person decides. Then process it.",
+        "merchant's limit the refund is approved; above it a second person decides. Then process it. What a "
+        "payer sent by wire or check goes back to the `account` that is named here, with the next bank file.",
         body=Body(shapes.CreateRefund, shapes.CREATE_EXAMPLE),
         answers={201: Answer(shapes.RefundShape, shapes.REFUND_EXAMPLE, "Reserved.")},
-        errors=(PaymentNotFound, PaymentNotRefundable, RefundTooLarge, BadRefundSplit, RefundReferenceTaken),
+        errors=(
+            PaymentNotFound,
+            PaymentNotRefundable,
+            RefundTooLarge,
+            BadRefundSplit,
+            RefundReferenceTaken,
+            *OF_THE_ACCOUNT,
+        ),
         key="required",
     )
     def create(self, request: Request) -> HttpResponse:
@@ -90,6 +112,7 @@ class RefundViewSet(MerchantViewSet):
             split=None if split is None else shapes.amounts_by_share(split),
             reason=asked.get("reason", ""),
             merchant_reference=asked.get("merchant_reference"),
+            account=asked.get("account"),
             metadata=asked.get("metadata", {}),
         )
         refund = requesting_refunds.request(
@@ -255,14 +278,37 @@ class RefundViewSet(MerchantViewSet):
         )
         return self.finish(refund)
 
+    @documented(
+        operation_id="refunds_ask_again",
+        tag=TAG,
+        summary="Ask again for a refund that failed",
+        description="For a refund that its provider failed, at once or after it had been completed. The "
+        "amount is reserved again, each vendor's share for the same part, and the limits of approval hold as "
+        "for a new refund. Then process it: the provider gets a new request, and `tries` counts them.",
+        parameters=[ID],
+        body=Body(shapes.AskAgain, {"reason": "Her bank has opened the account again."}),
+        answers={200: Answer(shapes.RefundShape, shapes.refund_example(tries=2), "Reserved again.")},
+        errors=(RefundNotFound, renewing_refunds.RefundNotAskable, RefundTooLarge, *OF_THE_ACCOUNT[1:]),
+        key="required",
+    )
+    def ask_again(self, request: Request, id: str) -> HttpResponse:
+        """Begin a refund anew that its provider failed."""
+        asked = self.read(shapes.AskAgain)
+        refund_id = selectors.refund_id(self.merchant.pk, _refund_id(id))
+        refund = renewing_refunds.ask_again(
+            merchant_id=self.merchant.pk,
+            refund_id=refund_id,
+            reason=asked["reason"],
+            account=asked.get("account"),
+            actor=self.actor,
+            at=clock.now(),
+            answer=self.answer(renderings.refund),
+        )
+        return self.finish(refund)
+
     def _page(self, statuses: Sequence[str] = (), **conditions: Any) -> HttpResponse:
         rows = selectors.refunds(self.merchant.pk).filter(**conditions)
-        return self.page(
-            row_filters.narrowed(self.request, rows, statuses),
-            prefix=Refund.PREFIX,
-            render=renderings.refund,
-            filters=row_filters.NAMES_WITH_STATUS if statuses else row_filters.NAMES,
-        )
+        return row_filters.page(self, rows, statuses, prefix=Refund.PREFIX, render=renderings.refund)
 
 
 def _refund_id(text_form: str) -> Any:

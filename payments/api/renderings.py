@@ -161,9 +161,11 @@ def refund(row: Refund) -> dict[str, Any]:
             for share in selectors.refund_shares_of(row)
         ],
         "failure": _failure(row),
+        "tries": row.tries,
         "decision_reason": row.decision_reason or None,
         "provider": row.provider,
         "provider_reference": row.provider_reference or None,
+        "account": row.account_shown or None,
         "merchant_reference": row.merchant_reference,
         "metadata": row.metadata,
         "created_at": instant(row.created_at),

@@ -1,13 +1,15 @@
 """What lists of shares, refunds and disputes are narrowed by: when they were created, currency, status."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeVar
 
 from django.db.models import Model, QuerySet
+from django.http import HttpResponse
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 
 from payments.api import payment_filters
+from vendors.api.base import MerchantViewSet
 from vendors.api.books.shapes import asked_for
 from vendors.api.fields import CurrencyField, InstantField, WordField
 from vendors.api.openapi import query_text
@@ -39,3 +41,19 @@ def narrowed(request: Request, rows: "QuerySet[Row]", statuses: Sequence[str] = 
         known["status"] = WordField(statuses)
     conditions = {_CONDITIONS[name]: value for name, value in asked_for(request, **known).items()}
     return rows.filter(**conditions)
+
+
+def page(
+    view: MerchantViewSet,
+    rows: "QuerySet[Row]",
+    statuses: Sequence[str] = (),
+    *,
+    prefix: str,
+    render: Callable[[Row], dict[str, Any]],
+) -> HttpResponse:
+    """Return a page of the rows that the query parameters leave; by status too where `statuses` are given.
+
+    :raises ValidationError: one of them is not of its form.
+    """
+    names = NAMES_WITH_STATUS if statuses else NAMES
+    return view.page(narrowed(view.request, rows, statuses), prefix=prefix, render=render, filters=names)

@@ -5,6 +5,7 @@ from typing import Any, Final
 from rest_framework import serializers
 
 from payments.api.payment_shapes import MoneyShape, usd
+from payments.api.refund_shapes import RefundAccountInput
 from payments.states import PAYMENT_TRANSACTION_STATUSES
 from vendors.api.fields import AmountField, MetadataField, PublicIdField, StrictSerializer, TextField
 from vendors.api.openapi import page_of
@@ -30,6 +31,10 @@ class RefundTransaction(StrictSerializer):
     amount = AmountField(required=False, help_text="All that can still be refunded when absent.")
     reason = TextField(max_length=300, required=False)
     merchant_reference = TextField(max_length=100, required=False)
+    account = RefundAccountInput(
+        required=False,
+        help_text="Where the money goes: required for payments by wire and check, refused for all others.",
+    )
     metadata = MetadataField(required=False)
 
 

@@ -241,6 +241,7 @@ class PaymentTransactionViewSet(MerchantViewSet):
             PaymentNotRefundable,
             RefundTooLarge,
             RefundReferenceTaken,
+            *refunds.OF_THE_ACCOUNT,
         ),
         key="required",
     )
@@ -256,6 +257,7 @@ class PaymentTransactionViewSet(MerchantViewSet):
                 amount_minor=asked.get("amount"),
                 reason=asked.get("reason", ""),
                 merchant_reference=asked.get("merchant_reference"),
+                account=asked.get("account"),
                 metadata=asked.get("metadata", {}),
             ),
             actor=self.actor,

@@ -5,6 +5,7 @@ payment and shares (`refunding_minor`, `refunded_minor`) are changed by `service
 """
 
 from datetime import datetime
+from typing import Final
 
 from django.db import models
 from django.db.models import F, Q
@@ -15,6 +16,9 @@ from ledger.money import Money
 from ledger.recording import Recorded
 from ledger.states import StateField
 from payments.states import REFUND
+
+LEG: Final = "refund"
+RETURNED: Final = "refund_returned"
 
 
 class RefundNotFound(NotFound):
@@ -46,10 +50,15 @@ class Refund(Recorded):
 
     state = StateField(REFUND)
     requested_by = models.JSONField(default=dict)
+    # How often it was asked for: once, and again each time after its provider had failed it.
+    tries = models.PositiveSmallIntegerField(default=1)
     decided_by = models.JSONField(default=dict, blank=True)
     decision_reason = models.CharField(max_length=300, blank=True)
     provider = models.CharField(max_length=32)
     provider_reference = models.CharField(max_length=100, blank=True)
+    # Where it goes when its payer had sent the money himself: in the vault, and what may be shown of it.
+    account_token = models.CharField(max_length=40, blank=True)
+    account_shown = models.JSONField(default=dict, blank=True)
     is_adopted = models.BooleanField(default=False)  # made at the provider by somebody else
     failure_code = models.CharField(max_length=64, blank=True)
     failure_message = models.CharField(max_length=300, blank=True)
@@ -83,6 +92,16 @@ class Refund(Recorded):
     @property
     def amount(self) -> Money:
         return Money(self.amount_minor, self.currency)
+
+    @property
+    def leg(self) -> str:
+        """What its operation and its entry in the books are called: of each try another."""
+        return LEG if self.tries == 1 else f"{LEG}:{self.tries}"
+
+    @property
+    def returned_step(self) -> str:
+        """The step in the books with which what this try gave back is with us again."""
+        return RETURNED if self.tries == 1 else f"{RETURNED}:{self.tries}"
 
     @REFUND.edge("request")
     def request(self) -> None:
@@ -128,6 +147,33 @@ class Refund(Recorded):
     def fail_late(self, code: str, message: str, at: datetime) -> None:
         """The provider took its word back: the customer did not get the money."""
         self.failure_code, self.failure_message, self.closed_at = code, message[:300], at
+
+    @REFUND.edge("request_again")
+    def request_again(self, by: dict[str, str]) -> None:
+        """Begin anew, waiting for a second person."""
+        self._begin_anew(by)
+
+    @REFUND.edge("request_again_approved")
+    def request_again_approved(self, by: dict[str, str], at: datetime) -> None:
+        """Begin anew below the limit that needs a second person."""
+        self._begin_anew(by)
+        self.decided_at = at
+
+    @REFUND.edge("reopen")
+    def reopen(self) -> None:
+        """The provider is asked about a try that it had failed."""
+        self._forget_failure()
+
+    def _begin_anew(self, by: dict[str, str]) -> None:
+        self._forget_failure()
+        self.tries += 1
+        self.requested_by, self.decided_by, self.decision_reason = by, {}, ""
+        self.decided_at = self.started_at = None
+        self.provider_reference = ""
+
+    def _forget_failure(self) -> None:
+        """The events keep it."""
+        self.failure_code, self.failure_message, self.closed_at = "", "", None
 
 
 class RefundShare(models.Model):

@@ -84,6 +84,11 @@ class Rejected:
     code: str
     message: str
 
+    @property
+    def is_hard(self) -> bool:
+        """As of a decline: never retried."""
+        return True
+
 
 @dataclass(frozen=True, slots=True)
 class NotSent:

@@ -85,7 +85,7 @@ def _adopt(
     backs, own = bearing.taken(payment, borne, division.own)
     with record(refund, payment, *(one.share for one in borne), actor=actor, at=at, cause=cause) as entry:
         refund.adopt(reference, at)
-        entry.post(posting_rules.refunded(payment, backs, own), step=refunding.LEG)
+        entry.post(posting_rules.refunded(payment, backs, own, refund.provider), step=refund.leg)
         payment.refund(amount)
         for one in borne:
             one.share.refund(one.amount, one.commission_back, one.kept)
@@ -136,7 +136,7 @@ def _keep(payment: Payment, refund: Refund, key: str, reference: str, actor: Act
         kind=Kind.REFUND,
         subject_type=Refund.SUBJECT,
         subject_id=refund.pk,
-        leg=refunding.LEG,
+        leg=refund.leg,
         payment=payment,
         provider=payment.provider,
         amount_minor=refund.amount_minor,

@@ -216,8 +216,7 @@ def _refused(
     payment: Payment, operation: ProviderOperation, outcome: Declined | Rejected, actor: Actor, at: datetime
 ) -> None:
     reserved = payment.money(operation.request["reserved_minor"])
-    is_hard = outcome.is_hard if isinstance(outcome, Declined) else True
-    payment.note_decline(outcome.code, outcome.message, is_hard=is_hard)
+    payment.note_decline(outcome.code, outcome.message, is_hard=outcome.is_hard)
     with record(payment, actor=actor, cause=operations.cause(operation), at=at) as entry:
         if payment.state == states.AUTHORIZED:
             payment.fail_capture(reserved)

@@ -19,7 +19,7 @@ from payments import locks, news, selectors, states
 from payments.models import Contradiction, Payment, ProviderOperation
 from payments.models.operations import Kind, OutcomeKind
 from payments.providers.outcomes import Declined
-from payments.services import operations, voiding
+from payments.services import operations, renewing_refunds, voiding
 from payments.services.operations import NotHeld
 
 PROPOSED: Final = "not_done_proposed"
@@ -54,6 +54,8 @@ def why_not_acceptable(found: Contradiction, payment: Payment | None) -> str:
         return "it was decided already"
     if payment is not None and operation.kind == Kind.AUTHORIZE:
         return _why_not_reversible(found, payment)
+    if payment is not None and operation.kind == Kind.REFUND:
+        return renewing_refunds.why_not_believed(found, payment)
     if payment is None or operation.kind not in (Kind.CAPTURE, Kind.VOID):
         return f"a {operation.get_kind_display().lower()} that has ended is not opened again"
     if found.said != OutcomeKind.APPROVED or operation.outcome not in _REFUSED:
@@ -83,8 +85,8 @@ def _why_not_reversible(found: Contradiction, payment: Payment) -> str:
 
 @phased
 def accept(*, contradiction_id: UUID, actor: Actor, reason: str, at: datetime) -> Contradiction:
-    """Follow the provider's new word: a refused capture or void is opened again, so that the provider is
-    asked and its answer booked; a reservation that is gone ends its payment as reversed.
+    """Follow the provider's new word: a refused capture, void or refund is opened again, so that the provider
+    is asked and its answer booked; a reservation that is gone ends its payment as reversed.
 
     :raises ContradictionNotFound: there is none. :raises CannotBeAccepted: the machine does not allow it.
     """
@@ -94,10 +96,20 @@ def accept(*, contradiction_id: UUID, actor: Actor, reason: str, at: datetime) -
         raise CannotBeAccepted(f"the provider's word cannot be booked: {why_not}")
     if operation.kind == Kind.AUTHORIZE:
         _reverse(payment, found, actor, reason, at)
-        audit.record(actor=actor, action="contradiction.accepted", subject=found, reason=reason, at=at)
-        return found
-    cause = operations.cause(operation)
-    with record(found, payment, actor=actor, cause=cause, at=at) as entry:
+    elif operation.kind == Kind.REFUND:
+        renewing_refunds.believe(payment, found, reason, actor, at)
+        operations.reopen(operation, at)
+    else:
+        _set_aside_again(payment, found, actor, reason, at)
+        operations.reopen(operation, at)
+    audit.record(actor=actor, action="contradiction.accepted", subject=found, reason=reason, at=at)
+    return found
+
+
+def _set_aside_again(payment: Payment, found: Contradiction, actor: Actor, reason: str, at: datetime) -> None:
+    """Set aside again what a capture took or a void ends, for the provider's answer."""
+    operation = found.operation
+    with record(found, payment, actor=actor, cause=operations.cause(operation), at=at) as entry:
         found.accept(actor.label or actor.id, reason, at)
         entry.announce(found.as_event())
         if operation.kind == Kind.CAPTURE:
@@ -108,9 +120,6 @@ def accept(*, contradiction_id: UUID, actor: Actor, reason: str, at: datetime) -
         else:
             payment.ask_cancel()
             entry.announce(news.of_payment(payment, reason=reason), subject=payment)
-    operations.reopen(operation, at)
-    audit.record(actor=actor, action="contradiction.accepted", subject=found, reason=reason, at=at)
-    return found
 
 
 def _reverse(payment: Payment, found: Contradiction, actor: Actor, reason: str, at: datetime) -> None:

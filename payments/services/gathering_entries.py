@@ -103,6 +103,8 @@ def _direction(operation: ProviderOperation) -> Direction:
 
 
 def _account_of(operation: ProviderOperation) -> str:
-    """Return what stands for the account: a refund goes where the money came from."""
-    payment = operation.payment
-    return payment.method_token if payment is not None else str(operation.request["token"])
+    """Return what stands for the account: a refund goes where it was asked to, or the money came from."""
+    payment, named = operation.payment, operation.request.get("account")
+    if named or payment is None:
+        return str(named or operation.request["token"])
+    return payment.method_token

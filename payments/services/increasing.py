@@ -133,8 +133,7 @@ def _apply(
                 payment.increase()
                 entry.announce(news.of_payment(payment, step_minor=operation.amount_minor))
         case Declined() | Rejected():
-            is_hard = outcome.is_hard if isinstance(outcome, Declined) else True
-            payment.note_decline(outcome.code, outcome.message, is_hard=is_hard)
+            payment.note_decline(outcome.code, outcome.message, is_hard=outcome.is_hard)
             with record(payment, actor=actor, cause=cause, at=at) as entry:
                 payment.fail_increase()
                 entry.announce(news.of_payment(payment, decline_code=outcome.code))

@@ -24,6 +24,13 @@ DETAILS: Final[tuple[type[DomainError], ...]] = (
     errors.BicInvalid,
     errors.CryptoAddressInvalid,
 )
+ACCOUNT: Final[tuple[type[DomainError], ...]] = (
+    errors.BadDetail,
+    errors.IbanInvalid,
+    errors.NotSepa,
+    errors.RoutingNumberInvalid,
+    errors.AccountNumberInvalid,
+)
 ENCRYPTION: Final[tuple[type[DomainError], ...]] = (errors.NotSealed, errors.ExchangeKeyOver)
 REVEALING: Final[tuple[type[DomainError], ...]] = (
     PublicKeyInvalid,

@@ -5,6 +5,7 @@ A share may be recorded until its payment is authorized, and the shares together
 reference as proof: one that the provider gave us for this payment.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -77,6 +78,7 @@ class ShareRefundWish:
     amount_minor: int | None = None
     reason: str = ""
     merchant_reference: str | None = None
+    account: Mapping[str, Any] | None = field(default=None, repr=False)  # where it goes: sending_back.py
     metadata: dict[str, Any] = field(default_factory=dict)
 
 
@@ -201,6 +203,7 @@ def refund(
                 split={share.pk: amount_minor},
                 reason=wish.reason,
                 merchant_reference=wish.merchant_reference,
+                account=wish.account,
                 metadata=wish.metadata,
             ),
             actor=actor,

@@ -37,8 +37,6 @@ from payments.services.bearing import Borne
 from payments.services.operations import Answer
 from payments.states import COMPLETED, FAILED, PROCESSING, REQUESTED
 
-LEG: Final = "refund"
-RETURNED: Final = "refund_returned"
 FAILED_BY_MERCHANT: Final = "failed_by_merchant"
 _COMMISSION: Final = ["commission_back_minor", "commission_kept_minor"]
 register("refund.before_commit")
@@ -141,11 +139,11 @@ def conclude(
     refund.payment = payment
     cause = operations.cause(operation)
     if not operation.is_awaited:
-        if refund.state == COMPLETED and isinstance(outcome, Declined):
+        if not isinstance(outcome, Declined):
+            contradicting.note(operation, outcome, actor=actor, at=at)
+        elif refund.state == COMPLETED and operation.leg == refund.leg:
             _fail_late(payment, refund, outcome, actor, at, cause)
             _keep_return(operation, refund, actor, at)
-        elif refund.state != FAILED or not isinstance(outcome, Declined):
-            contradicting.note(operation, outcome, actor=actor, at=at)
         answer(refund)
         return refund
     outcome = operations.checked(operation, outcome)
@@ -183,10 +181,14 @@ def _claim(
             kind=Kind.REFUND,
             subject_type=Refund.SUBJECT,
             subject_id=refund.pk,
-            leg=LEG,
+            leg=refund.leg,
             provider=refund.provider,
             amount=refund.amount,
-            request={"reference": refund.public_id, "authorization": payment.provider_reference},
+            request={
+                "reference": refund.public_id,
+                "authorization": payment.provider_reference,
+                **({"account": refund.account_token} if refund.account_token else {}),
+            },
             payment_id=payment.pk,
         ),
         actor=actor,
@@ -235,7 +237,7 @@ def _complete(
     backs, own = bearing.taken(payment, borne, _own(refund, parts))
     with record(refund, payment, *(one.share for one in borne), actor=actor, at=at, cause=cause) as entry:
         refund.complete(outcome.reference, at)
-        entry.post(posting_rules.refunded(payment, backs, own), step=LEG)
+        entry.post(posting_rules.refunded(payment, backs, own, refund.provider), step=refund.leg)
         payment.refund(refund.amount)
         for part, one in zip(parts, borne, strict=True):
             part.commission_back_minor, part.commission_kept_minor = one.commission_back.minor, one.kept.minor
@@ -284,9 +286,9 @@ def _fail_late(
     with record(refund, payment, *(one.share for one in borne), actor=actor, at=at, cause=cause) as entry:
         refund.fail_late(outcome.code, outcome.message, at)
         entry.post(
-            posting_rules.refund_returned(payment, backs, own),
-            step=RETURNED,
-            reverses_id=journal.entry_id_of(Refund.SUBJECT, refund.pk, LEG),
+            posting_rules.refund_returned(payment, backs, own, refund.provider),
+            step=refund.returned_step,
+            reverses_id=journal.entry_id_of(Refund.SUBJECT, refund.pk, refund.leg),
         )
         payment.undo_refund(refund.amount)
         for part, one in zip(parts, borne, strict=True):
@@ -304,7 +306,7 @@ def _keep_return(done: ProviderOperation, refund: Refund, actor: Actor, at: date
         kind=Kind.REFUND_RETURNED,
         subject_type=Refund.SUBJECT,
         subject_id=refund.pk,
-        leg=RETURNED,
+        leg=refund.returned_step,
         payment_id=done.payment_id,
         provider=done.provider,
         amount_minor=done.amount_minor,

@@ -14,6 +14,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError
+from django.views.decorators.debug import sensitive_variables
 
 from ledger import audit
 from ledger.actors import Actor
@@ -24,6 +25,7 @@ from ledger.recording import Entry, no_answer, record
 from payments import locks, news, numbers, selectors
 from payments.models import Payment, PaymentTransaction, Refund, RefundShare
 from payments.refund_division import Division, Refundable, RefundTooLarge, divide_refund
+from payments.services import sending_back
 from payments.services.operations import Answer
 from payments.states import REQUESTED
 from vendors import selectors as vendor_selectors
@@ -73,6 +75,7 @@ class RefundWish:
     split: Mapping[UUID, int] | None = None
     reason: str = ""
     merchant_reference: str | None = None
+    account: Mapping[str, Any] | None = field(default=None, repr=False)  # where it goes: sending_back.py
     metadata: dict[str, Any] = field(default_factory=dict)
 
 
@@ -88,6 +91,8 @@ def request(
     :raises RefundTooLarge: more than is captured, not refunded and not spoken for by other refunds.
     :raises BadRefundSplit: the split does not add up.
     :raises RefundReferenceTaken: another refund has the merchant's reference.
+    :raises RefundAccountMissing: :raises RefundAccountNotTaken: :raises NoRailForRefund: :raises BadDetail:
+        of the account to which it goes (see `sending_back.way_of`).
     """
     number = numbers.take(merchant_id, numbers.REFUND, at)
     try:
@@ -125,6 +130,14 @@ def reject(
     return _decide(merchant_id, refund_id, reason, actor, at, is_approved=False, is_senior=is_senior)
 
 
+def needs_approval(merchant_id: UUID, amount: Money) -> bool:
+    """Say whether a refund of an amount is above what its merchant lets one person alone ask for."""
+    merchant = vendor_selectors.merchant(merchant_id)
+    limits = (merchant.refund_approval_above, merchant.refund_senior_above)
+    known = [limit[amount.currency] for limit in limits if amount.currency in limit]
+    return bool(known) and amount.minor > min(known)
+
+
 def needs_senior(refund: Refund) -> bool:
     """Say whether a refund is above what its merchant lets an ordinary second person decide on."""
     limit = vendor_selectors.merchant(refund.merchant_id).refund_senior_above.get(refund.currency)
@@ -137,6 +150,14 @@ def giving(refund: Refund, shares: Sequence[PaymentTransaction]) -> list[Giving]
     return [(by_id[part.transaction_id], part.amount) for part in selectors.refund_shares_of(refund)]
 
 
+def set_aside(payment: Payment, refund: Refund, parts: Sequence[Giving], entry: Entry) -> None:
+    """Speak for what a refund will give back, as part of the step that begins it."""
+    payment.set_refund_aside(refund.amount)
+    for share, part in parts:
+        share.set_refund_aside(part)
+    announce(payment, refund, parts, entry)
+
+
 def release(payment: Payment, refund: Refund, parts: Sequence[Giving], entry: Entry) -> None:
     """Free what a refund that will not happen had reserved, as part of the step that ends it."""
     payment.free_refund(refund.amount)
@@ -147,7 +168,7 @@ def release(payment: Payment, refund: Refund, parts: Sequence[Giving], entry: En
 
 def announce(payment: Payment, refund: Refund, parts: Sequence[Giving], entry: Entry) -> None:
     """Tell of what a step of a refund did to it, to its payment and to the shares."""
-    entry.announce(news.of_refund(refund, payment))
+    entry.announce(news.of_refund(refund, payment), subject=refund)
     entry.announce(
         news.of_payment(payment, refund_id=refund.public_id, step_minor=refund.amount_minor), subject=payment
     )
@@ -178,6 +199,7 @@ def divide(
     return divide_refund(amount, refundable, own, wished)
 
 
+@sensitive_variables()
 @phased
 def _request(
     merchant_id: UUID, wish: RefundWish, number: str, actor: Actor, at: datetime, answer: Answer
@@ -189,6 +211,7 @@ def _request(
         return made
     if not payment.captured_minor:
         raise PaymentNotRefundable(f"payment {payment.number} has nothing captured", param="payment_id")
+    way = sending_back.way_of(payment, wish.account, at)
     shares = locks.shares(payment.pk)
     amount = _amount(payment, wish)
     division = divide(payment, shares, amount, wish.split)
@@ -205,18 +228,16 @@ def _request(
         reason=wish.reason,
         metadata=wish.metadata,
         requested_by=actor.as_json(),
-        provider=payment.provider,
+        provider=way.provider,
         created_at=at,
     )
+    sending_back.keep(refund, way, actor, at)
     with record(refund, payment, *(share for share, _ in parts), actor=actor, at=at) as entry:
-        if _needs_approval(merchant_id, amount):
+        if needs_approval(merchant_id, amount):
             refund.request()
         else:
             refund.request_approved(at)
-        payment.set_refund_aside(amount)
-        for share, part in parts:
-            share.set_refund_aside(part)
-        announce(payment, refund, parts, entry)
+        set_aside(payment, refund, parts, entry)
     RefundShare.objects.bulk_create(
         RefundShare(refund=refund, transaction_id=key, currency=part.currency, amount_minor=part.minor)
         for key, part in division.parts.items()
@@ -229,13 +250,6 @@ def _amount(payment: Payment, wish: RefundWish) -> Money:
     if wish.amount_minor is not None:
         return payment.money(wish.amount_minor)
     return payment.refundable if wish.split is None else payment.money(sum(wish.split.values()))
-
-
-def _needs_approval(merchant_id: UUID, amount: Money) -> bool:
-    merchant = vendor_selectors.merchant(merchant_id)
-    limits = (merchant.refund_approval_above, merchant.refund_senior_above)
-    known = [limit[amount.currency] for limit in limits if amount.currency in limit]
-    return bool(known) and amount.minor > min(known)
 
 
 @phased

@@ -3,11 +3,13 @@
 - *Settled*: the operation is approved, and concluded like any other.
 - *Returned before it settled*: the operation is declined, so the payment fails (or the refund does), and the
   bank's fee is charged to the books of the file: nothing of the payment moved.
-- *Returned after it settled*: the money is taken back as a dispute that is lost from the beginning, by the
-  movement of the bank (`disputing.follow`). Why: the payment is captured and may be completed, refunded in
-  part, or paid out; shares, commission, debts and fees of money that a provider takes back by itself are just
-  what disputes book, and the settlement report names such a movement by its reference. Refused: failing the
-  capture late (a capture that was posted is a fact), a refund of our own (nobody here gave money back).
+- *A refund's credit returned after it settled*: the refund failed late, and the money is with us again.
+- *A debit returned after it settled*: the money is taken back as a dispute that is lost from the beginning,
+  by the movement of the bank (`disputing.follow`). Why: the payment is captured and may be completed,
+  refunded in part, or paid out; shares, commission, debts and fees of money that a provider takes back by
+  itself are just what disputes book, and the settlement report names such a movement by its reference.
+  Refused: failing the capture late (a capture that was posted is a fact), a refund of our own (nobody here
+  gave money back).
 """
 
 from datetime import datetime

@@ -57,8 +57,8 @@ class Given:
 
 
 @sensitive_variables()
-def read(given: Given, at: datetime) -> Instrument:
-    """Return the instrument in what a customer gave.
+def read(given: Given, at: datetime, where: str = "details") -> Instrument:
+    """Return the instrument in what a customer gave; in clear it stood in the field `where`.
 
     :raises BadDetail: a detail is missing, unknown or wrong. :raises NotSealed: :raises ExchangeKeyOver: what
         is encrypted does not open. :raises KeyStoreAway: the key store cannot be used.
@@ -66,7 +66,7 @@ def read(given: Given, at: datetime) -> Instrument:
     if given.encrypted:
         values = exchange.open_details(given.encrypted, given.merchant_id, at)
         return instruments.read(given.kind, values, at=at, where="encrypted", is_live=given.is_live)
-    return instruments.read(given.kind, given.details or {}, at=at, where="details", is_live=given.is_live)
+    return instruments.read(given.kind, given.details or {}, at=at, where=where, is_live=given.is_live)
 
 
 @sensitive_variables()

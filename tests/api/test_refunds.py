@@ -199,6 +199,27 @@ class TestCompleteAndFail:
         problem(response, 409, "refund_already_completed")
 
 
+class TestAskAgain:
+    def test_begins_anew_what_the_network_refused(self, shop: Shop) -> None:
+        made = shop.refund_asked(shop.captured("refund_fails"), amount=1_000)
+        problem(shop.client.post(f"{REFUNDS}{made['id']}/process", {}), 402, "refund_declined")
+        path = f"{REFUNDS}{made['id']}/ask-again"
+        assert problem(shop.client.post(path, {}), 400, "invalid_request")["param"] == "reason"
+        answers = [shop.client.post(path, {"reason": "open again"}, key="again-0001") for _ in range(2)]
+        again = good(answers[0], 200)
+        assert (again["status"], again["tries"], again["failure"]) == ("approved", 2, None)
+        assert answers[1].content == answers[0].content
+        assert answers[1]["Idempotency-Replayed"] == "true"
+        problem(shop.client.post(path, {"reason": "and again"}), 409, "refund_not_askable_again")
+
+    def test_refuses_one_that_was_given_up(self, shop: Shop) -> None:
+        made = shop.refund_asked(shop.captured(), amount=1_000)
+        good(shop.client.post(f"{REFUNDS}{made['id']}/fail", {"reason": "kept"}), 200)
+        refused = shop.client.post(f"{REFUNDS}{made['id']}/ask-again", {"reason": "no"})
+        assert "given up" in problem(refused, 409, "refund_not_askable_again")["detail"]
+        assert shop.refund(made["id"])["status"] == "failed"
+
+
 class TestReads:
     def test_finds_refunds_in_every_way(self, shop: Shop) -> None:
         made = shop.refund_asked(shop.captured(), amount=100)

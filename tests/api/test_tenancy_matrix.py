@@ -44,6 +44,7 @@ BODIES: Final[dict[str, Any]] = {
     "payments/{id}/complete": {"gateway_reference": "auth_1"},
     "payments/{id}/fail": {"reason": "r"},
     "refunds/{id}/fail": {"reason": "r"},
+    "refunds/{id}/ask-again": {"reason": "r"},
     "disputes/{id}/evidence": {"kind": "explanation", "text": "t"},
     "payment-methods/{id}/verification-status": {"status": "failed", "reason": "r"},
     "accounts/{id}/close": {"reason": "r"},

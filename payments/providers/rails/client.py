@@ -7,40 +7,39 @@ nothing (an authorization, a void) is approved here: a mandate is a permission, 
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date, datetime
 from typing import Final
 
 from ledger.money import Money
 from payments.providers.bank_files import BankWord, OutgoingFile, Receipt, WaitingFile, WordKind
 from payments.providers.base import Capability
-from payments.providers.errors import BadSignature, ProviderRefused, ProviderUnavailable, Unanswered
-from payments.providers.notices import DisputeNotice, ProviderNotice, ProviderReport, ReportLine
-from payments.providers.outcomes import Approved, Declined, Found, Outcome, Pending, Rejected
+from payments.providers.errors import ProviderRefused, ProviderUnavailable, Unanswered
+from payments.providers.notices import ProviderReport, ReportLine
+from payments.providers.outcomes import Approved, Declined, Found, Outcome, Pending
 from payments.providers.rails import bank_days, iso20022, iso20022_reader, nacha, nacha_reader, names, returns
 from payments.providers.rails.iso20022 import Creditor
 from payments.providers.rails.nacha import Originator
+from payments.providers.rails.silent import SilentBank
 from payments.providers.reach import Reach
 from payments.providers.requests import (
-    AcceptRequest,
     AuthorizeRequest,
     CaptureRequest,
-    ChallengeRequest,
-    IncrementRequest,
     RefundRequest,
     Sought,
-    TransferRequest,
     VoidRequest,
+    returned_key,
 )
 from payments.providers.transport import Reply, Transport
 
 FILE_MAX_BYTES: Final = 16_000_000
 TRACES: Final = 10_000_000  # seven digits; after so many entries a trace comes again
 RETURN_FEE: Final = "return_fee"
+REFUND_RETURNED: Final = "refund_returned"
 _TOKEN: Final = re.compile(r"tok_[a-z2-7]{32}")
 
 
-class FileRail:
+class FileRail(SilentBank):
     """What both rails share; a rail says how its files are written and which bank days it keeps."""
 
     name: str
@@ -79,34 +78,9 @@ class FileRail:
         """Take the order to send money back to the account from which it was drawn."""
         return self._refused(request.amount, None) or Pending(request.idempotency_key)
 
-    def increment(self, request: IncrementRequest) -> Outcome:
-        """A debit is of one amount."""
-        return Rejected("not_supported", "A debit is not raised")
-
-    def transfer(self, request: TransferRequest) -> Outcome:
-        """Payouts do not go by these files."""
-        return Rejected("not_supported", "Payouts do not go by this rail")
-
-    def challenge(self, request: ChallengeRequest) -> Outcome:
-        """A return is final between the banks; the merchant turns to its customer."""
-        return Rejected("not_supported", "A return cannot be contested here")
-
-    def accept_dispute(self, request: AcceptRequest) -> Outcome:
-        """A return is final from the beginning."""
-        return Rejected("not_supported", "A return is final already")
-
     def find(self, idempotency_key: str, expected: Money, sought: Sought | None = None) -> Found:
         """Say that it waits: the bank's files alone say what became of it."""
         return Pending(idempotency_key)
-
-    def notice(
-        self, headers: Mapping[str, str], raw_body: bytes, now: datetime
-    ) -> ProviderNotice | DisputeNotice:
-        """A bank sends no callbacks.
-
-        :raises BadSignature: always.
-        """
-        raise BadSignature("a bank sends no callbacks", fault="header_missing")
 
     def settlement_report(self, report_id: str) -> ProviderReport:
         """The bookings behind a line of the bank's statement: the camt.054 of that day.
@@ -115,16 +89,17 @@ class FileRail:
         """
         content = self._fetch(report_id)
         zero = Money.zero(self.currency)
-        lines = tuple(self._report_line(word) for word in iso20022_reader.words(content))
+        lines = tuple(line for word in iso20022_reader.words(content) for line in self._report_lines(word))
         sums = {
             kind: sum((line.amount for line in lines if line.kind == kind), zero)
-            for kind in ("capture", "refund", "withdrawal")
+            for kind in ("capture", "refund", REFUND_RETURNED, "withdrawal")
         }
         fees = sum((line.fee for line in lines), zero)
-        net = sums["capture"] - sums["refund"] - sums["withdrawal"] - fees
+        refunded = sums["refund"] - sums[REFUND_RETURNED]
+        net = sums["capture"] - refunded - sums["withdrawal"] - fees
         day = _day_in(report_id)
         return ProviderReport(
-            report_id, day, sums["capture"], fees, sums["refund"], net, lines, disputed=sums["withdrawal"]
+            report_id, day, sums["capture"], fees, refunded, net, lines, disputed=sums["withdrawal"]
         )
 
     def health(self) -> bool:
@@ -211,15 +186,21 @@ class FileRail:
             raise Unanswered(f"http_{reply.status}")
         return reply.raw
 
-    def _report_line(self, word: BankWord) -> ReportLine:
-        amount = word.amount or Money.zero(self.currency)
-        fee = word.fee or Money.zero(self.currency)
+    def _report_lines(self, word: BankWord) -> Iterator[ReportLine]:
+        zero = Money.zero(self.currency)
+        amount, fee = word.amount or zero, word.fee or zero
+        key = names.movement(self.name, word.reference)
         if word.kind is WordKind.SETTLED:
             kind = "capture" if word.is_credit else "refund"
-            return ReportLine(kind, names.booked_key(word.end_to_end), word.reference, amount, fee)
-        kind = "withdrawal" if amount.is_positive else RETURN_FEE
-        key = names.movement(self.name, word.reference)
-        return ReportLine(kind, key, key, amount, fee)
+            yield ReportLine(kind, names.booked_key(word.end_to_end), word.reference, amount, fee)
+        elif amount.is_positive and word.is_credit:
+            # A credit of ours came back; what the bank takes for it is booked by itself.
+            back = returned_key(names.booked_key(word.end_to_end))
+            yield ReportLine(REFUND_RETURNED, back, key, amount, zero)
+            if fee.is_positive:
+                yield ReportLine(RETURN_FEE, key, key, zero, fee)
+        else:
+            yield ReportLine("withdrawal" if amount.is_positive else RETURN_FEE, key, key, amount, fee)
 
 
 class Ach(FileRail):

@@ -7,33 +7,30 @@ says that it is waited for), and the reconciliation tells of the arrival. What h
 
 import re
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 from ledger import clock
 from ledger.money import Money
 from payments.providers.base import Capability
-from payments.providers.errors import BadSignature, ProviderRefused
-from payments.providers.notices import DisputeNotice, ProviderNotice, ProviderReport
+from payments.providers.errors import ProviderRefused
+from payments.providers.notices import ProviderReport
 from payments.providers.outcomes import Approved, Declined, Found, Outcome, Rejected, RequiresAction
 from payments.providers.rails import names
+from payments.providers.rails.silent import SilentBank
 from payments.providers.reach import Reach
 from payments.providers.requests import (
-    AcceptRequest,
     AuthorizeRequest,
     CaptureRequest,
-    ChallengeRequest,
-    IncrementRequest,
     RefundRequest,
     Sought,
-    TransferRequest,
     VoidRequest,
 )
 
 MONEY_IS_HERE: Final = "money_is_here"
 
 
-class PayerSends:
+class PayerSends(SilentBank):
     """What both have in common: `accounts` are ours by currency, `details` what else the payer must know."""
 
     name: str
@@ -73,38 +70,13 @@ class PayerSends:
             return Rejected(MONEY_IS_HERE, "The money has arrived: capture it")
         return Approved(request.idempotency_key, request.amount, Money.zero(request.amount.currency))
 
-    def increment(self, request: IncrementRequest) -> Outcome:
-        """The payer was told one amount."""
-        return Rejected("not_supported", "The payer was told another amount")
-
     def refund(self, request: RefundRequest) -> Outcome:
-        """The account that it came from is not known well enough to send money there."""
-        return Rejected("not_supported", "Send the money back by a transfer of your own")
-
-    def transfer(self, request: TransferRequest) -> Outcome:
-        """Payouts do not go this way."""
-        return Rejected("not_supported", "Payouts do not go this way")
-
-    def challenge(self, request: ChallengeRequest) -> Outcome:
-        """There are no disputes."""
-        return Rejected("not_supported", "There are no disputes")
-
-    def accept_dispute(self, request: AcceptRequest) -> Outcome:
-        """There are no disputes."""
-        return Rejected("not_supported", "There are no disputes")
+        """Nobody can be asked to turn it round: it goes back by a rail, to an account that is named."""
+        return Rejected("not_supported", "It goes back by a rail, to an account that is named")
 
     def find(self, idempotency_key: str, expected: Money, sought: Sought | None = None) -> Found:
         """Say that it is waited for."""
         return RequiresAction("", names.payer_reference(idempotency_key))
-
-    def notice(
-        self, headers: Mapping[str, str], raw_body: bytes, now: datetime
-    ) -> ProviderNotice | DisputeNotice:
-        """Nobody sends callbacks.
-
-        :raises BadSignature: always.
-        """
-        raise BadSignature("nobody sends callbacks", fault="header_missing")
 
     def settlement_report(self, report_id: str) -> ProviderReport:
         """Each payment is a line of the bank's statement by itself.

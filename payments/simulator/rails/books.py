@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 FILE: Final = "rails.sqlite3"
-TABLES: Final = ("taken", "entry", "outfile", "settlement", "script")
+TABLES: Final = ("taken", "entry", "outfile", "settlement", "script", "misbooking")
 SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS taken (
     key TEXT PRIMARY KEY,
@@ -58,6 +58,11 @@ CREATE TABLE IF NOT EXISTS settlement (
 CREATE TABLE IF NOT EXISTS script (
     end_to_end TEXT PRIMARY KEY,
     code TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS misbooking (
+    end_to_end TEXT PRIMARY KEY,
+    fault TEXT NOT NULL,
+    fired INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
 """
 
@@ -117,11 +122,11 @@ def waiting(connection: sqlite3.Connection, currency: str, day: str) -> list[sql
 
 
 def taken_back(connection: sqlite3.Connection, currency: str) -> list[sqlite3.Row]:
-    """Settled debits that come back now: by their account, or by an operator's script (its code first)."""
+    """Settled entries that come back now: by their account, or by an operator's script (its code first)."""
     return connection.execute(
         "SELECT e.*, coalesce(s.code, e.code) AS because FROM entry e"
         " LEFT JOIN script s ON s.end_to_end = e.end_to_end"
-        " WHERE e.currency = ? AND e.direction = 'debit' AND e.settled_in IS NOT NULL"
+        " WHERE e.currency = ? AND e.settled_in IS NOT NULL"
         " AND e.returned_in IS NULL AND coalesce(s.code, e.code) <> '' ORDER BY e.seq",
         (currency,),
     ).fetchall()

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from payments.simulator.errors import Refused
 from payments.simulator.payers import Settlement
-from payments.simulator.rails import books, reading, writing
+from payments.simulator.rails import books, misbooking, reading, writing
 from payments.simulator.rails.writing import Booking
 from payments.simulator.storage import Storage
 
@@ -71,6 +71,21 @@ class RailsDesk:
         with self._storage.writing() as connection:
             connection.execute("INSERT OR REPLACE INTO script VALUES (?, ?)", (end_to_end, code))
 
+    def misbook(self, end_to_end: str, fault: str) -> None:
+        """Let the bank err once when it tells of an entry's booking.
+
+        :raises Refused: there is no such fault.
+        """
+        if fault not in misbooking.FAULTS:
+            raise Refused(400, "fault_unknown", f"A bank errs by: {', '.join(misbooking.FAULTS)}")
+        with self._storage.writing() as connection:
+            misbooking.script(connection, end_to_end, fault)
+
+    def misbooked(self) -> dict[str, int]:
+        """How often the bank erred, by fault."""
+        with self._storage.reading() as connection:
+            return misbooking.fired(connection)
+
     def entries(self) -> list[dict[str, object]]:
         """The truth: every entry that was taken, without its account's number."""
         with self._storage.reading() as connection:
@@ -127,8 +142,12 @@ def _settle(
     if rejected and rail == "sepa":
         report = writing.pain_002(f"{name}_sts", day, rejected)
         books.keep_file(connection, f"{name}_sts", rail, "pain.002", report)
-    content = writing.camt_054(name, day, currency, net, bookings)
+    told, again = misbooking.told(connection, bookings)
+    content = writing.camt_054(name, day, currency, net, told)
     books.keep_file(connection, name, rail, "camt.054", content)
+    if again:
+        repeated = writing.camt_054(f"{name}_again", day, currency, net, again)
+        books.keep_file(connection, f"{name}_again", rail, "camt.054", repeated)
     connection.execute("INSERT INTO settlement VALUES (?, ?, ?, ?)", (statement_id, currency, name, net))
     return name, net
 
@@ -137,7 +156,7 @@ def _bookings(connection: sqlite3.Connection, rail: str, currency: str, day: str
     """What is taken back of earlier days, then what is due: settled, or returned instead."""
     fee = books.RETURN_FEES[rail]
     found = [
-        Booking(row, -row["amount"], _return_reference(row), row["because"], fee)
+        Booking(row, -_signed(row), _return_reference(row), row["because"], fee)
         for row in books.taken_back(connection, currency)
     ]
     scripts = dict(connection.execute("SELECT end_to_end, code FROM script").fetchall())
@@ -146,9 +165,13 @@ def _bookings(connection: sqlite3.Connection, rail: str, currency: str, day: str
         if code and code not in books.TAKEN_BACK:
             found.append(Booking(row, 0, _return_reference(row), code, fee))
         else:
-            signed = row["amount"] if row["direction"] == "debit" else -row["amount"]
-            found.append(Booking(row, signed, f"bk{row['seq']:013}"))
+            found.append(Booking(row, _signed(row), f"bk{row['seq']:013}"))
     return found
+
+
+def _signed(row: sqlite3.Row) -> int:
+    """What an entry brings to the one who handed it in."""
+    return int(row["amount"] if row["direction"] == "debit" else -row["amount"])
 
 
 def _return_reference(row: sqlite3.Row) -> str:

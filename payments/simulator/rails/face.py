@@ -53,6 +53,12 @@ class RailsFace:
                 body = request.body()
                 self.desk.script(text(body, "end_to_end"), text(body, "code"))
                 return Answer(200, {"status": "scripted"})
+            case "POST", "/sim/misbookings":
+                body = request.body()
+                self.desk.misbook(text(body, "end_to_end"), text(body, "fault"))
+                return Answer(200, {"status": "scripted"})
+            case "GET", "/sim/misbookings":
+                return Answer(200, {"hits": self.desk.misbooked()})
             case "POST", "/sim/incoming":
                 body = request.body()
                 amount, words = whole(body, "amount"), (text(body, "holder"), text(body, "purpose"))

@@ -22,6 +22,12 @@ class Booking:
     reference: str
     code: str = ""
     fee: int = 0
+    told_as: str = ""
+
+    @property
+    def end_to_end(self) -> str:
+        """The name by which it is told: the entry's, unless the bank errs."""
+        return self.told_as or str(self.row["end_to_end"])
 
 
 def nacha_returns(day: str, bookings: Sequence[Booking]) -> bytes:
@@ -113,7 +119,7 @@ def _details(one: Booking, currency: str) -> str:
         reason = f"<RtrInf><Rsn><Cd>{one.code}</Cd></Rsn></RtrInf>"
     return (
         f"<TxDtls><Refs><AcctSvcrRef>{one.reference}</AcctSvcrRef>"
-        f"<EndToEndId>{escape(one.row['end_to_end'])}</EndToEndId></Refs>"
+        f"<EndToEndId>{escape(one.end_to_end)}</EndToEndId></Refs>"
         f"{_amount(one.amount, currency)}{charges}{reason}</TxDtls>"
     )
 

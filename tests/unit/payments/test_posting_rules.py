@@ -59,7 +59,7 @@ def test_a_fee_above_the_amount_is_owed_to_the_provider():
 
 def test_a_refund_takes_from_pending_what_it_bears_and_the_rest_is_owed():
     refunds = [ShareRefund(a_share(ADA), usd(6_000), commission_back=usd(600), from_pending=usd(4_000))]
-    assert shown(posting_rules.refunded(a_payment(), refunds, Own(usd(500), usd(500)))) == [
+    assert shown(posting_rules.refunded(a_payment(), refunds, Own(usd(500), usd(500)), "velocitypay")) == [
         (Code.PROVIDER_CLEARING, "velocitypay", -6_500, "refund"),
         (Code.VENDOR_PENDING, str(ADA), -600, "commission_back"),
         (Code.COMMISSION, "", 600, "commission_back"),
@@ -84,7 +84,7 @@ def test_captures_balance(parts, own, fee):
 @given(shares, minor)
 def test_refunds_balance(parts, own):
     refunds = [ShareRefund(a_share(ADA), usd(a), usd(min(a, c)), usd(min(a, p))) for a, c, p in parts]
-    legs = posting_rules.refunded(a_payment(), refunds, Own(usd(own), usd(own // 2)))
+    legs = posting_rules.refunded(a_payment(), refunds, Own(usd(own), usd(own // 2)), "velocitypay")
     assert sum(leg.amount.minor for leg in legs) == 0
     assert all(leg.amount.minor for leg in legs)
 

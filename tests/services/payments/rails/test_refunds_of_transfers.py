@@ -1,0 +1,195 @@
+"""Money of wires and checks goes back by a rail, over HTTP: settled, returned, sent to another account."""
+
+from typing import Any
+
+import pytest
+
+from ledger import balances, chart, clock
+from ledger.chart import Code
+from ledger.ids import parse
+from ledger.models import AuditRecord
+from payments.models import BankFileEntry, Payment, ProviderOperation, Refund, VaultRecord
+from payments.services.sending_back import ACCOUNT_DAYS, NoRailForRefund, way_of
+from settlements import selectors as settlement_selectors
+from tests.factories import payments as rows
+from tests.kit import settling
+from tests.kit.api_cases import problem
+from tests.kit.api_client import MerchantClient
+from tests.kit.books import assert_all_invariants_hold
+from tests.kit.rails import ROUTING, RailsBank, account_number, iban, send
+from tests.kit.shop import CORE, REFUNDS, Shop, good
+from vendors.models import Merchant
+
+pytestmark = pytest.mark.django_db
+PAID = 10_000
+WAYS = [("wire", "EUR", "sepa"), ("check", "USD", "ach")]
+
+
+def account(rail: str, code: str = "") -> dict[str, str]:
+    number = (
+        {"iban": iban(code)}
+        if rail == "sepa"
+        else {"routing_number": ROUTING, "account_number": account_number(code)}
+    )
+    return {"holder": "Carla Jung", **number}
+
+
+def number_of(named: dict[str, str]) -> str:
+    return named.get("iban") or named["account_number"]
+
+
+def paid(client: MerchantClient, rails: RailsBank, merchant: Merchant, way: str, currency: str) -> str:
+    """Let a payer send money by himself, and find it on the statement; the payment's id."""
+    body = {
+        "amount": {"amount": PAID, "currency": currency}, "order_id": "order-1", "customer_id": "carla",
+        "payment_method": {"type": way, "token": way}, "capture_method": "automatic", "confirm": True,
+    }  # fmt: skip
+    made = good(client.post(CORE, body), 201)
+    send(rails.network, currency, PAID, made["next_action"]["instructions"]["reference"])
+    now = clock.now()
+    rails.close(now.date())
+    settling.fetch(merchant, now)
+    assert good(client.get(f"{CORE}{made['id']}"), 200)["status"] == "captured"
+    return str(made["id"])
+
+
+def processed(client: MerchantClient, refund: dict[str, Any]) -> None:
+    shown = good(client.post(f"{REFUNDS}{refund['id']}/process"), 202)
+    assert shown["status"] == "processing"
+
+
+def held(merchant: Merchant, currency: str, provider: str) -> int:
+    return balances.balance(chart.account(Code.PROVIDER_CLEARING, merchant.pk, currency, provider)).minor
+
+
+@pytest.mark.parametrize(("way", "currency", "rail"), WAYS)
+def test_a_named_account_gets_the_money_with_the_next_file(
+    way, currency, rail, merchant_client, northwind: Merchant, rails: RailsBank, caplog
+):
+    payment = paid(merchant_client, rails, northwind, way, currency)
+    named = account(rail)
+    body = {"payment_id": payment, "amount": 4_000, "account": named}
+    asked = good(merchant_client.post(REFUNDS, body), 201)
+    country = "DE" if rail == "sepa" else "US"
+    assert asked["account"] == {"type": rail, "country": country, "last4": number_of(named)[-4:]}
+    assert asked["provider"] == rail
+    processed(merchant_client, asked)
+    [file] = rails.hand_over()
+    assert (file.rail, file.direction, file.total_minor) == (rail, "credit", 4_000)
+    [credit] = rails.entries()
+    assert (credit["direction"], credit["account"]) == ("credit", number_of(named)[-4:])
+
+    rails.close(rails.due(rail))
+    rails.hear()
+    shown = good(merchant_client.get(f"{REFUNDS}{asked['id']}"), 200)
+    assert (shown["status"], shown["account"]) == ("completed", asked["account"])
+    assert good(merchant_client.get(f"{CORE}{payment}"), 200)["refunded"]["amount"] == 4_000
+    assert held(northwind, currency, rail) == -4_000
+    rails.reconcile(northwind, rail)
+    assert not settlement_selectors.open_breaks(northwind.pk).exists()
+    assert (held(northwind, currency, rail), held(northwind, currency, way)) == (0, 0)
+
+    assert not RailsBank.columns_with(number_of(named))
+    assert number_of(named) not in caplog.text
+    record = VaultRecord.objects.get(token=Refund.objects.get().account_token)
+    assert record.expires_at is not None
+    assert (record.expires_at - record.created_at).days == ACCOUNT_DAYS
+    assert AuditRecord.objects.filter(action="vault.opened", object_id=record.public_id).count() == 1
+    assert_all_invariants_hold()
+
+
+@pytest.mark.parametrize(("way", "currency", "rail"), WAYS)
+def test_a_credit_that_comes_back_is_ours_again_and_goes_to_another_account(
+    way, currency, rail, merchant_client, northwind: Merchant, rails: RailsBank
+):
+    payment = paid(merchant_client, rails, northwind, way, currency)
+    body = {"payment_id": payment, "amount": 4_000, "account": account(rail)}
+    asked = good(merchant_client.post(REFUNDS, body), 201)
+    processed(merchant_client, asked)
+    rails.day(rail)
+    assert good(merchant_client.get(f"{REFUNDS}{asked['id']}"), 200)["status"] == "completed"
+    code = "AC04" if rail == "sepa" else "R02"
+    _come_back(rails, code)
+    rails.day(rail, 2)
+    shown = good(merchant_client.get(f"{REFUNDS}{asked['id']}"), 200)
+    assert (shown["status"], shown["failure"]["code"]) == ("failed", "no_such_account")
+    assert good(merchant_client.get(f"{CORE}{payment}"), 200)["refunded"]["amount"] == 0
+    came = ProviderOperation.objects.get(kind="refund_returned")
+    assert (came.amount_minor, came.leg, came.provider) == (4_000, "refund_returned", rail)
+    rails.hear()
+    assert ProviderOperation.objects.filter(kind="refund_returned").count() == 1
+    for days in (1, 2):
+        rails.reconcile(northwind, rail, days)
+    assert not settlement_selectors.open_breaks(northwind.pk).exists()
+    assert held(northwind, currency, rail) == 0
+    assert_all_invariants_hold()
+
+    old, other = Refund.objects.get().account_token, account(rail)
+    again = good(
+        merchant_client.post(f"{REFUNDS}{asked['id']}/ask-again", {"reason": "moved", "account": other}), 200
+    )
+    assert (again["tries"], again["account"]["last4"]) == (2, number_of(other)[-4:])
+    assert VaultRecord.objects.get(token=old).erased_at is not None
+    processed(merchant_client, again)
+    rails.day(rail, 3)
+    assert good(merchant_client.get(f"{REFUNDS}{asked['id']}"), 200)["status"] == "completed"
+    assert [one["account"] for one in rails.entries()][-1] == number_of(other)[-4:]
+    rails.reconcile(northwind, rail, 3)
+    assert not settlement_selectors.open_breaks(northwind.pk).exists()
+    assert_all_invariants_hold()
+
+
+def test_a_credit_that_its_bank_refuses_fails_and_frees_what_it_held(
+    merchant_client, northwind: Merchant, rails: RailsBank
+):
+    payment = paid(merchant_client, rails, northwind, "wire", "EUR")
+    asked = good(merchant_client.post(REFUNDS, {"payment_id": payment, "account": account("sepa")}), 201)
+    processed(merchant_client, asked)
+    rails.hand_over()
+    _come_back(rails, "AC01")
+    rails.day("sepa")
+    shown = good(merchant_client.get(f"{REFUNDS}{asked['id']}"), 200)
+    assert (shown["status"], shown["failure"]["code"]) == ("failed", "no_such_account")
+    assert good(merchant_client.get(f"{CORE}{payment}"), 200)["refundable"]["amount"] == PAID
+    rails.reconcile(northwind, "sepa")
+    assert not settlement_selectors.open_breaks(northwind.pk).exists()
+    assert_all_invariants_hold()
+
+
+def test_what_is_wrong_with_an_account_is_named(merchant_client, northwind: Merchant, rails: RailsBank):
+    payment = paid(merchant_client, rails, northwind, "wire", "EUR")
+    good_one = account("sepa")
+    for named, status, code, param in (
+        (None, 422, "refund_account_missing", "account"),
+        ({**good_one, "iban": "DE00370400440532013000"}, 422, "iban_invalid", "account.iban"),
+        ({"iban": good_one["iban"]}, 422, "payment_method_detail_invalid", "account.holder"),
+        ({**good_one, "routing_number": ROUTING}, 422, "payment_method_detail_invalid", "account"),
+        (account("ach"), 422, "payment_method_detail_invalid", "account.iban"),
+        ({**good_one, "swift": "X"}, 400, "unknown_field", "account.swift"),
+        ("DE00", 400, "invalid_request", "account"),
+    ):
+        body = {"payment_id": payment, **({} if named is None else {"account": named})}
+        refused = problem(merchant_client.post(REFUNDS, body), status, code)
+        assert refused["param"] == param
+    assert not Refund.objects.exists()
+    assert not VaultRecord.objects.filter(kind="sepa").exists()
+    assert Payment.objects.get(pk=parse("pay", payment)).refunding_minor == 0
+
+
+def test_of_money_that_goes_back_by_itself_no_account_is_taken(shop: Shop):
+    paid_by_card = shop.captured()
+    body = {"payment_id": paid_by_card["id"], "account": account("ach")}
+    assert problem(shop.client.post(REFUNDS, body), 422, "refund_account_not_taken")["param"] == "account"
+    assert not Refund.objects.exists()
+
+
+def test_no_rail_sends_every_currency(northwind: Merchant, rails: RailsBank):
+    payment = rows.captured_payment(northwind, currency="GBP", provider="wire")
+    with pytest.raises(NoRailForRefund, match="GBP"):
+        way_of(payment, account("sepa"), clock.now())
+
+
+def _come_back(rails: RailsBank, code: str) -> None:
+    entry = BankFileEntry.objects.get(file__direction="credit")
+    body = {"end_to_end": entry.end_to_end, "code": code}
+    rails.network.client.post("/rails/sim/returns", json=body).raise_for_status()
