@@ -1,7 +1,8 @@
 """Each provider x each operation x each outcome, over real HTTP: one table. Each fault proves that it fired.
 
 A provider joins by a desk (tests/kit/tills.py) in DESKS; where its protocol differs, by a row in
-EXCEPTIONS that says why.
+EXCEPTIONS that says why. Bank rails answer nothing but "pending": what their files come to is the table of
+`rails/test_rail_matrix.py`.
 """
 
 from collections.abc import Callable
