@@ -81,6 +81,18 @@ def _confirm_not_done(row: ProviderOperation, actor: Actor, reason: str, at: dat
     deciding_unknown.confirm_not_done(operation_id=row.pk, actor=actor, reason=reason, at=at)
 
 
+def _propose_done(row: ProviderOperation, actor: Actor, reason: str, at: datetime) -> None:
+    deciding_unknown.propose_done(operation_id=row.pk, actor=actor, reason=reason, at=at)
+
+
+def _confirm_done(row: ProviderOperation, actor: Actor, reason: str, at: datetime) -> None:
+    deciding_unknown.confirm_done(operation_id=row.pk, actor=actor, reason=reason, at=at)
+
+
+def _is_done_proposed(row: ProviderOperation) -> bool:
+    return row.is_held and deciding_unknown.DONE_PROPOSED in row.outcome_detail
+
+
 def _is_held(row: ProviderOperation) -> bool:
     return row.is_held
 
@@ -135,6 +147,27 @@ class ProviderOperationAdmin(ViewOnlyAdmin):
             done="The operation is over as refused; what it held is free.",
             is_offered=_is_proposed,
             explains="What the operation set aside is free again. Nobody confirms a proposal of their own.",
+            is_dangerous=True,
+        ),
+        ReasonedAction(
+            name="propose_done",
+            label="Propose: it was done, as told",
+            permission=DECIDES,
+            perform=_propose_done,
+            done="A second person must confirm it.",
+            is_offered=lambda row: (
+                _is_held(row) and deciding_unknown.is_told_done(row) and not _is_done_proposed(row)
+            ),
+            explains="Its provider told so and cannot be asked. A second person confirms.",
+        ),
+        ReasonedAction(
+            name="confirm_done",
+            label="Confirm: it was done, as told",
+            permission=DECIDES,
+            perform=_confirm_done,
+            done="The operation is over as done, and booked.",
+            is_offered=_is_done_proposed,
+            explains="It is booked for the amount that was asked for. Nobody confirms an own proposal.",
             is_dangerous=True,
         ),
     ]

@@ -42,6 +42,7 @@ class Contradiction(Recorded):
     said_code = models.CharField(max_length=64, blank=True)
     said_reference = models.CharField(max_length=100, blank=True)
     said_words = models.CharField(max_length=300, blank=True)
+    said_minor = models.BigIntegerField(null=True, blank=True)  # of what amount, when it said yes
     told_by = models.CharField(max_length=80)
     state = StateField(CONTRADICTION)
     occurred_at = models.DateTimeField()

@@ -55,8 +55,9 @@ def _against(operation: ProviderOperation, outcome: Outcome) -> Contradiction | 
     match outcome:
         case Approved(reference=reference, amount=amount) if operation.outcome in _REFUSED:
             return Contradiction(
-                said=OutcomeKind.APPROVED, said_reference=reference[:100], said_words=amount.display()
-            )
+                said=OutcomeKind.APPROVED, said_reference=reference[:100], said_words=amount.display(),
+                said_minor=amount.minor if amount.currency == operation.currency else None,
+            )  # fmt: skip
         case Approved(reference=reference, amount=amount) if (
             operation.outcome == OutcomeKind.APPROVED
             and operation.kind != Kind.VOID

@@ -1,12 +1,13 @@
 """What people decide about money that is unknown: operations that are held, and contradictions.
 
-Nobody types an amount or an outcome that moves money to us: accepting a provider's new word opens the
-operation again, and the recovery asks the provider and concludes what it answers. Saying that a held
-operation never happened frees what it held, so it takes two persons. Everything has a reason and an audit
-record.
+Nobody types an amount or an outcome that moves money: accepting a provider's new word opens the operation
+again, and the recovery asks the provider and concludes what it answers. Of a provider that nobody can ask
+(its word is its webhook, or its file) two persons decide that what it told was done. Saying that a held
+operation never happened frees what it held, so it takes two persons, too. Everything has a reason and an
+audit record.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -14,15 +15,21 @@ from ledger import audit
 from ledger.actors import Actor
 from ledger.errors import Conflict, Forbidden
 from ledger.locks import phased
+from ledger.money import Money
 from ledger.recording import record
 from payments import locks, news, selectors, states
 from payments.models import Contradiction, Payment, ProviderOperation
 from payments.models.operations import Kind, OutcomeKind
-from payments.providers.outcomes import Declined
+from payments.providers import registry
+from payments.providers.base import Capability
+from payments.providers.outcomes import Approved, Declined
 from payments.services import operations, renewing_refunds, voiding
 from payments.services.operations import NotHeld
 
 PROPOSED: Final = "not_done_proposed"
+DONE_PROPOSED: Final = "done_proposed"
+_PROPOSALS: Final = (PROPOSED, DONE_PROPOSED)
+CONCLUDES_WITHIN_SECONDS: Final = 60
 NOT_DONE: Final = "not_done"
 _REFUSED: Final = (OutcomeKind.DECLINED, OutcomeKind.REJECTED)
 
@@ -38,6 +45,12 @@ class SamePerson(Forbidden):
     """What two persons must decide was proposed by this one."""
 
     code = "second_person_needed"
+
+
+class NothingTold(Conflict):
+    """Its provider did not tell that it was done."""
+
+    code = "nothing_told"
 
 
 class NothingProposed(Conflict):
@@ -98,12 +111,24 @@ def accept(*, contradiction_id: UUID, actor: Actor, reason: str, at: datetime) -
         _reverse(payment, found, actor, reason, at)
     elif operation.kind == Kind.REFUND:
         renewing_refunds.believe(payment, found, reason, actor, at)
-        operations.reopen(operation, at)
+        _reopen(found, at)
     else:
         _set_aside_again(payment, found, actor, reason, at)
-        operations.reopen(operation, at)
+        _reopen(found, at)
     audit.record(actor=actor, action="contradiction.accepted", subject=found, reason=reason, at=at)
     return found
+
+
+def _reopen(found: Contradiction, at: datetime) -> None:
+    """Let the provider be asked; where nobody can ask it, keep what it told, for two people to decide on."""
+    operation = found.operation
+    operations.reopen(operation, at)
+    if Capability.FIND_BY_KEY in registry.provider(operation.provider).capabilities:
+        return
+    told = {"reference": found.said_reference, "minor": found.said_minor}
+    operation.request = {**operation.request, operations.TOLD: told}
+    operation.save(update_fields=["request"])
+    operations.hold(operation, "its provider cannot be asked: two people decide on what it told", at)
 
 
 def _set_aside_again(payment: Payment, found: Contradiction, actor: Actor, reason: str, at: datetime) -> None:
@@ -170,12 +195,41 @@ def propose_not_done(*, operation_id: UUID, actor: Actor, reason: str, at: datet
 
     :raises OperationNotFound: there is none. :raises NotHeld: it does not wait for a person.
     """
+    return _propose(_held(operation_id), PROPOSED, actor, reason, at)
+
+
+@phased
+def propose_done(*, operation_id: UUID, actor: Actor, reason: str, at: datetime) -> ProviderOperation:
+    """Propose to say that a held operation was done as its provider told; a second person decides.
+
+    :raises OperationNotFound: there is none. :raises NotHeld: it does not wait for a person.
+    :raises NothingTold: its provider told nothing, or of another amount.
+    """
     operation = _held(operation_id)
-    proposal = {"by": actor.id, "label": actor.label, "reason": reason, "at": at.isoformat()}
-    operation.outcome_detail = {**operation.outcome_detail, PROPOSED: proposal}
-    operation.save(update_fields=["outcome_detail"])
-    audit.record(actor=actor, action="operation.not_done_proposed", subject=operation, reason=reason, at=at)
-    return operation
+    if not is_told_done(operation):
+        raise NothingTold("its provider did not tell that it was done, for this amount")
+    return _propose(operation, DONE_PROPOSED, actor, reason, at)
+
+
+def is_told_done(operation: ProviderOperation) -> bool:
+    """Say whether a provider that nobody can ask told of an operation that it was done, and a person had that
+    word accepted."""
+    told = operation.request.get(operations.TOLD)
+    if told is None:
+        return False
+    return operation.kind == Kind.VOID or told["minor"] == operation.amount_minor
+
+
+def confirm_done(*, operation_id: UUID, actor: Actor, reason: str, at: datetime) -> None:
+    """Say, as the second person, that a held operation was done as its provider told: it is booked.
+
+    :raises OperationNotFound: there is none. :raises NotHeld: it does not wait for a person.
+    :raises NothingProposed: nobody proposed it. :raises SamePerson: the same person did.
+    """
+    operation = _release_as(DONE_PROPOSED, operation_id, actor, reason, at)
+    reference = operation.request[operations.TOLD]["reference"]
+    outcome = Approved(reference, operation.amount, Money.zero(operation.currency))
+    operations.conclude(operation, outcome, actor=actor, at=at)
 
 
 def confirm_not_done(*, operation_id: UUID, actor: Actor, reason: str, at: datetime) -> None:
@@ -184,21 +238,35 @@ def confirm_not_done(*, operation_id: UUID, actor: Actor, reason: str, at: datet
     :raises OperationNotFound: there is none. :raises NotHeld: it does not wait for a person.
     :raises NothingProposed: nobody proposed it. :raises SamePerson: the same person did.
     """
-    operation = _release_as_not_done(operation_id, actor, reason, at)
+    operation = _release_as(PROPOSED, operation_id, actor, reason, at)
     outcome = Declined(NOT_DONE, reason[:200], None, is_hard=True)
     operations.conclude(operation, outcome, actor=actor, at=at)
 
 
+def _propose(
+    operation: ProviderOperation, what: str, actor: Actor, reason: str, at: datetime
+) -> ProviderOperation:
+    """Keep a proposal, in place of any other."""
+    proposal = {"by": actor.id, "label": actor.label, "reason": reason, "at": at.isoformat()}
+    others = {key: value for key, value in operation.outcome_detail.items() if key not in _PROPOSALS}
+    operation.outcome_detail = {**others, what: proposal}
+    operation.save(update_fields=["outcome_detail"])
+    audit.record(actor=actor, action=f"operation.{what}", subject=operation, reason=reason, at=at)
+    return operation
+
+
 @phased
-def _release_as_not_done(operation_id: UUID, actor: Actor, reason: str, at: datetime) -> ProviderOperation:
+def _release_as(what: str, operation_id: UUID, actor: Actor, reason: str, at: datetime) -> ProviderOperation:
+    """Take a held operation back for the conclusion that follows; the recovery does not ask before."""
     operation = _held(operation_id)
-    proposal = operation.outcome_detail.get(PROPOSED)
+    proposal = operation.outcome_detail.get(what)
     if not proposal:
-        raise NothingProposed("nobody has proposed that this operation never happened")
+        raise NothingProposed(f"nobody has proposed this: {what.replace('_', ' ')}")
     if proposal["by"] == actor.id:
-        raise SamePerson("a second person must decide that it never happened")
-    operations.release(operation, at)
-    audit.record(actor=actor, action="operation.not_done", subject=operation, reason=reason, at=at)
+        raise SamePerson("a second person must decide it")
+    operations.release(operation, at + timedelta(seconds=CONCLUDES_WITHIN_SECONDS))
+    action = f"operation.{what.removesuffix('_proposed')}"
+    audit.record(actor=actor, action=action, subject=operation, reason=reason, at=at)
     return operation
 
 

@@ -51,6 +51,7 @@ ASK_UNKNOWN_SECONDS: Final = 5
 ASK_UNREACHABLE_SECONDS: Final = 10
 # A provider that says "later" is asked less and less often; then daily (reliability.md 3.2).
 ASK_PENDING_SECONDS: Final = (5, 15, 60, 300, 1_800, 7_200, 21_600, 86_400)
+TOLD: Final = "told"  # in `request`: the yes of a provider that nobody can ask, for two people to decide on
 REOPENED: Final = "reopened_at"  # in `request`: it is only asked about, whatever the provider answers
 
 

@@ -1,14 +1,28 @@
 """Money of wires and checks goes back by a rail, over HTTP: settled, returned, sent to another account."""
 
+from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from ledger import balances, chart, clock
+from ledger.actors import Actor, provider_actor
 from ledger.chart import Code
 from ledger.ids import parse
 from ledger.models import AuditRecord
-from payments.models import BankFileEntry, Payment, ProviderOperation, Refund, VaultRecord
+from payments.models import (
+    BankFileEntry,
+    Contradiction,
+    Payment,
+    ProviderOperation,
+    Refund,
+    VaultRecord,
+)
+from payments.providers.outcomes import Approved, Declined
+from payments.services import deciding_unknown, operations, recovering
+from payments.services.deciding_unknown import NothingProposed, NothingTold, SamePerson
+from payments.services.operations import NotHeld
 from payments.services.sending_back import ACCOUNT_DAYS, NoRailForRefund, way_of
 from settlements import selectors as settlement_selectors
 from tests.factories import payments as rows
@@ -22,6 +36,7 @@ from vendors.models import Merchant
 
 pytestmark = pytest.mark.django_db
 PAID = 10_000
+GRACE, HANK = Actor("staff", "7", "grace"), Actor("staff", "8", "hank")
 WAYS = [("wire", "EUR", "sepa"), ("check", "USD", "ach")]
 
 
@@ -193,3 +208,56 @@ def _come_back(rails: RailsBank, code: str) -> None:
     entry = BankFileEntry.objects.get(file__direction="credit")
     body = {"end_to_end": entry.end_to_end, "code": code}
     rails.network.client.post("/rails/sim/returns", json=body).raise_for_status()
+
+
+class TestAWordOfABankThatNobodyCanAsk:
+    """Refused here, settled there: a person accepts the word, two decide that it was done; it is booked."""
+
+    @pytest.fixture
+    def told(self, northwind: Merchant, rails: RailsBank) -> Contradiction:
+        payment = rails.pay(rails.method(northwind, "sepa"), PAID)
+        rails.day("sepa")
+        refund = rails.refund(payment, 4_000)
+        operation = ProviderOperation.objects.get(subject_id=refund.pk)
+        no = Declined("no_such_account", "closed", None, is_hard=True)
+        operations.conclude(operation, no, actor=provider_actor("sepa"), at=clock.now())
+        yes = Approved(operation.idempotency_key, refund.amount, refund.amount.zero("EUR"))
+        operations.conclude(operation, yes, actor=provider_actor("sepa"), at=clock.now())
+        return Contradiction.objects.get(operation=operation)
+
+    def decided(self, what: Callable[..., Any], operation: ProviderOperation, actor: Actor) -> None:
+        what(operation_id=operation.pk, actor=actor, reason="on their statement", at=clock.now())
+        operation.refresh_from_db()
+
+    def test_two_persons_book_it(self, told: Contradiction) -> None:
+        deciding_unknown.accept(contradiction_id=told.pk, actor=GRACE, reason="their file", at=clock.now())
+        operation = told.operation
+        operation.refresh_from_db()
+        assert operation.is_held
+        recovering.sweep(clock.now() + timedelta(hours=1))
+        with pytest.raises(NothingProposed):
+            self.decided(deciding_unknown.confirm_done, operation, HANK)
+        self.decided(deciding_unknown.propose_done, operation, GRACE)
+        with pytest.raises(SamePerson):
+            self.decided(deciding_unknown.confirm_done, operation, GRACE)
+        with pytest.raises(NothingProposed):
+            self.decided(deciding_unknown.confirm_not_done, operation, HANK)
+        self.decided(deciding_unknown.confirm_done, operation, HANK)
+        refund = Refund.objects.get(pk=operation.subject_id)
+        assert (operation.outcome, refund.state) == ("approved", "completed")
+        assert Payment.objects.get(pk=refund.payment_id).refunded_minor == 4_000
+        acts = set(AuditRecord.objects.filter(object_id=operation.public_id).values_list("action", flat=True))
+        assert {"operation.done_proposed", "operation.done"} <= acts
+        with pytest.raises(NotHeld):
+            self.decided(deciding_unknown.confirm_done, operation, HANK)
+        assert_all_invariants_hold()
+
+    def test_another_amount_is_not_booked(self, told: Contradiction) -> None:
+        Contradiction.objects.filter(pk=told.pk).update(said_minor=3_999)
+        deciding_unknown.accept(contradiction_id=told.pk, actor=GRACE, reason="their file", at=clock.now())
+        with pytest.raises(NothingTold):
+            self.decided(deciding_unknown.propose_done, told.operation, GRACE)
+        self.decided(deciding_unknown.propose_not_done, told.operation, GRACE)
+        self.decided(deciding_unknown.confirm_not_done, told.operation, HANK)
+        assert Refund.objects.get(pk=told.operation.subject_id).state == "failed"
+        assert_all_invariants_hold()
