@@ -57,7 +57,12 @@ def failed_late(payment: Payment, minor: int = 5_000) -> Refund:
 
 
 def operation_of(refund: Refund) -> ProviderOperation:
-    return ProviderOperation.objects.filter(subject_id=refund.pk).latest("created_at")
+    return operations_of(refund)[-1]
+
+
+def operations_of(refund: Refund) -> list[ProviderOperation]:
+    asked = ProviderOperation.objects.filter(subject_id=refund.pk, kind="refund")
+    return list(asked.order_by("created_at"))
 
 
 def tell(operation: ProviderOperation, outcome: Approved | Declined) -> None:
@@ -90,14 +95,14 @@ class TestAskedForAnew:
         assert list(
             JournalEntry.objects.filter(source_id=refund.pk).order_by("id").values_list("step", flat=True)
         ) == ["refund", "refund_returned", "refund:2"]
-        first, second = ProviderOperation.objects.filter(subject_id=refund.pk).order_by("created_at")
+        first, second = operations_of(refund)
         assert first.idempotency_key != second.idempotency_key
         assert_all_invariants_hold()
 
     def test_fails_late_once_more_and_is_asked_for_a_third_time(self, payment: Payment, northwind) -> None:
         before = balance(northwind, Code.COMMISSION)
         refund = process(again(failed_late(payment, 3_000)))  # the network knows three of them
-        first = ProviderOperation.objects.filter(subject_id=refund.pk).earliest("created_at")
+        first = operations_of(refund)[0]
         tell(first, NO)  # the word on the first try again: it is not about this one
         refund.refresh_from_db()
         assert refund.state == "completed"
