@@ -271,9 +271,10 @@ class PaymentTransactionViewSet(MerchantViewSet):
 
     def _page(self, **conditions: UUID | str) -> HttpResponse:
         rows = selectors.transactions(self.merchant.pk).filter(**conditions)
-        return self.page(
-            row_filters.narrowed(self.request, rows, PAYMENT_TRANSACTION_STATUSES),
+        return row_filters.page(
+            self,
+            rows,
+            PAYMENT_TRANSACTION_STATUSES,
             prefix=PaymentTransaction.PREFIX,
             render=renderings.transaction,
-            filters=row_filters.NAMES_WITH_STATUS,
         )
