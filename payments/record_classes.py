@@ -87,7 +87,7 @@ def _erase(rows: "QuerySet[Any]") -> int:
 VAULT_RECORDS = register(
     RecordClass(
         name="vault_records",
-        title="numbers of cards past their date, in the vault",
+        title="numbers of cards and of refunds' accounts past their date, in the vault",
         disposal=Disposal.ERASE,
         rows=_past_their_date,
         erase=_erase,

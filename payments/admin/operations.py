@@ -280,7 +280,7 @@ class ContradictionAdmin(ViewOnlyAdmin):
             done="The operation is open again; the provider is asked and its answer booked.",
             is_offered=_is_acceptable,
             explains="The money is set aside again and the provider is asked, but not told to do it. "
-            "What it answers now is booked.",
+            "What it answers now is booked. Where it cannot be asked, two persons decide on what it told.",
         ),
         ReasonedAction(
             name="close",

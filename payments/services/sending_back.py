@@ -23,7 +23,8 @@ from payments.vault.tokens import Given
 
 FIELD: Final = "account"
 ACCOUNT_DAYS: Final = 90
-"""How long an account is kept: until it was approved, sent, and could come back from its bank."""
+"""Until when an account may be needed: approved, sent, come back from its bank. Then it is past its date, and
+is erased as a card past its date is (VAULT_EXPIRED_DAYS)."""
 
 
 class RefundAccountMissing(Invalid):
