@@ -270,7 +270,7 @@ class ContradictionAdmin(ViewOnlyAdmin):
     list_select_related = ["operation"]
     list_filter = [filters.state_of(Contradiction)]
     search_fields = ["=id", "=operation__idempotency_key"]
-    hidden_fields = ["event_hash", "operation"]
+    hidden_fields = ["event_hash", "operation", "said_minor"]
     reasoned_actions = [
         ReasonedAction(
             name="accept",
