@@ -11,6 +11,7 @@ from ledger.actors import Actor, provider_actor
 from ledger.chart import Code
 from ledger.ids import parse
 from ledger.models import AuditRecord
+from ledger.money import Money
 from payments.models import (
     BankFileEntry,
     Contradiction,
@@ -214,14 +215,17 @@ class TestAWordOfABankThatNobodyCanAsk:
     """Refused here, settled there: a person accepts the word, two decide that it was done; it is booked."""
 
     @pytest.fixture
-    def told(self, northwind: Merchant, rails: RailsBank) -> Contradiction:
+    def tell(self, northwind: Merchant, rails: RailsBank) -> Callable[[int], Contradiction]:
+        return lambda minor: self.told(northwind, rails, minor)
+
+    def told(self, northwind: Merchant, rails: RailsBank, minor: int) -> Contradiction:
         payment = rails.pay(rails.method(northwind, "sepa"), PAID)
         rails.day("sepa")
         refund = rails.refund(payment, 4_000)
         operation = ProviderOperation.objects.get(subject_id=refund.pk)
         no = Declined("no_such_account", "closed", None, is_hard=True)
         operations.conclude(operation, no, actor=provider_actor("sepa"), at=clock.now())
-        yes = Approved(operation.idempotency_key, refund.amount, refund.amount.zero("EUR"))
+        yes = Approved(operation.idempotency_key, Money(minor, "EUR"), Money.zero("EUR"))
         operations.conclude(operation, yes, actor=provider_actor("sepa"), at=clock.now())
         return Contradiction.objects.get(operation=operation)
 
@@ -229,7 +233,8 @@ class TestAWordOfABankThatNobodyCanAsk:
         what(operation_id=operation.pk, actor=actor, reason="on their statement", at=clock.now())
         operation.refresh_from_db()
 
-    def test_two_persons_book_it(self, told: Contradiction) -> None:
+    def test_two_persons_book_it(self, tell: Callable[[int], Contradiction]) -> None:
+        told = tell(4_000)
         deciding_unknown.accept(contradiction_id=told.pk, actor=GRACE, reason="their file", at=clock.now())
         operation = told.operation
         operation.refresh_from_db()
@@ -252,8 +257,8 @@ class TestAWordOfABankThatNobodyCanAsk:
             self.decided(deciding_unknown.confirm_done, operation, HANK)
         assert_all_invariants_hold()
 
-    def test_another_amount_is_not_booked(self, told: Contradiction) -> None:
-        Contradiction.objects.filter(pk=told.pk).update(said_minor=3_999)
+    def test_another_amount_is_not_booked(self, tell: Callable[[int], Contradiction]) -> None:
+        told = tell(3_999)
         deciding_unknown.accept(contradiction_id=told.pk, actor=GRACE, reason="their file", at=clock.now())
         with pytest.raises(NothingTold):
             self.decided(deciding_unknown.propose_done, told.operation, GRACE)
