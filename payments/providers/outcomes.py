@@ -17,6 +17,8 @@ from ledger.money import Money
 AUTHENTICATION: Final = "authentication"  # authenticated, attempted, exempted, failed, not_supported
 LIABILITY_SHIFT: Final = "liability_shift"  # who bears a fraud dispute: issuer or merchant
 EXEMPTION: Final = "exemption"  # the reason for which no challenge was needed, as it was granted
+PLAN: Final = "plan"  # how the payer pays later, in the words of plans.py
+INSTALMENT_COUNT: Final = "instalments"  # in how many instalments, where the provider tells it
 # What a decline's `details` may tell beside brand and last4.
 ADVICE_CODE: Final = "advice_code"  # Mastercard's merchant advice code: 01 to 99
 AUTHORIZED_UNTIL: Final = "authorized_until"  # RFC 3339, when the provider says it

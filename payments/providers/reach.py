@@ -3,14 +3,20 @@
 from dataclasses import dataclass
 from typing import Any, Final
 
+from payments.providers import plans
+
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """Currencies (ISO 4217), countries of the payer (ISO 3166) and brands of cards; empty: any."""
+    """Currencies (ISO 4217), countries of the payer (ISO 3166) and brands of cards; empty: any.
+
+    `plans` are those of paying later that it offers; empty: none.
+    """
 
     currencies: frozenset[str] = frozenset()
     countries: frozenset[str] = frozenset()
     brands: frozenset[str] = frozenset()
+    plans: frozenset[str] = frozenset()
 
     def why_not(self, *, currency: str, country: str, brand: str) -> str:
         """Say what keeps a payment out; empty when nothing does. What is not known keeps nothing out."""
@@ -21,6 +27,13 @@ class Reach:
         if self.brands and brand and brand not in self.brands:
             return f"does not take {brand}"
         return ""
+
+    def why_not_plan(self, token: str, *, currency: str) -> str:
+        """Say what keeps a payment out whose token names a plan of paying later, or should."""
+        plan = plans.named(token)
+        if plan is None:
+            return "knows no such plan"
+        return plan.why_not(currency=currency) if plan.name in self.plans else f"does not offer {plan.name}"
 
 
 ANYWHERE: Final = Reach()

@@ -49,12 +49,16 @@ def returned_key(refund_key: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class IncrementRequest:
-    """Raise an authorization by an amount (Capability.INCREMENT); the outcome is of that amount."""
+    """Raise an authorization by an amount (Capability.INCREMENT); the outcome is of that amount.
+
+    `before` is what is authorized now, for providers that are told the new total.
+    """
 
     idempotency_key: str
     amount: Money
     reference: str
     authorization: str
+    before: Money | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,7 +99,10 @@ def _claim(
             provider=payment.provider,
             amount=amount,
             payment_id=payment_id,
-            request={"authorization": payment.provider_reference},
+            request={
+                "authorization": payment.provider_reference,
+                "before_minor": payment.authorized_minor,
+            },
         ),
         actor=actor,
         at=at,

@@ -34,6 +34,7 @@ PAYABLE_AS: Final[Mapping[str, MethodType]] = {
     MethodKind.BANK_TRANSFER: MethodType.BANK_TRANSFER,
     MethodKind.SEPA: MethodType.BANK_TRANSFER,
     MethodKind.CRYPTO: MethodType.CRYPTO,
+    MethodKind.BNPL: MethodType.BNPL,
 }
 # Drawn by a rail of our own where one is set up and the vault has the account.
 DRAWN_AS: Final[Mapping[str, MethodType]] = {

@@ -9,6 +9,7 @@ from typing import Final
 
 from django.conf import settings
 
+from ledger.money import Money
 from payments.models import DisputeEvidence, ProviderOperation
 from payments.models.operations import Kind
 from payments.providers import registry
@@ -60,7 +61,8 @@ def send(provider: Provider, operation: ProviderOperation) -> Outcome:
                 )
             )
         case Kind.INCREMENT:
-            return provider.increment(IncrementRequest(key, amount, reference, kept["authorization"]))
+            before = Money(kept["before_minor"], amount.currency) if "before_minor" in kept else None
+            return provider.increment(IncrementRequest(key, amount, reference, kept["authorization"], before))
         case Kind.CAPTURE:
             is_last = kept.get("is_last", False)
             return provider.capture(CaptureRequest(key, amount, reference, kept["authorization"], is_last))

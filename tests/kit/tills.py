@@ -171,15 +171,20 @@ class AdyenDesk:
         return self.sandbox.fires()
 
     def effects(self, kind: str, key: str, authorization: str) -> int:
-        return len(self.sandbox.truth_of(mapping.reference_of(kind, key)))
+        return len(self._made(kind, key))
 
     def pay(self, page: str) -> None:
         assert httpx.post(page, data={"result": "success"}, trust_env=False).status_code == 303
 
+    def _made(self, kind: str, key: str) -> list[dict[str, Any]]:
+        """What stands under our reference of an operation; an authorization may have been a sale."""
+        kinds = ("authorize", "sale") if kind == "authorize" else (kind,)
+        return [row for one in kinds for row in self.sandbox.truth_of(mapping.reference_of(one, key))]
+
     def told(self, kind: str, key: str) -> Found:
         """The last word of the webhooks about an operation, read as the house reads them."""
         found: Found = NotFound()
-        for row in self.sandbox.truth_of(mapping.reference_of(kind, key)):
+        for row in self._made(kind, key):
             for webhook in self.sandbox.webhooks(row["id"]):
                 raw = json.dumps(webhook).encode()
                 notice = registry.provider(self.name).notice({}, raw, datetime.now(UTC))

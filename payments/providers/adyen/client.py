@@ -14,6 +14,7 @@ from typing import Final
 from django.views.decorators.debug import sensitive_variables
 
 from ledger.money import Money
+from payments.providers import plans
 from payments.providers.adyen import mapping, methods, reports, webhooks
 from payments.providers.adyen.amounts import NotCarried
 from payments.providers.adyen.defending import Disputes
@@ -22,6 +23,7 @@ from payments.providers.base import Capability
 from payments.providers.errors import NotDelivered, ProviderRefused, ProviderUnavailable, Unanswered
 from payments.providers.notices import DisputeNotice, ProviderNotice, ProviderReport
 from payments.providers.outcomes import Found, NotSent, Outcome, Rejected, Unknown
+from payments.providers.reach import Reach
 from payments.providers.requests import (
     AcceptRequest,
     AuthorizeRequest,
@@ -41,17 +43,21 @@ RESULT_MAX: Final = 8_000
 
 
 class Adyen:
-    """Adyen over HTTP, for one merchant account of which all captures are manual."""
+    """Adyen over HTTP, for one merchant account with several partial captures on."""
 
     name = "adyen"
     token_prefixes: tuple[str, ...] = (methods.PREFIX,)
     report_in_remittance: re.Pattern[str] | None = re.compile(r"\bADYEN BATCH ([0-9]{1,9})\b")
     fees_come_by_report = True
+    reach = Reach(plans=frozenset({plans.KLARNA}))
     capabilities = frozenset(
         {
             Capability.CARD,
+            Capability.BNPL,
             Capability.AUTHORIZE,
+            Capability.SALE,
             Capability.CHALLENGE,
+            Capability.INCREMENT,
             Capability.CAPTURE,
             Capability.PARTIAL_CAPTURE,
             Capability.SEVERAL_CAPTURES,
@@ -85,11 +91,15 @@ class Adyen:
         self._disputes = Disputes(transport, self._ca_url, account, self._headers)
 
     def authorize(self, request: AuthorizeRequest) -> Outcome:
-        """Reserve money on the payer's method; it is never captured by itself."""
-        if request.capture:
-            return Rejected("not_offered", "Adyen is not asked to capture with the authorization")
+        """Reserve money on the payer's method, and take it when it is a sale."""
         back = f"{self._return_url}/{request.idempotency_key}/" if self._return_url else ""
-        return self._pay("authorize", request, back if request.return_url else "")
+        if plans.named(request.token) is not None:
+            if not back:
+                return Rejected("no_way_back", "ADYEN_RETURN_URL is not set: the payer cannot come back")
+            return self._pay("sale" if request.capture else "authorize", request, back)
+        return self._pay(
+            "sale" if request.capture else "authorize", request, back if request.return_url else ""
+        )
 
     def verify(self, request: VerifyRequest) -> Outcome:
         """Ask the issuer whether a method is good: an authorization of nothing."""
@@ -101,7 +111,7 @@ class Adyen:
         name = "redirectResult" if request.answer.get("redirectResult") else "payload"
         if not result or len(result) > RESULT_MAX:
             return Rejected("not_come_back", "The payer brought no result back")
-        expected = Expected("authorize", request.idempotency_key, request.amount)
+        expected = Expected("finish", request.idempotency_key, request.amount)
         # The answer of the page makes it a request of its own.
         key = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{request.idempotency_key}|{result}"))
         return self._ask(expected, "/payments/details", {"details": {name: result}}, key)
@@ -120,8 +130,10 @@ class Adyen:
         return methods.stored(_readable(reply), shopper)
 
     def increment(self, request: IncrementRequest) -> Outcome:
-        """Not offered: Adyen is to be told the new total, which a request for more does not name."""
-        return Rejected("not_offered", "Adyen is not asked to raise authorizations")
+        """Raise an authorization of which nothing is captured: Adyen is told the new total."""
+        if request.before is None:
+            return Rejected("total_unknown", "Adyen is told the new total, and what stands is not known")
+        return self._modify("increment", request, request.before)
 
     def capture(self, request: CaptureRequest) -> Outcome:
         """Take all or part of an authorization; the rest stays reserved until it is voided."""
@@ -202,10 +214,15 @@ class Adyen:
         expected = Expected(kind, request.idempotency_key, request.amount)
         return self._ask(expected, "/payments", body, request.idempotency_key)
 
-    def _modify(self, kind: str, request: CaptureRequest | VoidRequest | RefundRequest) -> Outcome:
+    def _modify(
+        self,
+        kind: str,
+        request: CaptureRequest | VoidRequest | RefundRequest | IncrementRequest,
+        before: Money | None = None,
+    ) -> Outcome:
         if not mapping.is_psp_reference(request.authorization):
             return Rejected("bad_reference", "The authorization's reference is not one of Adyen's")
-        expected = Expected(kind, request.idempotency_key, request.amount, request.authorization)
+        expected = Expected(kind, request.idempotency_key, request.amount, request.authorization, before)
         try:
             body = mapping.modification_body(expected, self._account)
         except NotCarried as error:
@@ -214,7 +231,7 @@ class Adyen:
         return self._ask(expected, path, body, request.idempotency_key)
 
     def _ask(self, expected: Expected, path: str, body: Mapping[str, object], key: str) -> Outcome:
-        operation = "authorize" if expected.kind == "verify" else expected.kind
+        operation = "authorize" if expected.kind in ("verify", "sale") else expected.kind
         try:
             reply = self._transport.send(
                 operation, "POST", path, body=body, headers=self._headers, idempotency_key=key

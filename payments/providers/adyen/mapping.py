@@ -2,15 +2,17 @@
 
 Every result code has a row; what is not listed becomes Unknown, which never becomes success or failure. An
 answer whose amount, reference or account is not what we asked for becomes Mismatch. Our key is Adyen's
-`reference`, with the kind before it where it modifies a payment: webhooks bring it back, signed.
+`reference`, with the kind before it where it is a sale or modifies a payment (an increment with what was
+authorized before it): webhooks bring it back, signed.
 """
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from ledger.money import Money
+from payments.providers import outcomes, plans
 from payments.providers.adyen import declines
 from payments.providers.adyen.amounts import from_adyen, to_adyen
 from payments.providers.declines import decline
@@ -27,6 +29,7 @@ from payments.providers.outcomes import (
     Pending,
     Rejected,
     RequiresAction,
+    Taken,
     Unknown,
 )
 
@@ -43,13 +46,24 @@ RESULTS: Final = {
     "Error": Declined,
     "Cancelled": Declined,
 }
-ENDPOINTS: Final = {"capture": "captures", "void": "cancels", "refund": "refunds"}
+ENDPOINTS: Final = {
+    "capture": "captures",
+    "void": "cancels",
+    "refund": "refunds",
+    "increment": "amountUpdates",
+}
 CREDENTIAL_STATUSES: Final = frozenset({401, 403})
 REJECTED_STATUSES: Final = frozenset({400, 404, 405, 413, 415, 422})
 SUCCESSES: Final = frozenset({200, 201})
 IN_PROGRESS: Final = "704"  # the first request with this key is not done, or its answer is not kept
 ADVICE: Final = re.compile(r"([0-9]{2})\b")  # the number, with or without words after it
 BRANDS: Final = {"mc": "mastercard", "cup": "unionpay"}
+# How a payer pays later: Adyen's names of Klarna's plans, as its answers and webhooks tell them.
+PLANS: Final = {
+    "klarna": plans.PAY_LATER,
+    "klarna_account": plans.INSTALMENTS,
+    "klarna_paynow": plans.PAY_NOW,
+}
 AUTHENTICATIONS: Final = {
     "Y": "authenticated",
     "A": "attempted",
@@ -66,34 +80,52 @@ EXEMPTIONS: Final = {
 URL_MAX: Final = 2_000
 
 _PSP_REFERENCE = re.compile(r"[A-Z0-9]{16}")
-_KEY = re.compile(r"[A-Za-z0-9_-]{1,60}")
-_REFERENCE = re.compile(r"(?:(capture|void|refund)\.)?([A-Za-z0-9_-]{1,60})")
+_KEY = re.compile(r"(?:sale\.)?[A-Za-z0-9_-]{1,60}")
+_REFERENCE = re.compile(
+    r"(?:(?:(capture|void|refund|sale)|(increment)\.([0-9]{1,15}))\.)?([A-Za-z0-9_-]{1,60})"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What an answer must be about. `authorization` is Adyen's reference of the payment that is modified."""
+    """What an answer must be about. `authorization` is Adyen's reference of the payment that is modified,
+    `before` what an increment finds authorized: Adyen is told the new total.
+    """
 
     kind: str
     idempotency_key: str
     amount: Money
     authorization: str = ""
+    before: Money | None = None
 
     @property
     def reference(self) -> str:
         """What stands as `reference` in the request and comes back."""
-        return reference_of(self.kind, self.idempotency_key)
+        return reference_of(self.kind, self.idempotency_key, self.before)
+
+    @property
+    def told(self) -> Money:
+        """The amount that stands in the request: an increment's is the new total."""
+        return self.amount if self.before is None else self.before + self.amount
 
 
-def reference_of(kind: str, idempotency_key: str) -> str:
+def reference_of(kind: str, idempotency_key: str, before: Money | None = None) -> str:
     """The reference under which Adyen knows an operation of ours."""
-    return f"{kind}.{idempotency_key}" if kind in ENDPOINTS else idempotency_key
+    if before is not None:
+        return f"{kind}.{before.minor}.{idempotency_key}"
+    return f"{kind}.{idempotency_key}" if kind in ENDPOINTS or kind == "sale" else idempotency_key
 
 
 def operation_of(reference: str) -> tuple[str, str]:
     """The kind and the key of a reference; empty when it is none that we make."""
     found = _REFERENCE.fullmatch(reference)
-    return (found[1] or "authorize", found[2]) if found else ("", "")
+    return (found[1] or found[2] or "authorize", found[4]) if found else ("", "")
+
+
+def raised_from(reference: str, currency: str) -> Money | None:
+    """What was authorized before an increment, by its reference; None when that tells none."""
+    found = _REFERENCE.fullmatch(reference)
+    return Money(int(found[3]), currency) if found and found[2] else None
 
 
 def is_psp_reference(text: object) -> bool:
@@ -107,12 +139,29 @@ def is_key(text: str) -> bool:
 
 
 def modification_body(expected: Expected, account: str) -> dict[str, object]:
-    """The JSON of POST /payments/{psp}/captures, /cancels or /refunds.
+    """The JSON of POST /payments/{psp}/captures, /cancels, /refunds or /amountUpdates.
+
+    Lenders want to be told what is captured or given back in part; for cards it says nothing.
 
     :raises NotCarried: Adyen cannot be asked for this amount.
     """
     body: dict[str, object] = {"merchantAccount": account, "reference": expected.reference}
-    return body if expected.kind == "void" else body | {"amount": to_adyen(expected.amount)}
+    if expected.kind == "void":
+        return body
+    body["amount"] = to_adyen(expected.told)
+    if expected.kind in ("capture", "refund"):
+        body["lineItems"] = line_items(expected.amount, expected.reference)
+    return body
+
+
+def line_items(amount: Money, words: str) -> list[dict[str, object]]:
+    """What is sold, as one line: the house knows no goods.
+
+    :raises NotCarried: Adyen cannot be asked for this amount.
+    """
+    value = to_adyen(amount)["value"]
+    line = {"id": "1", "description": words, "quantity": 1, "taxPercentage": 0, "taxAmount": 0}
+    return [{**line, "amountExcludingTax": value, "amountIncludingTax": value}]
 
 
 def outcome(
@@ -141,6 +190,9 @@ def described(body: Body | None, expected: Expected) -> Outcome:
     if body is None or not isinstance(body.get("resultCode"), str):
         return Unknown("bad_body")
     meaning = RESULTS.get(body["resultCode"])
+    if expected.kind == "finish":  # the answer says whether it was a sale
+        is_sale = operation_of(_text(body, "merchantReference"))[0] == "sale"
+        expected = replace(expected, kind="sale" if is_sale else "authorize")
     held = _mismatch(body, expected)
     if held:
         return held
@@ -149,7 +201,7 @@ def described(body: Body | None, expected: Expected) -> Outcome:
         amount = from_adyen(body.get("amount"))
         if amount is None or not is_psp_reference(reference) or not _text(body, "merchantReference"):
             return Unknown("bad_body")
-        return Approved(reference, amount, Money.zero(amount.currency), details_of(body))
+        return approved(reference, amount, details_of(body), is_sale=expected.kind == "sale")
     if meaning is Declined:
         words = _text(body, "refusalReason") or body["resultCode"]
         return refused(_text(body, "refusalReasonCode"), words, reference or None, details_of(body))
@@ -158,6 +210,12 @@ def described(body: Body | None, expected: Expected) -> Outcome:
     if meaning is RequiresAction:
         return _action(body, reference or expected.reference)
     return Unknown(f"unlisted_result:{body['resultCode']}"[:100])
+
+
+def approved(reference: str, amount: Money, details: Mapping[str, str], *, is_sale: bool) -> Approved:
+    """A yes; what a sale captured has no reference of its own, and the settlement report tells its fee."""
+    zero = Money.zero(amount.currency)
+    return Approved(reference, amount, zero, details, Taken(reference, amount, zero) if is_sale else None)
 
 
 def refused(code: str, words: str, reference: str | None, details: Mapping[str, str]) -> Declined:
@@ -185,6 +243,10 @@ def details_of(body: Body) -> dict[str, str]:
     advice = ADVICE.match(_text(data, "merchantAdviceCode"))
     if advice and told["brand"] == "mastercard":  # other schemes number theirs otherwise
         told[ADVICE_CODE] = advice[1]
+    if brand in PLANS:
+        instalments = _text(data, "installments.value")
+        told |= {"brand": plans.KLARNA, outcomes.PLAN: PLANS[brand], "type": "bnpl"}
+        told |= {outcomes.INSTALMENT_COUNT: instalments} if instalments.isdigit() else {}
     kept = {name: value for name, value in told.items() if value}
     return {"type": "card"} | kept if told["last4"] else kept
 
@@ -223,7 +285,7 @@ def _mismatch(body: Body, expected: Expected) -> Mismatch | None:
         got["payment"] = _text(body, "paymentPspReference") or expected.authorization
     if body.get("amount") is not None and expected.kind != "void":
         told = from_adyen(body["amount"])
-        wanted["amount"] = expected.amount.display()
+        wanted["amount"] = expected.told.display()
         got["amount"] = told.display() if told else "unreadable"
     if wanted == got:
         return None

@@ -1,7 +1,7 @@
 """What Adyen calls a payer's method: our tokens of it, and the request that pays with one. Pure, both ways.
 
 A token of ours is `adyen_{shopper}.{id}`: Adyen's id of a stored method, and the shopper under whom it is
-stored, without whom Adyen does not accept it. `adyen_klarna…` names a method that needs nothing stored.
+stored, without whom Adyen does not accept it. A plan of paying later (`klarna.DE`) needs nothing stored.
 """
 
 import re
@@ -10,6 +10,8 @@ from typing import Any, Final
 
 from django.views.decorators.debug import sensitive_variables
 
+from payments.providers import plans
+from payments.providers.adyen import mapping
 from payments.providers.adyen.amounts import to_adyen
 from payments.providers.errors import ProviderRefused, Unanswered
 from payments.providers.requests import AuthorizeRequest, VerifyRequest
@@ -37,34 +39,65 @@ def payment_body(
 ) -> dict[str, object] | None:
     """The JSON of POST /payments; None when the token is none of Adyen's.
 
-    Nothing is captured by itself. Without a page to come back to nobody can finish a challenge: then Adyen is
-    asked for none, and the issuer declines where it wants one.
+    Only a sale is captured by itself. Without a page to come back to nobody can finish a challenge: then
+    Adyen is asked for none, and the issuer declines where it wants one.
 
     :raises NotCarried: Adyen cannot be asked for this amount.
     """
+    plan = plans.named(request.token)
+    if plan is not None and isinstance(request, AuthorizeRequest):
+        return _later_body(request, plan, account, return_url)
     found = _STORED.fullmatch(request.token)
     if found is None:
         return None
     exemption = request.exemption if isinstance(request, AuthorizeRequest) else ""
-    more: dict[str, object] = {"manualCapture": "true"}
-    if exemption in EXEMPTIONS:
-        more["scaExemption"] = EXEMPTIONS[exemption]
-    body: dict[str, object] = {
-        "merchantAccount": account,
-        "amount": to_adyen(request.amount),
-        "reference": request.idempotency_key,
-        "merchantOrderReference": request.reference,
+    body = _asked(request, account, return_url) | {
         "paymentMethod": {"type": "scheme", "storedPaymentMethodId": found[2]},
         "shopperReference": found[1],
         "shopperInteraction": "ContAuth",
         "recurringProcessingModel": MODELS.get(exemption, "CardOnFile"),
-        "channel": "Web",
-        "returnUrl": return_url or NOWHERE,
-        "additionalData": more,
     }
+    more: dict[str, object] = {} if is_sale(request) else {"manualCapture": "true"}
+    if isinstance(request, AuthorizeRequest) and not request.capture:
+        more["authorisationType"] = "PreAuth"  # else it can never be raised
+    if exemption in EXEMPTIONS:
+        more["scaExemption"] = EXEMPTIONS[exemption]
+    body["additionalData"] = more
     if not return_url or exemption in MODELS:
         body["authenticationData"] = {"attemptAuthentication": "never"}
     return body
+
+
+def is_sale(request: AuthorizeRequest | VerifyRequest) -> bool:
+    """Say whether the whole amount is to be captured by itself."""
+    return isinstance(request, AuthorizeRequest) and request.capture
+
+
+def _asked(request: AuthorizeRequest | VerifyRequest, account: str, return_url: str) -> dict[str, object]:
+    """What stands in every POST /payments."""
+    kind = "sale" if is_sale(request) else "authorize"
+    body: dict[str, object] = {
+        "merchantAccount": account,
+        "amount": to_adyen(request.amount),
+        "reference": mapping.reference_of(kind, request.idempotency_key),
+        "merchantOrderReference": request.reference,
+        "channel": "Web",
+        "returnUrl": return_url or NOWHERE,
+    }
+    return body | ({"captureDelayHours": 0} if is_sale(request) else {})
+
+
+def _later_body(
+    request: AuthorizeRequest, plan: plans.Plan, account: str, return_url: str
+) -> dict[str, object]:
+    """A payment that the payer agrees with a lender on its page, who wants to be told what is sold."""
+    return _asked(request, account, return_url) | {
+        "paymentMethod": {"type": plan.name},
+        "countryCode": plan.country,
+        "shopperInteraction": "Ecommerce",
+        "lineItems": mapping.line_items(request.amount, request.reference),
+        "additionalData": {} if request.capture else {"manualCapture": "true"},
+    }
 
 
 @sensitive_variables()

@@ -19,6 +19,7 @@ from ledger.money import Money, exponent
 from payments.providers.adyen import mapping
 from payments.providers.errors import ProviderRefused, Unanswered
 from payments.providers.notices import ProviderReport, ReportLine
+from payments.providers.requests import capture_key
 
 NAME: Final = re.compile(r"[0-9]{1,9}")
 FEES: Final = ("Commission (NC)", "Markup (NC)", "Scheme Fees (NC)", "Interchange (NC)")
@@ -142,6 +143,8 @@ def _line(row: Row) -> ReportLine:
     amount = row.gross if row.gross.minor >= 0 else -row.gross
     if row.type in OPERATIONS:
         kind, key = mapping.operation_of(row.reference)
+        if kind == "sale" and row.type == "Settled":
+            kind, key = "capture", capture_key(key)
         if kind != OPERATIONS[row.type]:
             kind, key = OPERATIONS[row.type], f"adyen_{row.modification}"
         return ReportLine(kind, key, row.modification, amount, row.fee, row.payment)

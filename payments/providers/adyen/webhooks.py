@@ -20,11 +20,13 @@ from payments.providers.adyen.amounts import from_adyen
 from payments.providers.errors import BadSignature
 from payments.providers.notices import DisputeNotice, ProviderNotice
 from payments.providers.outcomes import Approved, Outcome, Unknown
+from payments.providers.requests import capture_key
 
 SIGNED: Final = ("pspReference", "originalReference", "merchantAccountCode", "merchantReference")
 # event -> the kind of operation that it concludes
 EVENTS: Final = {
     "AUTHORISATION": "authorize",
+    "AUTHORISATION_ADJUSTMENT": "increment",
     "CAPTURE": "capture",
     "CANCELLATION": "void",
     "TECHNICAL_CANCEL": "void",
@@ -93,13 +95,19 @@ def notice(item: Item) -> ProviderNotice | DisputeNotice | None:
     code, psp_reference = item["eventCode"], item.get("pspReference", "")
     kind = EVENTS.get(code) or FAILURES.get(code, "")
     told_kind, key = mapping.operation_of(item.get("merchantReference", ""))
+    is_sale = told_kind == "sale"
+    if is_sale and code in ("AUTHORISATION", "OFFER_CLOSED"):
+        told_kind = "authorize"
+    elif is_sale and code == "CAPTURE_FAILED":
+        told_kind, key = "capture", capture_key(key)
     payment = item.get("originalReference", "")
     if kind == "refund" and told_kind != "refund":
         key = f"adyen_{psp_reference}"  # made in Adyen's Customer Area: its own reference stands for it
     elif not kind or told_kind != kind:
         return _not_ours(item)
     refund_of = payment if kind == "refund" else ""
-    return ProviderNotice(event_id(item), code, key, psp_reference, _outcome(item, kind), refund_of)
+    outcome = _outcome(item, kind, is_sale=is_sale)
+    return ProviderNotice(event_id(item), code, key, psp_reference, outcome, refund_of)
 
 
 def event_id(item: Item) -> str:
@@ -107,7 +115,7 @@ def event_id(item: Item) -> str:
     return f"{item.get('pspReference', '')}:{item['eventCode']}:{item['success']}".lower()[:100]
 
 
-def _outcome(item: Item, kind: str) -> Outcome:
+def _outcome(item: Item, kind: str, *, is_sale: bool) -> Outcome:
     """What an item says of an operation, by its signed fields."""
     code, reference = item["eventCode"], item.get("pspReference", "")
     has_failed = code in FAILURES or str(item["success"]).lower() != "true"
@@ -122,9 +130,14 @@ def _outcome(item: Item, kind: str) -> Outcome:
     amount = from_adyen(item["amount"])
     if amount is None:
         return Unknown("bad_body")
-    details = mapping.details_of(item) if kind == "authorize" else {}
-    if kind == "capture":
-        details = {"fee": "not_told"}  # the settlement report tells it
+    if kind == "authorize":
+        return mapping.approved(reference, amount, mapping.details_of(item), is_sale=is_sale)
+    if kind == "increment":
+        before = mapping.raised_from(item["merchantReference"], amount.currency)
+        if before is None or before > amount:
+            return Unknown("bad_body")
+        amount = amount - before  # Adyen tells the new total
+    details = {"fee": "not_told"} if kind == "capture" else {}  # the settlement report tells it
     return Approved(reference, amount, Money.zero(amount.currency), details)
 
 

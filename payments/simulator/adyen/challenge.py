@@ -1,4 +1,4 @@
-"""The page of the payer's bank: what is to be paid, and a button for each way its check can end.
+"""The payer's page, his bank's or his lender's: what is to be paid, and a button for each way it can end.
 
 The page ends nothing: it sends the browser back to the merchant with a result, which he hands to Adyen.
 """
@@ -7,7 +7,7 @@ import hashlib
 import hmac
 
 from payments.simulator import pages
-from payments.simulator.adyen import amounts, payments
+from payments.simulator.adyen import amounts, lending, payments
 from payments.simulator.adyen.desk import Desk
 from payments.simulator.adyen.errors import AdyenRefused
 from payments.simulator.answers import Answer
@@ -33,16 +33,18 @@ def answer(desk: Desk, method: str, reference: str, query: str, raw: bytes) -> A
     is_open = payment.private["status"] == payments.REDIRECT and payment.private["passed"] is None
     if method == "POST":
         result = pages.one(raw, "result")
-        if result not in RESULTS:
+        lent = lending.is_lent(payment.private["brand"])
+        if result not in RESULTS and not lent:
             raise AdyenRefused(400, "702", "result is success, fail or timeout")
-        if is_open and result == "timeout":
+        if is_open and lent:
+            lending.decide(payment, result, pages.one(raw, "plan") or lending.KLARNA)
+            _keep(desk, payment, f"{secret}|{result}")
+        elif is_open and result == "timeout":
             payment.due_at = None
             payments.close(desk, payment)
         elif is_open:
-            token = hashlib.sha256(f"{secret}|{result}".encode()).hexdigest()
             payment.private["passed"] = result == "success"
-            payment.body["metadata"]["result"] = token
-            desk.save(payment)
+            _keep(desk, payment, f"{secret}|{result}")
         return _back(payment)
     page = (
         _page(payment)
@@ -52,6 +54,12 @@ def answer(desk: Desk, method: str, reference: str, query: str, raw: bytes) -> A
     return pages.shown(page)
 
 
+def _keep(desk: Desk, payment: Record, known_as: str) -> None:
+    """Keep what the payer did, under what his browser brings to the merchant."""
+    payment.body["metadata"]["result"] = hashlib.sha256(known_as.encode()).hexdigest()
+    desk.save(payment)
+
+
 def _back(payment: Record) -> Answer:
     result = payment.body["metadata"].get("result", "")
     return pages.back(payment.private["return_url"], {"redirectResult": result} if result else {})
@@ -59,6 +67,8 @@ def _back(payment: Record) -> Answer:
 
 def _page(payment: Record) -> str:
     private = payment.private
+    if lending.is_lent(private["brand"]):
+        return lending.page(payment)
     rows = {
         "Amount": f"{amounts.shown(private['value'], private['currency'])} {private['currency']}",
         "Card": f"{str(private['brand']).capitalize()} ending in {private['last4']}",

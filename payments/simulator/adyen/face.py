@@ -40,6 +40,7 @@ from payments.simulator.stripe import books
 from payments.simulator.stripe.books import Body
 
 Law = Callable[..., Done]
+PAGES = ("/3ds/", "/klarna/")
 API = r"(?:/checkout)?/v71"
 DISPUTES = "/ca/services/DisputeService/v30"
 REPORTS = "/reports/download/MerchantAccount"
@@ -72,6 +73,7 @@ WRITES: tuple[tuple[str, str, Law], ...] = (
     (rf"{API}/payments/(\w+)/captures", "capture", modifications.capture),
     (rf"{API}/payments/(\w+)/cancels", "void", modifications.cancel),
     (rf"{API}/payments/(\w+)/refunds", "refund", modifications.refund),
+    (rf"{API}/payments/(\w+)/amountUpdates", "increment", modifications.adjust),
     (rf"{API}/cancels", "void", modifications.cancel_by_reference),
     (rf"{API}/storedPaymentMethods", "", storing.create),
     (rf"{API}/paymentMethods", "", storing.methods),
@@ -110,7 +112,7 @@ class AdyenFace:
     def respond(self, asked: Asked) -> Answer:
         """Answer one request; the path is without the mount."""
         try:
-            if asked.path.startswith("/3ds/"):
+            if asked.path.startswith(PAGES):
                 return self._challenge(asked)
             if asked.path != "/sim/cards":
                 self._admit(asked)
@@ -211,7 +213,7 @@ class AdyenFace:
         return Subject(operation, key, reference, "", scenario)
 
     def _challenge(self, asked: Asked) -> Answer:
-        reference = asked.path.removeprefix("/3ds/")
+        reference = asked.path.rpartition("/")[2]
         with self._storage.writing() as connection:
             desk = Desk(connection, self._rules, f"3ds:{reference}")
             answer = challenge.answer(desk, asked.method, reference, asked.query, asked.raw)

@@ -1,7 +1,8 @@
-"""Captures, cancels and refunds: always received, then done or not, as a webhook tells.
+"""Captures, cancels, refunds and new totals: always received, then done or not, as a webhook tells.
 
 Laws: captured + released <= authorised, refunded <= captured. Several partial captures are on: a capture
-releases nothing, a cancel gives back what is left.
+releases nothing, a cancel gives back what is left. Only a pre-authorisation without captures takes
+a new total.
 """
 
 from payments.simulator.adyen import amounts, cards, disputes, payments
@@ -10,7 +11,10 @@ from payments.simulator.adyen.errors import invalid
 from payments.simulator.stripe.books import Body, Record
 
 TOO_MUCH = "Insufficient balance on payment"
-EVENTS = {"capture": "CAPTURE", "void": "CANCELLATION", "refund": "REFUND"}
+EVENTS = {
+    "capture": "CAPTURE", "void": "CANCELLATION", "refund": "REFUND",
+    "increment": "AUTHORISATION_ADJUSTMENT",
+}  # fmt: skip
 FAILED = {"capture": "CAPTURE_FAILED", "refund": "REFUND_FAILED"}
 REVERSED = {"capture": "CaptureFailed", "refund": "RefundedReversed"}
 
@@ -28,6 +32,11 @@ def cancel(desk: Desk, psp_reference: str, body: Body) -> Done:
 def refund(desk: Desk, psp_reference: str, body: Body) -> Done:
     """POST /payments/{psp}/refunds."""
     return _take(desk, "refund", desk.get("payment", psp_reference), body)
+
+
+def adjust(desk: Desk, psp_reference: str, body: Body) -> Done:
+    """POST /payments/{psp}/amountUpdates: the new total."""
+    return _take(desk, "increment", desk.get("payment", psp_reference), body)
 
 
 def cancel_by_reference(desk: Desk, body: Body) -> Done:
@@ -110,6 +119,11 @@ def _do(desk: Desk, payment: Record, made: Record, kind: str) -> None:
         if value > left:
             return _fail(desk, payment, made, TOO_MUCH if left else "Already cancelled")
         private["captured"] += value
+    elif kind == "increment":
+        if not private["is_raisable"] or private["captured"] or private["released"]:
+            return _fail(desk, payment, made, "Authorisation adjustment not allowed")
+        made.private["added"] = value - private["value"]
+        private["value"] = value
     elif kind == "refund":
         if value > private["captured"] - private["refunded"]:
             return _fail(desk, payment, made, TOO_MUCH)

@@ -7,7 +7,7 @@ with a redirect: until then the merchant knows it by his own.
 import hashlib
 from typing import Any
 
-from payments.simulator.adyen import amounts, cards
+from payments.simulator.adyen import amounts, cards, lending, sales
 from payments.simulator.adyen.desk import Desk, Done
 from payments.simulator.adyen.errors import AdyenRefused, invalid
 from payments.simulator.stripe import books
@@ -25,10 +25,14 @@ def create(desk: Desk, body: Body) -> Done:
     reference = text(body, "reference", "130", 80)
     text(body, "returnUrl", "14_0401", 8_000)
     method = _method(desk, body)
+    more = body.get("additionalData")
+    wishes: Body = more if isinstance(more, dict) else {}
     private = {
         "reference": reference, "order": str(body.get("merchantOrderReference", "")), "currency": currency,
         "value": value, "status": PENDING, "captured": 0, "refunded": 0, "released": 0,
         "return_url": body["returnUrl"], "secure": "", "code": "", **method,
+        "is_sale": wishes.get("manualCapture") != "true",
+        "is_raisable": wishes.get("authorisationType") == "PreAuth",
     }  # fmt: skip
     payment = desk.make("payment", "", {"metadata": {"operation": reference}}, **private)
     plan = desk.plan
@@ -37,6 +41,8 @@ def create(desk: Desk, body: Body) -> Done:
         refusal = "28"
     if plan.result == "decline" or refusal:
         return Done(200, refuse(desk, payment, refusal or _code(plan.code)))
+    if lending.is_lent(method["brand"]):
+        return Done(200, _redirect(desk, payment, "klarna"))
     if plan.result.startswith("challenge"):
         return Done(200, _challenge(desk, payment, body))
     if plan.result.startswith("pending_then"):
@@ -66,7 +72,9 @@ def conclude_challenge(desk: Desk, payment: Record) -> Body:
     """End a challenge as its page ended."""
     payment.due_at = None
     if payment.private["passed"] is not True:
-        return refuse(desk, payment, NOT_AUTHENTICATED)
+        return refuse(desk, payment, payment.private["code"] or NOT_AUTHENTICATED)
+    if lending.is_lent(payment.private["brand"]):
+        return authorise(desk, payment)
     card = cards.BY_NAME.get(payment.private["scenario"])
     if card is not None and card.after_challenge:
         return refuse(desk, payment, card.after_challenge)
@@ -90,6 +98,8 @@ def authorise(desk: Desk, payment: Record) -> Body:
     payment.private["status"] = AUTHORISED
     desk.save(payment)
     desk.tell("AUTHORISATION", payment, payment, payment.private["value"], more=_card_data(payment))
+    if payment.private["is_sale"] and payment.private["value"]:
+        sales.capture(desk, payment)
     return answer(payment)
 
 
@@ -119,7 +129,8 @@ def answer(payment: Record) -> Body:
     shown: Body = {"merchantReference": private["reference"]}
     status = private["status"]
     if status == REDIRECT:
-        action = {"type": "redirect", "paymentMethodType": "scheme", "method": "GET", "url": private["page"]}
+        kind = payment.private["method_type"]
+        action = {"type": "redirect", "paymentMethodType": kind, "method": "GET", "url": private["page"]}
         return {**shown, "resultCode": "RedirectShopper", "action": action}
     shown["pspReference"] = payment.id
     if status == PENDING:
@@ -129,7 +140,7 @@ def answer(payment: Record) -> Body:
             **shown,
             "resultCode": "Authorised",
             "amount": amounts.of(private["value"], private["currency"]),
-            "paymentMethod": {"brand": private["brand"], "type": "scheme"},
+            "paymentMethod": {"brand": private["brand"], "type": private["method_type"]},
             "additionalData": _card_data(payment),
         }
     code = private["code"]
@@ -163,6 +174,8 @@ def _method(desk: Desk, body: Body) -> dict[str, Any]:
     """What is paid with: a stored card, or one in clear."""
     given = body.get("paymentMethod")
     method: Body = given if isinstance(given, dict) else {}
+    if method.get("type") == lending.KLARNA:
+        return lending.facts(body)
     if method.get("type") != "scheme":
         raise invalid("14_006", "The provided 'paymentMethod' is not supported.")
     stored = method.get("storedPaymentMethodId")
@@ -170,7 +183,8 @@ def _method(desk: Desk, body: Body) -> dict[str, Any]:
         found = desk.find("stored", str(stored))
         if found is None or found.private["shopper"] != body.get("shopperReference"):
             raise invalid("800", "Contract not found")
-        return {name: found.private[name] for name in ("brand", "last4", "scenario", "alias", "holder")}
+        names = ("brand", "last4", "scenario", "alias", "holder", "method_type")
+        return {name: found.private[name] for name in names}
     return card_facts(method)
 
 
@@ -189,6 +203,7 @@ def card_facts(method: Body) -> dict[str, Any]:
         "scenario": card.name,
         "alias": "H" + str(int(hashlib.sha256(card.number.encode()).hexdigest(), 16))[:15],
         "holder": str(method.get("holderName", "")),
+        "method_type": "scheme",
     }
 
 
@@ -196,9 +211,14 @@ def _challenge(desk: Desk, payment: Record, body: Body) -> Body:
     wishes = body.get("authenticationData")
     if isinstance(wishes, dict) and wishes.get("attemptAuthentication") == "never":
         return refuse(desk, payment, AUTHENTICATION_REQUIRED)
+    return _redirect(desk, payment, "3ds")
+
+
+def _redirect(desk: Desk, payment: Record, page: str) -> Body:
+    """Send the payer to a page, and wait for what he brings back."""
     secret = hashlib.sha256(f"{payment.id}|{desk.key}|page".encode()).hexdigest()[:32]
-    page = f"{desk.rules.url}/3ds/{payment.id}?key={secret}"
-    payment.private |= {"status": REDIRECT, "page": page, "secret": secret, "passed": None}
+    address = f"{desk.rules.url}/{page}/{payment.id}?key={secret}"
+    payment.private |= {"status": REDIRECT, "page": address, "secret": secret, "passed": None}
     payment.due_at = desk.now + desk.rules.challenge_seconds
     desk.save(payment)
     return answer(payment)
@@ -207,6 +227,8 @@ def _challenge(desk: Desk, payment: Record, body: Body) -> Body:
 def _card_data(payment: Record) -> Body:
     """The additional data that an account can be set to send."""
     private = payment.private
+    if lending.is_lent(private["brand"]):
+        return {"paymentMethod": private["brand"]}
     told = {
         "cardSummary": private["last4"],
         "paymentMethod": private["brand"],

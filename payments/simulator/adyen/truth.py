@@ -32,21 +32,28 @@ def _row(connection: sqlite3.Connection, record: Record) -> Row | None:
     if record.kind == "payment":
         private = record.private
         status = PAYMENTS.get(private["status"], "declined")
-        return _told(record, record, "authorize", private["reference"], status, private["value"])
+        key = private["reference"].removeprefix("sale.")
+        return _told(record, record, "authorize", key, status, private["value"])
     payment_id = record.parent if record.kind == "modification" else record.body["payment"]
     payment = books.get(connection, "payment", payment_id)
     if record.kind == "modification":
         private = record.private
-        kind, _, key = private["reference"].partition(".")
-        value = private["value"] or payment.private["value"]
-        return _told(
-            record, payment, private["kind"], key if kind == private["kind"] else f"adyen_{record.id}",
-            MODIFICATIONS[private["status"]], value,
-        )  # fmt: skip
+        value = private.get("added") or private["value"] or payment.private["value"]
+        status = MODIFICATIONS[private["status"]]
+        return _told(record, payment, private["kind"], _key(record), status, value)
     if record.body["type"] not in MOVEMENTS:
         return None
     kind = MOVEMENTS[record.body["type"]]
     return _told(record, payment, kind, record.body["movement"], "succeeded", record.body["value"])
+
+
+def _key(modification: Record) -> str:
+    """The merchant's key of a modification; of a capture that a sale made, the sale's."""
+    private = modification.private
+    kind, _, rest = private["reference"].partition(".")
+    if kind == "sale" and private["kind"] == "capture" and not modification.body.get("metadata"):
+        return f"{rest}:capture"
+    return rest.rpartition(".")[2] if kind == private["kind"] else f"adyen_{modification.id}"
 
 
 def _told(record: Record, payment: Record, kind: str, key: str, status: str, value: int) -> Row:

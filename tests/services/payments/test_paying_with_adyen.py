@@ -45,10 +45,11 @@ def send(webhook: dict[str, Any]) -> HttpResponse:
 
 def deliver(sandbox: AdyenSandbox, made: dict[str, Any]) -> list[str]:
     """Deliver all webhooks about a payment and its modifications, and apply them; return their events."""
-    subjects = [row["id"] for row in sandbox.truth_of(_key(made, "authorize"))]
+    subjects = []
     for operation in operations_of(made):
-        if operation.kind != "authorize":
-            reference = f"{operation.kind}.{operation.idempotency_key}"
+        key, kind = operation.idempotency_key, operation.kind
+        before = f".{operation.request['before_minor']}" if kind == "increment" else ""
+        for reference in (key, f"sale.{key}") if kind == "authorize" else (f"{kind}{before}.{key}",):
             subjects += [row["id"] for row in sandbox.truth_of(reference)]
     events = []
     for subject in subjects:
@@ -100,6 +101,74 @@ class TestACapture:
         deliver(sandbox, made)
         assert shop.payment(made["id"])["status"] == "authorized"
         assert_all_invariants_hold()
+
+
+class TestASale:
+    def test_is_captured_in_one_call_and_nothing_more_is_asked(self, shop, sandbox):
+        made = pay(shop, sandbox.token(), capture_method="automatic")
+        assert (made["status"], made["captured"]["amount"]) == ("captured", 10_000)
+        assert {(row.kind, row.outcome, row.tries) for row in operations_of(made)} == {
+            ("authorize", "approved", 1), ("capture", "approved", 1),
+        }  # fmt: skip
+        assert deliver(sandbox, made) == ["AUTHORISATION"]
+        asked = shop.refund_asked(made, amount=1_000)
+        shop.client.post(f"/api/v1/refunds/{asked['id']}/process")
+        deliver_refund(sandbox, asked)
+        assert shop.payment(made["id"])["refunded"]["amount"] == 1_000
+        assert_all_invariants_hold()
+
+    def test_whose_answer_is_lost_is_concluded_whole_by_its_webhook(self, shop, sandbox):
+        sandbox.script("reset_after", operation="authorize")
+        made = pay(shop, sandbox.token(), status=202, capture_method="automatic")
+        assert deliver(sandbox, made) == ["AUTHORISATION"]
+        assert shop.payment(made["id"])["status"] == "captured"
+        recovering.sweep(clock.now() + timedelta(seconds=60))
+        assert len(sandbox.truth_of(f"sale.{_key(made, 'authorize')}")) == 1
+        assert_all_invariants_hold()
+
+    def test_after_a_challenge_is_captured_too(self, shop, sandbox):
+        made = pay(shop, sandbox.token("challenge"), return_url=BACK, capture_method="automatic")
+        answer = httpx.post(made["next_action"]["url"], data={"result": "success"}, trust_env=False)
+        Client().get(answer.headers["location"].removeprefix("http://testserver"))
+        assert shop.payment(made["id"])["status"] == "captured"
+
+    def test_whose_capture_fails_late_is_put_before_a_person(self, shop, sandbox):
+        made = pay(shop, sandbox.token("capture_fails_late"), capture_method="automatic")
+        (capture,) = operations_of(made, "capture")
+        psp = payment_of(made).provider_reference
+        (taken,) = [row for row in sandbox.of_parent(psp) if row["kind"] == "capture"]
+        assert send(sandbox.wait_for(taken["id"], "CAPTURE_FAILED")).status_code == 200
+        run_jobs()
+        assert Contradiction.objects.filter(operation=capture).count() == 1
+
+
+class TestAnIncrease:
+    def increase(self, shop, made, amount=500):
+        return good(shop.client.put(f"{CORE}{made['id']}/increase", {"amount": amount}), 202)
+
+    def test_is_done_when_its_webhook_tells_the_new_total(self, shop, sandbox):
+        made = pay(shop, sandbox.token())
+        assert self.increase(shop, made)["status"] == "processing"
+        deliver(sandbox, made)
+        self.increase(shop, made, 250)
+        deliver(sandbox, made)
+        assert shop.payment(made["id"])["authorized"] == {"amount": 10_750, "currency": "USD"}
+        good(shop.client.put(f"{CORE}{made['id']}/capture"), 202)
+        deliver(sandbox, made)
+        assert shop.payment(made["id"])["captured"]["amount"] == 10_750
+        assert_all_invariants_hold()
+
+    @pytest.mark.parametrize(("fault", "authorized"), [("reset_after", 10_500), ("decline:2", 10_000)])
+    def test_is_made_once_or_not_at_all(self, shop, sandbox, fault, authorized):
+        made = pay(shop, sandbox.token())
+        sandbox.script(fault, operation="increment")
+        self.increase(shop, made)
+        recovering.sweep(clock.now() + timedelta(seconds=60))
+        (operation,) = operations_of(made, "increment")
+        assert len(sandbox.truth_of(f"increment.10000.{operation.idempotency_key}")) == 1
+        deliver(sandbox, made)
+        shown = shop.payment(made["id"])
+        assert (shown["status"], shown["authorized"]["amount"]) == ("authorized", authorized)
 
 
 class TestARefund:

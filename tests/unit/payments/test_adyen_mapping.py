@@ -22,6 +22,7 @@ from payments.providers.outcomes import (
     Pending,
     Rejected,
     RequiresAction,
+    Taken,
     Unknown,
 )
 from payments.providers.requests import AuthorizeRequest, VerifyRequest
@@ -32,6 +33,8 @@ AUTHORIZE = Expected("authorize", "op_1", PRICE)
 CAPTURE = Expected("capture", "op_2", Money(700, "USD"), PSP)
 VOID = Expected("void", "op_3", PRICE, PSP)
 REFUND = Expected("refund", "op_4", Money(500, "USD"), PSP)
+INCREMENT = Expected("increment", "op_5", Money(500, "USD"), PSP, PRICE)
+SALE = Expected("sale", "op_1", PRICE)
 TOKEN = "adyen_shopper-1.ABCDEFGH12345678"
 REDIRECT = {"type": "redirect", "method": "GET", "url": "https://checkoutshopper.example/3ds"}
 
@@ -73,6 +76,29 @@ class TestAPayment:
             {"type": "card", "brand": "mastercard", "last4": "4444", "fingerprint": "H1", "country": "NL",
              "authentication": "authenticated", "liability_shift": "issuer"},
         )  # fmt: skip
+
+    @pytest.mark.parametrize("kind", ["sale", "finish"])
+    def test_that_was_a_sale_is_captured_too(self, kind):
+        expected = Expected(kind, "op_1", PRICE)
+        found = outcome(200, payment(merchantReference="sale.op_1"), expected)
+        assert isinstance(found, Approved)
+        assert found.taken == Taken(PSP, PRICE, Money(0, "USD"))
+        assert isinstance(outcome(200, payment(merchantReference="sale.op_2"), expected), Mismatch)
+
+    def test_that_was_no_sale_is_not_captured(self):
+        found = outcome(200, payment(), Expected("finish", "op_1", PRICE))
+        assert isinstance(found, Approved)
+        assert found.taken is None
+        assert isinstance(outcome(200, payment(), SALE), Mismatch)
+        assert isinstance(outcome(200, payment(merchantReference="sale.op_1")), Mismatch)
+
+    def test_that_a_lender_pays_tells_the_plan(self):
+        data = {"paymentMethod": "klarna_account", "installments.value": "3"}
+        found = outcome(200, payment(additionalData=data))
+        assert isinstance(found, Approved)
+        assert found.details == {
+            "type": "bnpl", "brand": "klarna", "plan": "instalments", "instalments": "3",
+        }  # fmt: skip
 
     @pytest.mark.parametrize("result", ["Pending", "Received"])
     def test_that_is_not_decided_waits(self, result):
@@ -218,7 +244,7 @@ class TestARequest:
         assert body["paymentMethod"] == {"type": "scheme", "storedPaymentMethodId": "ABCDEFGH12345678"}
         assert (body["shopperReference"], body["reference"]) == ("shopper-1", "op_1")
         assert body["amount"] == {"currency": "USD", "value": 1999}
-        assert body["additionalData"] == {"manualCapture": "true"}
+        assert body["additionalData"] == {"manualCapture": "true", "authorisationType": "PreAuth"}
         assert "authenticationData" not in body
 
     def test_asks_for_no_challenge_where_nobody_could_finish_it(self):
@@ -236,6 +262,23 @@ class TestARequest:
     def test_is_not_made_with_anothers_token(self, token):
         request = VerifyRequest("op_1", Money(0, "USD"), "pm_1", token)
         assert methods.payment_body(request, "ours", "") is None
+
+    def test_of_a_sale_has_it_captured_by_itself(self):
+        body = self.asked(capture=True)
+        assert (body["reference"], body["captureDelayHours"], body["additionalData"]) == ("sale.op_1", 0, {})
+
+    def test_by_a_plan_tells_the_lender_what_is_sold_and_where_the_payer_lives(self):
+        request = AuthorizeRequest("op_1", Money(1999, "EUR"), "pay_1", "klarna.DE")
+        body = methods.payment_body(request, "ours", "https://house.example/returns/op_1/")
+        assert body is not None
+        assert (body["paymentMethod"], body["countryCode"]) == ({"type": "klarna"}, "DE")
+        assert sum(line["amountIncludingTax"] for line in body["lineItems"]) == 1999
+        assert "shopperReference" not in body
+
+    def test_for_more_names_the_new_total(self):
+        body = mapping.modification_body(INCREMENT, "ours")
+        assert body["amount"] == {"currency": "USD", "value": 2499}
+        assert body["reference"] == "increment.1999.op_5"
 
     def test_stores_cards_alone(self):
         secret = {"number": "4111111111111111", "exp_month": "3", "exp_year": "2030", "holder": "Ada"}
@@ -289,7 +332,9 @@ JSON = st.sampled_from([None, True, 0, -1, 10**30, 1.5, "", "x", "Authorised", [
 
 
 @given(
-    st.data(), st.sampled_from([AUTHORIZE, CAPTURE, VOID, REFUND]), st.sampled_from([200, 201, 400, 422, 500])
+    st.data(),
+    st.sampled_from([AUTHORIZE, CAPTURE, VOID, REFUND, INCREMENT, SALE]),
+    st.sampled_from([200, 201, 400, 422, 500]),
 )
 def test_nothing_that_is_answered_breaks_it(data, expected, status):
     bodies = [payment(), payment("Refused"), payment("RedirectShopper", action=REDIRECT), received(),

@@ -68,6 +68,10 @@ class TestAReport:
         assert (found.lines[1].kind, found.lines[1].fee) == ("withdrawal", eur(750))
         assert found.disputed == eur(2_000)
 
+    def test_names_the_capture_of_a_sale_by_the_sales_key(self):
+        told = read(settled(**{"Modification Merchant Reference": "sale.op_9"}), payout("19.30"))
+        assert [(line.kind, line.idempotency_key) for line in told.lines] == [("capture", "op_9:capture")]
+
     def test_names_a_refund_of_the_customer_area_by_adyens_reference(self):
         found = read(settled(), refunded(reference="op_1"), payout("14.30"))
         assert found.lines[1].idempotency_key == f"adyen_{PART}"

@@ -13,7 +13,7 @@ from ledger.money import Money
 from payments.providers.adyen import disputes, webhooks
 from payments.providers.errors import BadSignature
 from payments.providers.notices import DisputeNotice, DisputeStage, DisputeStanding, ProviderNotice
-from payments.providers.outcomes import Approved, Declined, Unknown
+from payments.providers.outcomes import Approved, Declined, Taken, Unknown
 from tests.unit.payments.test_adyen_mapping import JSON, PART, PSP
 
 KEY = "44782DEF547AAA06C910C43932B1EB0C71FC68D9D0C057550C48EC2ACF6BA056"
@@ -46,6 +46,40 @@ def wrapped(*items: Any) -> bytes:
 
 def parse(body: bytes) -> Any:
     return webhooks.parse(body, (KEY, OLD_KEY), ACCOUNT)
+
+
+class TestASale:
+    def test_is_concluded_with_its_capture_by_one_word(self):
+        told = parse(signed(item("AUTHORISATION", "sale.op_1", originalReference="")))
+        assert told.idempotency_key == "op_1"
+        assert told.outcome.taken == Taken(PART, PRICE, Money(0, "USD"))
+
+    def test_has_a_capture_that_may_fail_later_under_a_key_of_its_own(self):
+        told = parse(signed(item("CAPTURE_FAILED", "sale.op_1")))
+        assert told.idempotency_key == "op_1:capture"
+        assert isinstance(told.outcome, Declined)
+
+    @pytest.mark.parametrize("event", ["CAPTURE", "CANCELLATION", "AUTHORISATION_ADJUSTMENT"])
+    def test_is_not_what_somebody_makes_under_its_reference(self, event):
+        assert parse(signed(item(event, "sale.op_1"))).idempotency_key == ""
+
+    def test_is_refunded_by_somebody_as_any_payment(self):
+        told = parse(signed(item("REFUND", "sale.op_1")))
+        assert (told.idempotency_key, told.refund_of) == (f"adyen_{PART}", PSP)
+
+
+class TestANewTotal:
+    def test_tells_what_was_added_to_what_was_before(self):
+        told = parse(signed(item("AUTHORISATION_ADJUSTMENT", "increment.1499.op_5")))
+        assert (told.idempotency_key, told.outcome.amount) == ("op_5", Money(500, "USD"))
+
+    def test_below_what_was_before_is_none(self):
+        told = parse(signed(item("AUTHORISATION_ADJUSTMENT", "increment.2500.op_5")))
+        assert told.outcome == Unknown("bad_body")
+
+    def test_that_is_refused_is_declined(self):
+        told = parse(signed(item("AUTHORISATION_ADJUSTMENT", "increment.1499.op_5", success="false")))
+        assert isinstance(told.outcome, Declined)
 
 
 class TestASignature:
