@@ -48,6 +48,16 @@ class AdyenSandbox:
         stored = self.client.post("/v71/storedPaymentMethods", json=body).raise_for_status().json()
         return f"adyen_{shopper}.{stored['id']}"
 
+    def wallet_token(self, wallet: str, scenario: str = "visa") -> str:
+        """Our token of a test card that came out of a wallet of the payer's."""
+        body = {
+            "type": wallet,
+            "shopperReference": uuid.uuid4().hex,
+            "number": cards.BY_NAME[scenario].number,
+        }
+        stored = self._post("/sim/wallets", **body)
+        return f"adyen_{wallet}.{stored['shopperReference']}.{stored['id']}"
+
     def script(self, *faults: str, nth: int = 1, **match: str) -> int:
         """Let the matching requests meet these faults, in turn."""
         return int(self._post("/sim/faults", match=match, faults=list(faults), nth=nth)["id"])

@@ -58,6 +58,7 @@ SUCCESSES: Final = frozenset({200, 201})
 IN_PROGRESS: Final = "704"  # the first request with this key is not done, or its answer is not kept
 ADVICE: Final = re.compile(r"([0-9]{2})\b")  # the number, with or without words after it
 BRANDS: Final = {"mc": "mastercard", "cup": "unionpay"}
+WALLETS: Final = ("_applepay", "_googlepay")  # behind the brand of a card that came out of one
 # How a payer pays later: Adyen's names of Klarna's plans, as its answers and webhooks tell them.
 PLANS: Final = {
     "klarna": plans.PAY_LATER,
@@ -233,6 +234,8 @@ def details_of(body: Body) -> dict[str, str]:
     method = body.get("paymentMethod")
     named = _text(method, "brand") or _text(method, "type") if isinstance(method, dict) else method
     brand = _text(data, "paymentMethod") or (named if isinstance(named, str) else "")
+    for wallet in WALLETS:
+        brand = brand.removesuffix(wallet)
     told = {
         "brand": BRANDS.get(brand, brand)[:64],
         "last4": _text(data, "cardSummary")[:4],

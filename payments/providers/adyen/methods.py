@@ -1,7 +1,8 @@
 """What Adyen calls a payer's method: our tokens of it, and the request that pays with one. Pure, both ways.
 
 A token of ours is `adyen_{shopper}.{id}`: Adyen's id of a stored method, and the shopper under whom it is
-stored, without whom Adyen does not accept it. A plan of paying later (`klarna.DE`) needs nothing stored.
+stored, without whom Adyen does not accept it. A card out of a wallet says so: `adyen_applepay.{shopper}.{id}`
+and `adyen_googlepay.…`. A plan of paying later (`klarna.DE`) needs nothing stored.
 """
 
 import re
@@ -26,7 +27,7 @@ EXEMPTIONS: Final = {
     "corporate": "secureCorporate",
 }
 
-_STORED = re.compile(r"adyen_([A-Za-z0-9-]{3,60})\.([A-Za-z0-9]{8,32})")
+_STORED = re.compile(r"adyen_(?:(applepay|googlepay)\.)?([A-Za-z0-9-]{3,60})\.([A-Za-z0-9]{8,32})")
 
 
 def is_token(text: str) -> bool:
@@ -52,8 +53,8 @@ def payment_body(
         return None
     exemption = request.exemption if isinstance(request, AuthorizeRequest) else ""
     body = _asked(request, account, return_url) | {
-        "paymentMethod": {"type": "scheme", "storedPaymentMethodId": found[2]},
-        "shopperReference": found[1],
+        "paymentMethod": {"type": found[1] or "scheme", "storedPaymentMethodId": found[3]},
+        "shopperReference": found[2],
         "shopperInteraction": "ContAuth",
         "recurringProcessingModel": MODELS.get(exemption, "CardOnFile"),
     }

@@ -4,7 +4,7 @@ import json
 import time
 from urllib.parse import parse_qsl
 
-from payments.simulator.adyen import cards, disputes, modifications, truth
+from payments.simulator.adyen import cards, disputes, modifications, storing, truth
 from payments.simulator.adyen.desk import Desk, Rules
 from payments.simulator.adyen.errors import AdyenRefused
 from payments.simulator.answers import Answer
@@ -43,6 +43,8 @@ class Operator(Controls):
                 return Answer(200, {"data": cards.as_table()})
             case "POST", "/sim/disputes":
                 return self._dispute(self.body(raw))
+            case "POST", "/sim/wallets":
+                return self._wallet(self.body(raw))
             case "POST", "/sim/refunds":
                 return self._refund(self.body(raw))
             case "GET", "/sim/operations":
@@ -65,6 +67,13 @@ class Operator(Controls):
                 reason = str(body.get("reason", "10.4"))
                 dispute = disputes.open_one(desk, payment, reason, value, (event or "CHARGEBACK",))
         return Answer(200, {"pspReference": dispute.id, **dispute.private})
+
+    def _wallet(self, body: Body) -> Answer:
+        """Store a card as the merchant's own checkout at Adyen does that came out of a wallet."""
+        with self._storage.writing() as connection:
+            desk = Desk(connection, self._rules, f"sim:{time.time_ns()}")
+            made = storing.create_from_wallet(desk, body)
+        return Answer(200, {"id": made.id, "shopperReference": made.private["shopper"]})
 
     def _refund(self, body: Body) -> Answer:
         """Refund as in Adyen's Customer Area: under the payment's own reference."""

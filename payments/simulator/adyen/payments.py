@@ -15,6 +15,7 @@ from payments.simulator.stripe.books import Body, Record
 
 AUTHORISED, REFUSED, REDIRECT, PENDING, CLOSED = "authorised", "refused", "redirect", "pending", "closed"
 NOT_AUTHENTICATED, AUTHENTICATION_REQUIRED, CANCELLED = "11", "38", "15"
+WALLETS = ("applepay", "googlepay")
 LIMIT = 1_000_000_000
 
 
@@ -176,12 +177,14 @@ def _method(desk: Desk, body: Body) -> dict[str, Any]:
     method: Body = given if isinstance(given, dict) else {}
     if method.get("type") == lending.KLARNA:
         return lending.facts(body)
-    if method.get("type") != "scheme":
+    kind, stored = method.get("type"), method.get("storedPaymentMethodId")
+    if kind != "scheme" and not (kind in WALLETS and stored):
         raise invalid("14_006", "The provided 'paymentMethod' is not supported.")
-    stored = method.get("storedPaymentMethodId")
     if stored:
         found = desk.find("stored", str(stored))
-        if found is None or found.private["shopper"] != body.get("shopperReference"):
+        if found is None or found.private["method_type"] != kind:
+            raise invalid("800", "Contract not found")
+        if found.private["shopper"] != body.get("shopperReference"):
             raise invalid("800", "Contract not found")
         names = ("brand", "last4", "scenario", "alias", "holder", "method_type")
         return {name: found.private[name] for name in names}

@@ -4,7 +4,7 @@ from payments.simulator.adyen import cards, payments
 from payments.simulator.adyen.desk import Desk, Done
 from payments.simulator.adyen.errors import invalid
 from payments.simulator.errors import Refused
-from payments.simulator.stripe.books import Body
+from payments.simulator.stripe.books import Body, Record
 
 
 def create(desk: Desk, body: Body) -> Done:
@@ -27,6 +27,19 @@ def create(desk: Desk, body: Body) -> Done:
         "supportedRecurringProcessingModels": ["CardOnFile", "Subscription", "UnscheduledCardOnFile"],
     }
     return Done(201, shown)
+
+
+def create_from_wallet(desk: Desk, body: Body) -> Record:
+    """A card that was paid with once out of a wallet (`applepay`, `googlepay`) and stored by that.
+
+    :raises Refused: it is no card number. :raises AdyenRefused: no such wallet.
+    """
+    wallet, shopper = body.get("type"), payments.text(body, "shopperReference", "14_013", 256)
+    if wallet not in payments.WALLETS:
+        raise invalid("14_006", "The provided 'paymentMethod' is not supported.")
+    facts = payments.card_facts({"expiryMonth": "12", "expiryYear": "2040", **body})
+    facts |= {"brand": f"{facts['brand']}_{wallet}", "method_type": wallet}
+    return desk.make("stored", "", {}, shopper=shopper, **facts)
 
 
 def methods(desk: Desk, body: Body) -> Done:

@@ -142,6 +142,17 @@ class TestASale:
         assert Contradiction.objects.filter(operation=capture).count() == 1
 
 
+@pytest.mark.parametrize("wallet", ["applepay", "googlepay"])
+def test_a_card_out_of_a_wallet_is_paid_with_as_what_it_is(shop, sandbox, wallet):
+    token = sandbox.wallet_token(wallet, "mastercard")
+    told = {"provider": "adyen", "token": token, "wallet": f"{wallet.removesuffix('pay')}_pay"}
+    body = {"customer_id": "carla", "type": "digital_wallet", "provider_token": told}
+    stored = good(shop.client.post("/api/v1/payment-methods/", body), 201)
+    asked = shop.body(payment_method=stored["id"], confirm=True, customer_id="carla")
+    made = good(shop.client.post(CORE, asked), 201)
+    assert (made["status"], made["payment_method"]["brand"]) == ("authorized", "mastercard")
+
+
 class TestAnIncrease:
     def increase(self, shop, made, amount=500):
         return good(shop.client.put(f"{CORE}{made['id']}/increase", {"amount": amount}), 202)

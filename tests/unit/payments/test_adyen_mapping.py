@@ -267,6 +267,13 @@ class TestARequest:
         body = self.asked(capture=True)
         assert (body["reference"], body["captureDelayHours"], body["additionalData"]) == ("sale.op_1", 0, {})
 
+    def test_by_a_card_out_of_a_wallet_says_so(self):
+        request = AuthorizeRequest("op_1", PRICE, "pay_1", "adyen_applepay.shopper-1.ABCDEFGH12345678")
+        body = methods.payment_body(request, "ours", "")
+        assert body is not None
+        assert body["paymentMethod"] == {"type": "applepay", "storedPaymentMethodId": "ABCDEFGH12345678"}
+        assert body["shopperReference"] == "shopper-1"
+
     def test_by_a_plan_tells_the_lender_what_is_sold_and_where_the_payer_lives(self):
         request = AuthorizeRequest("op_1", Money(1999, "EUR"), "pay_1", "klarna.DE")
         body = methods.payment_body(request, "ours", "https://house.example/returns/op_1/")
