@@ -3,6 +3,7 @@
 Amounts are minor units beside one `currency`. No token, no card data beyond brand and last four, no address.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from ledger.ids import show
@@ -16,6 +17,7 @@ from payments.models import (
     Saga,
     SagaStep,
 )
+from payments.providers.outcomes import INSTALMENT_COUNT, PLAN
 
 
 def of_payment(payment: Payment, **more: Any) -> dict[str, Any]:
@@ -41,6 +43,11 @@ def of_payment(payment: Payment, **more: Any) -> dict[str, Any]:
         "provider_reference": payment.provider_reference,
         **more,
     }
+
+
+def of_plan(details: Mapping[str, str]) -> dict[str, str]:
+    """Return how the payer pays later, as far as the provider tells it: plan, number of instalments."""
+    return {name: details[name] for name in (PLAN, INSTALMENT_COUNT) if name in details}
 
 
 def of_share(share: PaymentTransaction, **more: Any) -> dict[str, Any]:

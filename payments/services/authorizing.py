@@ -246,7 +246,7 @@ def _approved(
     until = authorization_terms.authorized_until(payment, outcome, at)
     with record(payment, actor=actor, cause=operations.cause(operation), at=at) as entry:
         payment.authorize(outcome.amount, outcome.reference, at, until)
-        entry.announce(news.of_payment(payment))
+        entry.announce(news.of_payment(payment, **news.of_plan(outcome.details)))
     if payment.capture_method == CaptureMethod.AUTOMATIC:
         jobs.schedule(CAPTURE_JOB, str(payment.pk), at)
     elif payment.capture_at is not None:

@@ -46,6 +46,7 @@ def record_sale(
                 step_minor=taken.amount.minor,
                 fee_minor=taken.fee.minor,
                 operation_id=operation.public_id,
+                **news.of_plan(outcome.details),
             )
         )
     payment.share_rows = shares

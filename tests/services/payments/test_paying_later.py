@@ -6,6 +6,7 @@ import httpx
 import pytest
 from django.test import Client
 
+from ledger.models import Event
 from payments.models import Payment
 from tests.kit.api_cases import problem
 from tests.kit.books import assert_all_invariants_hold
@@ -50,6 +51,9 @@ def test_what_the_payer_chose_is_kept_as_adyen_tells_it(shop, sandbox, chosen, p
     assert shown["payment_method"] == {"id": None, "type": "bnpl", "brand": "klarna", "last4": None}
     (authorization,) = operations_of(made, "authorize")
     assert authorization.outcome_detail["plan"] == plan
+    told = Event.objects.filter(subject_id=payment_of(made).pk).order_by("sequence").last()
+    assert told is not None
+    assert told.payload["plan"] == plan
     assert_all_invariants_hold()
 
 
@@ -82,7 +86,7 @@ def test_without_an_agreement_nothing_is_paid(shop, sandbox, result):
     assert_all_invariants_hold()
 
 
-def test_a_payer_who_never_comes_back_is_told_of_by_the_webhook(shop, sandbox):
+def test_it_is_given_up_at_adyen_first(shop, sandbox):
     made = begun(shop)
     good(shop.client.put(f"{CORE}{made['id']}/cancel", {"reason": "gone"}), 202)
     assert deliver(sandbox, made) == ["TECHNICAL_CANCEL"]
