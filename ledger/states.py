@@ -13,11 +13,13 @@ from types import MappingProxyType
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.models import CharField
 from django_fsm import FSMField, TransitionNotAllowed, transition
 
 from ledger.errors import Conflict
 
 NEW: Final = ""
+HISTORICAL: Final = "__fake__"  # the module of Django's models of the past (migrations.state.ModelState)
 STAY: Final = "*"  # the target of an edge that changes fields and leaves the state as it is
 
 P = ParamSpec("P")
@@ -117,6 +119,16 @@ class StateField(FSMField):
         options.setdefault("db_index", False)
         options["protected"] = True
         super().__init__(**options)
+
+    def contribute_to_class(self, cls: Any, name: str, private_only: bool = False, **options: Any) -> None:
+        """Join a model; in one of the past, which migrations see, it is a text column like others.
+
+        The library would ask each such field again about every model made afterwards: a third of migrating.
+        """
+        if cls.__module__ == HISTORICAL:
+            CharField.contribute_to_class(self, cls, name, private_only=private_only, **options)
+        else:
+            super().contribute_to_class(cls, name, private_only=private_only, **options)
 
 
 def guard_sql(table: str, machine: str) -> str:
