@@ -7,12 +7,16 @@ Tests run as the application's role on a database that the owner made. A server 
 such role: it is made there, and the address is then the owner's.
 """
 
+import gc
 import os
 from contextlib import ExitStack
 
 import pytest
 
 from config import database_roles
+
+# Made and not yet freed, before the youngest are looked through; how often before the older are.
+GARBAGE_THRESHOLDS = (50_000, 20, 20)
 
 _servers = ExitStack()
 
@@ -25,6 +29,14 @@ if not (os.environ.get("DATABASE_URL") and os.environ.get("REDIS_URL")):
     os.environ.setdefault("REDIS_URL", valkey.url)
 if not os.environ.get("MIGRATION_DATABASE_URL"):
     os.environ.update(database_roles.split(os.environ["DATABASE_URL"]))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Look for garbage seldom, and never among the thousands of tests and models that stay."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GARBAGE_THRESHOLDS)
 
 
 @pytest.hookimpl(trylast=True)
