@@ -13,7 +13,7 @@ import tests.kit.books  # noqa: F401  its machine must be known before the datab
 from config import grants
 from ledger import ids
 from tests.factories import vendors as factory
-from tests.kit import shards
+from tests.kit import balance, shards
 from tests.kit.api_client import MerchantClient
 from tests.kit.callbacks import signed as signed
 from tests.kit.network import Network
@@ -31,6 +31,20 @@ SHARDS = "BOOKS_SHARDS"
 
 # Tests with real commits leave their rows: the books refuse to be truncated. Each makes its own merchant.
 TransactionTestCase._fixture_teardown = lambda self: None  # type: ignore[method-assign]
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> balance.WholeFiles | None:
+    """Share the files out, not the tests (`make test`)."""
+    if config.getvalue("dist") != "loadgroup":
+        return None
+    config.option.loadscopereorder = False  # they are in order: below
+    return balance.WholeFiles(config, log)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Let long files begin first, when there are several workers."""
+    if hasattr(config, "workerinput"):
+        items[:] = balance.longest_first(items)
 
 
 @pytest.fixture(scope="session")

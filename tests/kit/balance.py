@@ -1,0 +1,58 @@
+"""Which of two workers runs what (pytest-xdist): files are kept whole, and the long ones begin first.
+
+Sent one by one, the tests of a file would be shared out over the workers, and each would make the file's
+own fixtures; the controller would look all tests up again for each of them. `--dist loadgroup` is what the
+Makefile says, and a group still holds files together: a house, for instance, is built by one worker.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+import pytest
+from xdist.scheduler import LoadGroupScheduling
+
+# Seconds of one core, roughly and only of those that matter: what takes long must not begin at the end.
+SECONDS: Final = {
+    "house": 180.0,
+    "tests/services/payments/test_provider_matrix.py": 50.0,
+    "tests/api/test_fuzz.py": 30.0,
+    "tests/services/payments/rails/test_debits_and_returns.py": 20.0,
+    "tests/chaos/test_saga_crash_points.py": 20.0,
+    "tests/chaos/test_payment_crash_points.py": 20.0,
+}
+SECONDS_OF_A_TEST: Final = 0.1
+
+
+class WholeFiles(LoadGroupScheduling):
+    """Sends out groups, and files of tests that are in none."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        scope = super()._split_scope(nodeid)
+        return scope if scope != nodeid else nodeid.split("::", 1)[0]
+
+
+def longest_first(items: Sequence[pytest.Item]) -> list[pytest.Item]:
+    """Return the tests file by file, the long files first; in a file they stay as they stand.
+
+    Files with real commits come after the others, as pytest-django orders tests too: they leave their rows,
+    and what counts rows of a whole table is slower then.
+    """
+    units: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        units.setdefault(_unit(item), []).append(item)
+
+    def place(unit: str) -> tuple[bool, float]:
+        seconds = SECONDS.get(unit, SECONDS_OF_A_TEST * len(units[unit]))
+        return any(map(_commits, units[unit])), -seconds
+
+    return [item for unit in sorted(units, key=place) for item in units[unit]]
+
+
+def _commits(item: pytest.Item) -> bool:
+    mark = item.get_closest_marker("django_db")
+    return mark is not None and bool(mark.kwargs.get("transaction"))
+
+
+def _unit(item: pytest.Item) -> str:
+    group = item.get_closest_marker("xdist_group")
+    return str(group.args[0]) if group else item.nodeid.split("::", 1)[0]
