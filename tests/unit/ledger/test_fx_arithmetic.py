@@ -134,7 +134,7 @@ class TestCross:
 class TestCentralBank:
     """Against figures that the bank itself published (its press pages), as crosses of its own days."""
 
-    @pytest.fixture
+    @pytest.fixture(scope="class")
     def days(self):
         return {
             day.isoformat(): {r.quote: r.rate for r in rates} for day, rates in ecb.read(ecb.history_file())
