@@ -103,7 +103,7 @@ class StripeDesk:
         return self.sandbox.fires()
 
     def pay(self, page: str) -> None:
-        httpx.post(page, data={"result": "success"}, trust_env=False)
+        httpx.post(page, data={"result": "success"}, trust_env=False, verify=False)
 
     def effects(self, kind: str, key: str, authorization: str) -> int:
         if kind in ("authorize", "refund"):
@@ -174,7 +174,7 @@ class AdyenDesk:
         return len(self._made(kind, key))
 
     def pay(self, page: str) -> None:
-        assert httpx.post(page, data={"result": "success"}, trust_env=False).status_code == 303
+        assert httpx.post(page, data={"result": "success"}, trust_env=False, verify=False).status_code == 303
 
     def _made(self, kind: str, key: str) -> list[dict[str, Any]]:
         """What stands under our reference of an operation; an authorization may have been a sale."""

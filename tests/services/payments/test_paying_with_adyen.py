@@ -229,7 +229,9 @@ class TestAChallenge:
     def test_ends_as_the_payer_ends_it(self, shop, sandbox, result, status):
         made = pay(shop, sandbox.token("challenge"), return_url=BACK)
         assert made["status"] == "requires_action"
-        answer = httpx.post(made["next_action"]["url"], data={"result": result}, trust_env=False)
+        answer = httpx.post(
+            made["next_action"]["url"], data={"result": result}, trust_env=False, verify=False
+        )
         assert answer.status_code == 303
         back = Client().get(answer.headers["location"].removeprefix("http://testserver"))
         assert (back.status_code, back["Location"]) == (303, BACK)
@@ -245,7 +247,9 @@ class TestAChallenge:
 
     def test_survives_a_provider_that_is_down_when_the_payer_comes_back(self, shop, sandbox):
         made = pay(shop, sandbox.token("challenge"), return_url=BACK)
-        answer = httpx.post(made["next_action"]["url"], data={"result": "success"}, trust_env=False)
+        answer = httpx.post(
+            made["next_action"]["url"], data={"result": "success"}, trust_env=False, verify=False
+        )
         sandbox.script("500_before", operation="finish")
         Client().get(answer.headers["location"].removeprefix("http://testserver"))
         assert shop.payment(made["id"])["status"] in ("requires_action", "processing")
@@ -259,7 +263,9 @@ class TestAChallenge:
         made_up = Client().get(f"/returns/{operation.public_id}/", {"redirectResult": "made up"})
         assert made_up.status_code == 303
         assert shop.payment(made["id"])["status"] == "requires_action"
-        answer = httpx.post(made["next_action"]["url"], data={"result": "success"}, trust_env=False)
+        answer = httpx.post(
+            made["next_action"]["url"], data={"result": "success"}, trust_env=False, verify=False
+        )
         Client().get(answer.headers["location"].removeprefix("http://testserver"))
         assert shop.payment(made["id"])["status"] == "authorized"
 
@@ -272,7 +278,9 @@ class TestAChallenge:
         assert not ProviderOperation.objects.filter(
             payment__number=made["number"], concluded_at=None
         ).exists()
-        late = httpx.post(made["next_action"]["url"], data={"result": "success"}, trust_env=False)
+        late = httpx.post(
+            made["next_action"]["url"], data={"result": "success"}, trust_env=False, verify=False
+        )
         assert "redirectResult" not in late.headers["location"]
         assert_all_invariants_hold()
 

@@ -172,9 +172,20 @@ def done(till: Till, outcome: object, amount: Money) -> object:
     return till.find(amount) if isinstance(outcome, Pending) else outcome
 
 
+class Desks(dict[str, Desk]):
+    """Each made when it is first asked for: a cell needs one."""
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+
+    def __missing__(self, name: str) -> Desk:
+        made = self[name] = DESKS[name](self._network)
+        return made
+
+
 @pytest.fixture
-def desks(network: Network) -> dict[str, Desk]:
-    return {name: make(network) for name, make in DESKS.items()}
+def desks(network: Network) -> Desks:
+    return Desks(network)
 
 
 @pytest.mark.parametrize(("provider", "operation", "fault", "row"), cells())
