@@ -70,7 +70,7 @@ class TestPolicies:
         )
         assert answer.status_code == 422
         assert said in answer.content.decode()
-        assert not RoutingPolicy.objects.exists()
+        assert not RoutingPolicy.objects.filter(merchant=northwind).exists()
 
 
 class TestShowing:

@@ -7,6 +7,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from django.db.models import QuerySet
 from django.http import HttpResponse
 
 from ledger.models import AuditRecord
@@ -45,6 +46,11 @@ class Mover:
         }
         return (client or self.client).post(PATH, body, key=None)
 
+    def openings(self) -> QuerySet[AuditRecord]:
+        """How often the house opened the card's record."""
+        record = VaultRecord.objects.get(token=self.method["token"])
+        return AuditRecord.objects.filter(object_id=record.public_id, action="vault.opened")
+
     def opened(self, answer: dict[str, Any]) -> Any:
         scheme, *parts = answer["encrypted"].split(".")
         own, nonce, sealed = map(cards.decoded, parts)
@@ -66,13 +72,12 @@ def test_hands_out_to_the_key_that_was_sent(mover: Mover) -> None:
     assert "cvc" not in found
     told = AuditRecord.objects.filter(object_id=mover.method["id"], action="payment_method.detokenized")
     assert told.get().reason == "moving"
-    record = VaultRecord.objects.get(token=mover.method["token"])
-    assert AuditRecord.objects.filter(object_id=record.public_id, action="vault.opened").exists()
+    assert mover.openings().exists()
 
 
 def test_a_key_with_all_ordinary_scopes_may_not(mover: Mover, merchant_client: MerchantClient) -> None:
     problem(mover.ask(merchant_client), 403, "scope_missing")
-    assert not AuditRecord.objects.filter(action="vault.opened").exists()
+    assert not mover.openings().exists()
 
 
 def test_another_merchants_method_is_none(mover: Mover) -> None:
@@ -85,7 +90,7 @@ def test_another_merchants_method_is_none(mover: Mover) -> None:
 def test_a_bad_key_is_refused_and_nothing_opens(mover: Mover, key: str) -> None:
     answer = mover.ask(public_key=key)
     assert answer.status_code in (400, 422)
-    assert not AuditRecord.objects.filter(action="vault.opened").exists()
+    assert not mover.openings().exists()
 
 
 def test_a_removed_method_is_gone(mover: Mover, merchant_client: MerchantClient) -> None:
@@ -96,7 +101,7 @@ def test_a_removed_method_is_gone(mover: Mover, merchant_client: MerchantClient)
 def test_a_changed_record_is_a_refusal_and_not_a_crash(mover: Mover) -> None:
     VaultRecord.objects.filter(token=mover.method["token"]).update(nonce=b"0" * 12)
     problem(mover.ask(), 409, "vault_record_unreadable")
-    assert AuditRecord.objects.filter(action="vault.opened", outcome="failed").exists()
+    assert mover.openings().filter(outcome="failed").exists()
 
 
 def test_only_a_few_are_served(mover: Mover, settings: Any) -> None:
@@ -110,4 +115,4 @@ def test_only_a_few_are_served(mover: Mover, settings: Any) -> None:
 def test_without_the_limiter_nothing_is_served(mover: Mover, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(throttle.Throttle, "take_shared", lambda *_: None)
     problem(mover.ask(), 503, "limiter_unavailable")
-    assert not AuditRecord.objects.filter(action="vault.opened").exists()
+    assert not mover.openings().exists()

@@ -49,19 +49,19 @@ def test_pays_with_a_stored_card(till: Till, network: Network) -> None:
     }  # fmt: skip
     assert [row["kind"] for row in network.truth(reference=paid["id"])] != []
     payment = payment_of(paid)
-    assert payment.method_token == ProviderToken.objects.get().token
+    assert payment.method_token == ProviderToken.objects.get(merchant=till.merchant).token
 
 
 def test_the_vault_is_opened_once_for_a_provider_that_did_not_know(till: Till, network: Network) -> None:
     network.down()
     method = till.card()
-    assert not ProviderToken.objects.exists()
+    assert not ProviderToken.objects.filter(merchant=till.merchant).exists()
     network.down(False)
     for _ in range(2):
         good(till.client.post(CORE, wish(till, method["id"])), 201)
-    opened = AuditRecord.objects.filter(action="vault.opened")
+    opened = AuditRecord.objects.filter(action="vault.opened", merchant_id=till.merchant.pk)
     assert [record.reason for record in opened] == ["token of velocitypay"]
-    assert ProviderToken.objects.count() == 1
+    assert ProviderToken.objects.filter(merchant=till.merchant).count() == 1
 
 
 def test_another_provider_is_given_the_card_when_the_first_is_away(till: Till, network: Network) -> None:
@@ -79,7 +79,7 @@ def test_a_provider_that_is_away_is_said_and_nothing_is_written(
     method = till.card()
     answer = till.client.post(CORE, wish(till, method["id"]), key="once-more")
     problem(answer, 503, "provider_did_not_answer")
-    assert not Payment.objects.exists()
+    assert not Payment.objects.filter(merchant=till.merchant).exists()
     network.down(False)
     good(till.client.post(CORE, wish(till, method["id"]), key="once-more"), 201)
 
@@ -105,7 +105,7 @@ def test_what_cannot_be_paid_with_is_refused_by_name(till: Till, network: Networ
     other = wish(till, till.card()["id"], customer_id="somebody-else")
     problem(till.client.post(CORE, other), 422, "payment_method_of_other_customer")
     problem(till.client.post(CORE, wish(till, "pm_nonsense")), 400, "invalid_request")
-    assert not Payment.objects.exists()
+    assert not Payment.objects.filter(merchant=till.merchant).exists()
 
 
 def test_an_expired_card_is_refused(till: Till) -> None:
@@ -128,7 +128,7 @@ def test_run_again_it_finds_its_payment_though_the_method_is_gone(till: Till) ->
     method = till.card()
     body = wish(till, method["id"])
     first = till.client.post(CORE, body, key="the-same-key")
-    PaymentMethod.objects.get()
+    PaymentMethod.objects.get(merchant=till.merchant)
     good(till.client.send("DELETE", METHODS + method["id"], key=None), 200)
     again = till.client.post(CORE, body, key="the-same-key")
     assert again.content == first.content

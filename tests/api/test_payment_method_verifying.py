@@ -28,7 +28,7 @@ class TestVerifying:
         made = till.card(verify=True)
         assert made["status"] == "verified"
         assert made["verification"]["method"] == "zero_amount"
-        operation = ProviderOperation.objects.get(kind="verify")
+        operation = ProviderOperation.objects.get(merchant=till.merchant, kind="verify")
         (seen,) = network.truth(idempotency_key=operation.idempotency_key)
         assert (seen["amount"], seen["status"]) == (0, "authorized")
 
@@ -38,7 +38,7 @@ class TestVerifying:
         assert made["default"] is True
         again = till.put(f"{made['id']}/verification-status", {"status": "pending"})
         assert good(again, 200)["status"] == "failed"
-        assert ProviderOperation.objects.filter(kind="verify").count() == 2
+        assert ProviderOperation.objects.filter(merchant=till.merchant, kind="verify").count() == 2
 
     def test_an_answer_that_is_lost_is_asked_for(self, till: Till, network: Network) -> None:
         from payments.services import recovering
@@ -50,7 +50,7 @@ class TestVerifying:
         assert network.faults()["reset_after"] >= 1
         recovering.sweep(now_plus(60))
         assert till.get(made["id"])["status"] == "verified"
-        assert ProviderOperation.objects.get(kind="verify").asks == 0
+        assert ProviderOperation.objects.get(merchant=till.merchant, kind="verify").asks == 0
 
     def test_a_merchant_may_judge_accounts_but_not_cards(self, till: Till) -> None:
         card, account = till.card(), till.account()
@@ -68,7 +68,7 @@ class TestVerifying:
         path = f"{made['id']}/verification-status"
         begun = good(till.put(path, {"status": "pending", "verification": "micro_deposits"}), 200)
         assert begun["status"] == "pending"
-        operations = ProviderOperation.objects.filter(kind="deposit").order_by("leg")
+        operations = ProviderOperation.objects.filter(merchant=till.merchant, kind="deposit").order_by("leg")
         assert "DE89370400440532013000" not in str([row.request for row in operations])
         arrived = [network.truth(idempotency_key=row.idempotency_key)[0]["amount"] for row in operations]
         wrong = [1 if 1 not in arrived else 98, 99]
@@ -83,7 +83,11 @@ class TestVerifying:
         made = till.account()
         path = f"{made['id']}/verification-status"
         good(till.put(path, {"status": "pending", "verification": "micro_deposits"}), 200)
-        deposited = sorted(ProviderOperation.objects.filter(kind="deposit").values_list("amount_minor"))
+        deposited = sorted(
+            ProviderOperation.objects.filter(merchant=till.merchant, kind="deposit").values_list(
+                "amount_minor"
+            )
+        )
         wrong = [1, 1] if deposited != [(1,), (1,)] else [2, 2]
         for _ in range(3):
             problem(till.put(path, {"status": "verified", "amounts": wrong}), 422, "deposit_amounts_wrong")
@@ -115,7 +119,7 @@ class TestCardTesting:
         for _ in range(2):
             assert till.card(verify=True)["status"] == "verified"
         till.refused(till.body(encrypted=till.encrypted(), verify=True), 429, "rate_limited")
-        assert ProviderOperation.objects.filter(kind="verify").count() == 2
+        assert ProviderOperation.objects.filter(merchant=till.merchant, kind="verify").count() == 2
         till.customer = "another"
         assert till.card(verify=True)["status"] == "verified"
 
@@ -131,7 +135,7 @@ class TestCardTesting:
         assert [made["status"] for made in states] == ["verified", "verified", "unverified"]
         answer = till.put(f"{states[-1]['id']}/verification-status", {"status": "pending"})
         problem(answer, 429, "rate_limited")
-        assert ProviderOperation.objects.filter(kind="verify").count() == 2
+        assert ProviderOperation.objects.filter(merchant=till.merchant, kind="verify").count() == 2
 
     def test_a_merchant_has_a_limit_of_its_own(self, till: Till, settings: Any) -> None:
         self.limit(settings, "verify", 1)

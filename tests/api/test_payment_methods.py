@@ -45,7 +45,12 @@ class TestAdding:
         assert made["expiry"] == {"month": 12, "year": 2040}
         assert made["token"].startswith("tok_")
         assert typed["number"] not in str(made)
-        assert ProviderToken.objects.filter(method__id=PaymentMethod.objects.get().pk).count() == 1
+        assert (
+            ProviderToken.objects.filter(
+                method__id=PaymentMethod.objects.get(merchant=till.merchant).pk
+            ).count()
+            == 1
+        )
 
     def test_the_same_card_has_the_same_fingerprint_at_one_merchant_only(self, till: Till) -> None:
         typed = cards.card()
@@ -55,7 +60,10 @@ class TestAdding:
         southwind = factory.create_merchant("Southwind")
         other = Till(MerchantClient(factory.create_api_key(southwind)[1]), southwind).card(typed)
         assert other["fingerprint"] != first["fingerprint"]
-        digests = {bytes(row.fingerprint) for row in VaultRecord.objects.all()}
+        digests = {
+            bytes(row.fingerprint)
+            for row in VaultRecord.objects.filter(merchant__in=[till.merchant, southwind])
+        }
         assert len(digests) == 1  # the house sees that they are one
 
     def test_a_card_in_clear_is_refused(self, till: Till) -> None:
@@ -64,7 +72,7 @@ class TestAdding:
         till.refused(body, 400, "card_number_not_accepted")
         till.refused(till.body(details={"holder": "C"}), 422, "card_details_must_be_encrypted")
         till.refused(till.body(number=typed["number"]), 400, "card_number_not_accepted")
-        assert not PaymentMethod.objects.exists()
+        assert not PaymentMethod.objects.filter(merchant=till.merchant).exists()
 
     @pytest.mark.parametrize(
         ("changes", "code", "param"),
@@ -91,8 +99,8 @@ class TestAdding:
         refused = till.refused(till.body(encrypted=till.encrypted(cards.card(**changes))), 422, code)
         assert refused["param"] == f"encrypted.{param}"
         assert not [value for value in changes.values() if len(str(value)) > 5 and str(value) in str(refused)]
-        assert not PaymentMethod.objects.exists()
-        assert not VaultRecord.objects.exists()
+        assert not PaymentMethod.objects.filter(merchant=till.merchant).exists()
+        assert not VaultRecord.objects.filter(merchant=till.merchant).exists()
 
     def test_an_unknown_detail_is_refused_without_repeating_it(self, till: Till) -> None:
         typed = cards.card()
@@ -134,7 +142,7 @@ class TestAdding:
             details = {"holder": "Carla Jung", **details}
         refused = till.refused(till.body(type=kind, details=details), 422, code)
         assert refused["param"] == (f"details.{param}" if param else "details")
-        assert not PaymentMethod.objects.exists()
+        assert not PaymentMethod.objects.filter(merchant=till.merchant).exists()
 
     @pytest.mark.parametrize(
         ("kind", "details", "shown"),
@@ -192,7 +200,7 @@ class TestAdding:
         told = {"provider": "velocitypay", "token": "vpt_b", "plan": "klarna", "instalments": 4}
         plan = good(till.client.post(METHODS, till.body(type="bnpl", provider_token=told)), 201)
         assert plan["details"] == {"plan": "klarna", "instalments": "4"}
-        assert not VaultRecord.objects.exists()
+        assert not VaultRecord.objects.filter(merchant=till.merchant).exists()
 
     def test_a_method_is_given_in_exactly_one_way(self, till: Till) -> None:
         till.refused(till.body(), 422, "payment_method_given_twice_or_not")
@@ -210,7 +218,7 @@ class TestAdding:
         network.down()
         made = till.card(verify=True)
         assert made["status"] == "unverified"
-        assert not ProviderToken.objects.exists()
+        assert not ProviderToken.objects.filter(merchant=till.merchant).exists()
 
     def test_what_was_sent_is_not_kept_with_the_key(self, till: Till) -> None:
         till.card()
@@ -235,7 +243,7 @@ class TestAdding:
         assert completing.complete_unfinished(clock.now() + timedelta(hours=1)) == 0
         again = till.client.post(METHODS, body, key="one-card")
         assert good(again, 201)["status"] == "unverified"
-        assert PaymentMethod.objects.count() == 1
+        assert PaymentMethod.objects.filter(merchant=till.merchant).count() == 1
 
 
 class TestReading:

@@ -34,8 +34,10 @@ def test_two_deposits_are_two_balanced_entries(till: Till) -> None:
     made = till.account()
     path = f"{made['id']}/verification-status"
     good(till.put(path, {"status": "pending", "verification": "micro_deposits"}), 200)
-    asked = ProviderOperation.objects.filter(kind="deposit").order_by("leg")
-    entries = JournalEntry.objects.filter(source_type="payment_method").order_by("step")
+    asked = ProviderOperation.objects.filter(merchant=till.merchant, kind="deposit").order_by("leg")
+    entries = JournalEntry.objects.filter(
+        merchant_id=till.merchant.pk, source_type="payment_method"
+    ).order_by("step")
     assert [entry.step for entry in entries] == [operation.leg for operation in asked]
     assert all(operation.outcome == "approved" for operation in asked)
     assert violations() == []
@@ -54,7 +56,7 @@ def test_after_a_life_of_methods_every_sentence_holds(till: Till) -> None:
 def test_a_broken_sentence_is_told(till: Till) -> None:
     """The negative control: a record that no method has any more."""
     till.card()
-    record = VaultRecord.objects.get()
+    record = VaultRecord.objects.get(merchant=till.merchant)
     VaultRecord.objects.filter(pk=record.pk).update(token="tok_of_nobody")
     assert len(violations()) == 2
     assert method_invariants.__doc__

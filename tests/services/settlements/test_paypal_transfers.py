@@ -86,7 +86,9 @@ def test_two_transfers_explain_captures_in_parts_and_refunds(northwind, ada, own
     take_in(northwind, own_network, NEXT_DAY)
     assert reasons(northwind) == []
     assert clearing(northwind) == 0
-    funded = FundedOperation.objects.filter(match__provider="paypal").order_by("pk")
+    funded = FundedOperation.objects.filter(match__merchant=northwind, match__provider="paypal").order_by(
+        "pk"
+    )
     assert sorted(row.amount_minor for row in funded) == [-7_000, 2_000, 4_000, 6_000]
     assert_all_invariants_hold()
 
