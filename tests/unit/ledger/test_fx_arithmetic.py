@@ -131,14 +131,13 @@ class TestCross:
         assert arithmetic.cross(self.RATES, "USD", "CHF") is None
 
 
+@pytest.fixture(scope="module")
+def days():
+    return {day.isoformat(): {r.quote: r.rate for r in rates} for day, rates in ecb.read(ecb.history_file())}
+
+
 class TestCentralBank:
     """Against figures that the bank itself published (its press pages), as crosses of its own days."""
-
-    @pytest.fixture(scope="class")
-    def days(self):
-        return {
-            day.isoformat(): {r.quote: r.rate for r in rates} for day, rates in ecb.read(ecb.history_file())
-        }
 
     @pytest.mark.parametrize(
         ("day", "currency", "rate"),
