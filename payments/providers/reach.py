@@ -1,5 +1,9 @@
-"""Where an adapter can be used at all: one that is limited has an attribute `reach`, others go anywhere."""
+"""Where an adapter can be used at all: one that is limited has an attribute `reach`, others go anywhere.
 
+What is limited by the kind of method stands in `reach_of_methods` (by MethodType), and goes before `reach`.
+"""
+
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -17,8 +21,9 @@ class Reach:
     countries: frozenset[str] = frozenset()
     brands: frozenset[str] = frozenset()
     plans: frozenset[str] = frozenset()
+    is_sale_only: bool = False  # taken in one call, or not at all: nothing can be reserved first
 
-    def why_not(self, *, currency: str, country: str, brand: str) -> str:
+    def why_not(self, *, currency: str, country: str, brand: str, is_sale: bool = True) -> str:
         """Say what keeps a payment out; empty when nothing does. What is not known keeps nothing out."""
         if self.currencies and currency not in self.currencies:
             return f"does not take {currency}"
@@ -26,6 +31,8 @@ class Reach:
             return f"does not serve {country}"
         if self.brands and brand and brand not in self.brands:
             return f"does not take {brand}"
+        if self.is_sale_only and not is_sale:
+            return "takes it only at once (capture_method automatic)"
         return ""
 
     def why_not_plan(self, token: str, *, currency: str) -> str:
@@ -39,7 +46,8 @@ class Reach:
 ANYWHERE: Final = Reach()
 
 
-def reach_of(adapter: Any) -> Reach:
-    """Return where an adapter can be used."""
+def reach_of(adapter: Any, method_type: str = "") -> Reach:
+    """Return where an adapter can be used, for a kind of method."""
+    limited: Mapping[str, Reach] = getattr(adapter, "reach_of_methods", {})
     found: Reach = getattr(adapter, "reach", ANYWHERE)
-    return found
+    return limited.get(method_type, found)

@@ -52,6 +52,12 @@ def tokenizer(name: str) -> Tokenizer | None:
     return adapter if Capability.TOKENIZE in adapter.capabilities else None
 
 
+def tokenizes(name: str, kind: str) -> bool:
+    """Say whether an adapter can be given a stored method of a kind: those that do not say take any."""
+    limited: frozenset[str] | None = getattr(provider(name), "tokenizes", None)
+    return limited is None or kind in limited
+
+
 def verifier(name: str) -> Verifier:
     """The adapter of a name, which can tell whether a method is good.
 

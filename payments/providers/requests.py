@@ -15,7 +15,8 @@ class AuthorizeRequest:
     """Reserve an amount on the payer's method (a provider's token, never a card number).
 
     With `capture` (Capability.SALE) the whole amount is taken at once. `return_url` is where the customer
-    goes after a challenge, `exemption` the reason for which the merchant asks for none.
+    goes after a challenge, `exemption` the reason for which the merchant asks for none. `method_type` says
+    what the token stands for, as the payment calls it (card, ach, …).
     """
 
     idempotency_key: str
@@ -25,6 +26,7 @@ class AuthorizeRequest:
     capture: bool = False
     return_url: str = ""
     exemption: str = ""
+    method_type: str = "card"
 
 
 @dataclass(frozen=True, slots=True)

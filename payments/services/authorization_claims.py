@@ -11,6 +11,7 @@ from payments.models.operations import Kind
 from payments.models.payment_choices import CaptureMethod
 from payments.providers import registry
 from payments.providers.base import Capability
+from payments.providers.reach import reach_of
 from payments.services import choosing, limiting_retries, operations, routing
 from payments.services.operations import Intent
 
@@ -43,7 +44,7 @@ def claim(
                 "method_type": payment.method_type,
                 "reference": payment.public_id,
                 "description": payment.description,
-                "capture": at_once and _is_sale(payment),
+                "capture": _is_sale(payment, at_once=at_once),
                 "return_url": payment.return_url,
                 "exemption": payment.exemption,
                 **_known_as(payment),
@@ -66,6 +67,8 @@ def _route(payment: Payment) -> Mapping[str, Any]:
     return just_decided or routing.explain(choosing.asked_of(payment), payment.provider)
 
 
-def _is_sale(payment: Payment) -> bool:
-    able = registry.provider(payment.provider).capabilities
-    return payment.capture_method == CaptureMethod.AUTOMATIC and Capability.SALE in able
+def _is_sale(payment: Payment, *, at_once: bool) -> bool:
+    adapter = registry.provider(payment.provider)
+    if payment.capture_method != CaptureMethod.AUTOMATIC or Capability.SALE not in adapter.capabilities:
+        return False
+    return at_once or reach_of(adapter, payment.method_type).is_sale_only

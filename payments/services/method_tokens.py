@@ -108,6 +108,8 @@ def payable_as(method: PaymentMethod) -> MethodType:
     found = routed_as(method.kind, is_in_vault=bool(method.vault_token))
     if method.kind == MethodKind.DIGITAL_WALLET and method.institution in _own_wallets():
         return MethodType.DIGITAL_WALLET
+    if method.kind in DRAWN_AS and not method.vault_token and _is_drawn_by_its_holder(method):
+        return DRAWN_AS[method.kind]
     if found is None:
         raise MethodNotPayable(f"no provider takes {method.kind}", param="payment_method")
     return found
@@ -116,9 +118,15 @@ def payable_as(method: PaymentMethod) -> MethodType:
 def routed_as(kind: str, *, is_in_vault: bool) -> MethodType | None:
     """Return what a payment by a kind of method is routed as; None when no provider takes it."""
     own = DRAWN_AS.get(kind)
-    if own is not None and is_in_vault and registry.able(Capability(own.value)):
+    if own is not None and is_in_vault and registry.able(Capability(own.value), Capability.BY_FILE):
         return own
     return PAYABLE_AS.get(kind)
+
+
+def _is_drawn_by_its_holder(method: PaymentMethod) -> bool:
+    """Say whether one of the providers that know the method draws on accounts."""
+    drawing = registry.able(Capability(DRAWN_AS[method.kind].value))
+    return not tokens_at(method).keys().isdisjoint(drawing)
 
 
 def _own_wallets() -> list[str]:
@@ -133,10 +141,10 @@ def tokens_at(method: PaymentMethod) -> dict[str, str]:
 
 def holders(method: PaymentMethod, known: Collection[str]) -> frozenset[str]:
     """Return the providers that can carry payments by a method: those that know it, and where the vault has
-    it, those that give tokens and those whose files are written from it."""
+    it, those that give tokens for its kind and those whose files are written from it."""
     if not method.vault_token:
         return frozenset(known)
-    given = registry.able(Capability.TOKENIZE)
+    given = [name for name in registry.able(Capability.TOKENIZE) if registry.tokenizes(name, method.kind)]
     return frozenset(known) | frozenset(given) | frozenset(registry.able(Capability.BY_FILE))
 
 

@@ -58,6 +58,7 @@ def send(provider: Provider, operation: ProviderOperation) -> Outcome:
                     capture=kept.get("capture", False),
                     return_url=kept.get("return_url", ""),
                     exemption=kept.get("exemption", ""),
+                    method_type=kept.get("method_type", "card"),
                 )
             )
         case Kind.INCREMENT:

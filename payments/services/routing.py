@@ -170,8 +170,11 @@ def _candidates(wanted: Wanted, without: Collection[str]) -> tuple[list[str], di
     owner = registry.owner_of(wanted.token) if wanted.token else None
     able, excluded = [], {}
     for name in _by_default(_able(wanted.method_type)):
-        reach = reach_of(registry.provider(name))
-        why = reach.why_not(currency=wanted.amount.currency, country=wanted.country, brand=wanted.brand)
+        reach = reach_of(registry.provider(name), wanted.method_type)
+        why = reach.why_not(
+            currency=wanted.amount.currency, country=wanted.country, brand=wanted.brand,
+            is_sale=wanted.capture_method == CaptureMethod.AUTOMATIC,
+        )  # fmt: skip
         if wanted.method_type == MethodType.BNPL and owner is None and wanted.token:
             why = why or reach.why_not_plan(wanted.token, currency=wanted.amount.currency)
         elif owner is not None and name != owner:

@@ -17,6 +17,7 @@ from payments.providers.base import Capability
 from payments.providers.errors import NotDelivered, ProviderRefused, ProviderUnavailable, Unanswered
 from payments.providers.notices import DisputeNotice, ProviderNotice, ProviderReport
 from payments.providers.outcomes import Found, NotSent, Outcome, Rejected, Unknown
+from payments.providers.reach import Reach
 from payments.providers.requests import (
     AcceptRequest,
     AuthorizeRequest,
@@ -46,6 +47,8 @@ class Stripe:
     capabilities = frozenset(
         {
             Capability.CARD,
+            Capability.ACH,
+            Capability.SEPA,
             Capability.AUTHORIZE,
             Capability.SALE,
             Capability.CHALLENGE,
@@ -63,6 +66,11 @@ class Stripe:
             Capability.VERIFY,
         }
     )
+    reach_of_methods = {
+        "ach": Reach(currencies=frozenset({"USD"}), is_sale_only=True),
+        "sepa": Reach(currencies=frozenset({"EUR"}), is_sale_only=True),
+    }
+    tokenizes = frozenset({"card"})  # accounts are brought as tokens of Stripe's own form, with their mandate
     report_in_remittance: re.Pattern[str] | None = re.compile(r"\bSTRIPE PAYOUT (po_[A-Za-z0-9]{1,60})\b")
 
     def __init__(

@@ -39,6 +39,9 @@ CATEGORIES: Final = {
     "duplicate": "duplicate",
     "credit_not_processed": "credit_not_processed",
     "subscription_canceled": "subscription_cancelled",
+    # of debits
+    "debit_not_authorized": "fraudulent",
+    "customer_initiated": "unrecognised",
 }
 SCHEMES: Final = frozenset({"visa", "mastercard", "amex", "discover"})
 TEXTS: Final = {
@@ -162,6 +165,8 @@ def _stage(body: Body, card: Body) -> DisputeStage:
 
 
 def _standing(body: Body) -> DisputeStanding:
+    if not _card(body):
+        return STANDINGS[body["status"]]  # of a debit: the bank took it back, and nobody was asked
     details = body["evidence_details"]
     was_closed = not details.get("submission_count") and not details.get("past_due")
     if body["status"] == "lost" and was_closed:

@@ -32,7 +32,7 @@ from payments.providers.outcomes import (
     Unknown,
 )
 from payments.providers.requests import AuthorizeRequest, CaptureRequest, RefundRequest
-from payments.providers.stripe import refusals
+from payments.providers.stripe import debits, refusals
 from payments.providers.stripe.amounts import from_stripe, to_stripe
 
 Body = Mapping[str, Any]
@@ -96,11 +96,14 @@ def authorize_params(request: AuthorizeRequest) -> dict[str, Any]:
         "currency": request.amount.currency.lower(),
         "capture_method": "automatic" if request.capture else "manual",
         "confirm": True,
-        "payment_method_types": ["card"],
         "metadata": {"operation": request.idempotency_key, "reference": request.reference},
         "expand": EXPAND,
     }
     params |= payer(request.token)
+    if request.method_type in debits.TYPES:
+        back = {"return_url": request.return_url} if request.return_url else {}
+        return params | debits.intent_params(request.method_type) | back
+    params["payment_method_types"] = ["card"]
     if not request.capture:
         params["payment_method_options"] = {"card": {"request_multicapture": "if_available"}}
     if request.exemption in MERCHANT_INITIATED:
@@ -262,6 +265,8 @@ def _declined(body: Body) -> Outcome:
     if body["object"] == "refund":
         return refusals.no(_text(body, "failure_reason") or "unknown", body["id"])
     error = body.get("last_payment_error")
+    if isinstance(error, dict) and (returned := debits.return_code(body)):
+        return refusals.no(returned, body["id"])
     if isinstance(error, dict):
         return refusals.of_card(error, body["id"])
     if body["status"] == "canceled":
@@ -273,12 +278,19 @@ def _declined(body: Body) -> Outcome:
 
 
 def _action(body: Body) -> Outcome:
+    asked = debits.verification(body)
+    if asked is not None and _is_page(asked.redirect_url):
+        return asked
     action = body.get("next_action")
     redirect = action.get("redirect_to_url") if isinstance(action, dict) else None
     url = redirect.get("url") if isinstance(redirect, dict) else None
-    if not isinstance(url, str) or len(url) > URL_MAX or not url.startswith(("https://", "http://")):
+    if not isinstance(url, str) or not _is_page(url):
         return Unknown("action_without_a_page")
     return RequiresAction(url, body["id"])
+
+
+def _is_page(url: str) -> bool:
+    return len(url) <= URL_MAX and url.startswith(("https://", "http://"))
 
 
 def _mismatch(body: Body, expected: Expected) -> Mismatch | None:
@@ -355,12 +367,12 @@ def fee_in(balance: Body, amount: Money) -> Money | None:
 
 
 def details_of(body: Body) -> dict[str, str]:
-    """What an expanded charge tells of the card and its authentication."""
+    """What an expanded charge tells of the account, or of the card and its authentication."""
     charge = body.get("latest_charge")
     method = charge.get("payment_method_details") if isinstance(charge, dict) else None
     card = method.get("card") if isinstance(method, dict) else None
     if not isinstance(card, dict):
-        return {}
+        return debits.details(method) if isinstance(method, dict) else {}
     told = {name: _text(card, name)[:64] for name in ("brand", "last4", "fingerprint", "country")}
     secure = card.get("three_d_secure")
     if isinstance(secure, dict):

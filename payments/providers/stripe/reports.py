@@ -22,6 +22,7 @@ PAGES_MAX: Final = 10_000
 CHARGES: Final = ("charge", "payment")
 REFUNDS: Final = ("refund", "payment_refund")
 RETURNED: Final = "refund_failure"
+UNPAID: Final = "payment_failure_refund"  # a debit that was counted while it was processing, and failed
 PAID: Final = "payout"  # the payout's own movement, the sum of all others
 
 Body = Mapping[str, Any]
@@ -45,10 +46,23 @@ def report(payout: Body, rows: Sequence[Body], charges: Mapping[str, Sequence[Bo
         currency = str(payout["currency"]).upper()
         net = _signed(payout["amount"], currency)
         day = datetime.fromtimestamp(int(payout["arrival_date"]), UTC).date()
-        lines = [_line(row, charges) for row in rows if row["type"] != PAID]
+        lines = [_line(row, charges) for row in _standing(rows) if row["type"] != PAID]
         return _summed(str(payout["id"]), day, net, lines)
     except (KeyError, TypeError, ValueError, OverflowError, OSError, Invalid) as error:
         raise Unanswered("bad_body") from error
+
+
+def _standing(rows: Sequence[Body]) -> list[Body]:
+    """Leave out the debits that were counted and failed within the payout: they moved nothing."""
+    failed = {str(_source(row).get("id")): row["amount"] for row in rows if row["type"] == UNPAID}
+    gone = {
+        name
+        for row in rows
+        if row["type"] in CHARGES and (name := str(_source(row).get("id"))) in failed
+        and row["amount"] + failed[name] == 0 and not row["fee"]
+    }  # fmt: skip
+    moves = (*CHARGES, UNPAID)
+    return [row for row in rows if row["type"] not in moves or str(_source(row).get("id")) not in gone]
 
 
 def _summed(report_id: str, day: date, net: Money, lines: Sequence[ReportLine]) -> ProviderReport:

@@ -10,7 +10,7 @@ from html import escape
 from payments.simulator import pages
 from payments.simulator.answers import Answer
 from payments.simulator.currencies import major
-from payments.simulator.stripe import intents
+from payments.simulator.stripe import debits, intents
 from payments.simulator.stripe.amounts import WHOLE_ONLY
 from payments.simulator.stripe.books import Record
 from payments.simulator.stripe.desk import Desk
@@ -57,7 +57,10 @@ def _page(desk: Desk, intent: Record, *, is_open: bool) -> str:
     if not is_open:
         return pages.frame("This payment is already decided", _ended(intent))
     minutes = max(1, round((intent.due_at or desk.now) - desk.now) // 60)
-    card = desk.get("payment_method", intent.private["method"]).body["card"]
+    method = desk.get("payment_method", intent.private["method"])
+    if debits.is_debit(method):
+        return _verification(intent, method)
+    card = method.body["card"]
     rows = {
         "Amount": _amount(intent),
         "Card": f"{card['brand'].capitalize()} ending in {card['last4']}",
@@ -71,6 +74,21 @@ def _page(desk: Desk, intent: Record, *, is_open: bool) -> str:
     unit = "minute" if minutes == 1 else "minutes"
     note = f'<p class="note">Without an answer the check fails in {minutes} {unit}.</p>'
     return pages.check(rows, buttons, note)
+
+
+def _verification(intent: Record, method: Record) -> str:
+    """What Stripe shows the holder of an account, to whom it sent a small deposit with a code."""
+    kind = method.body["type"]
+    rows = {
+        "Account": f"ending in {method.body[kind]['last4']}",
+        "Amount": _amount(intent),
+        "Payment": intent.body["metadata"].get("reference", intent.id),
+    }
+    asks = "<p>A small deposit with a code is on your account. This is the sandbox: choose what you type.</p>"
+    right = pages.result_button("success", "The code of the deposit")
+    wrong = pages.result_button("fail", "A wrong code")
+    form = f'<form method="post">{right}{wrong}</form>'
+    return pages.frame("Verify your bank account", f"{asks}{pages.facts(rows)}{form}", "bank account")
 
 
 def _ended(intent: Record) -> str:

@@ -1,6 +1,6 @@
 """Charges: what the card's bank said, what was captured, and the balance transactions that tell the fee."""
 
-from payments.simulator.stripe import amounts, books, cards
+from payments.simulator.stripe import amounts, books, cards, debits
 from payments.simulator.stripe.books import Body, Record
 from payments.simulator.stripe.cards import Card
 from payments.simulator.stripe.desk import Desk, Done
@@ -53,6 +53,10 @@ def decline(desk: Desk, intent: Record, method: Record, card: Card | None, decli
     """Refuse an intent's payment method: a failed charge, and HTTP 402 with the intent in the error."""
     code, told, message = words(decline_code)
     charge = _make(desk, intent, method, card, "", "failed")
+    if debits.is_debit(method):  # it was counted when it went out
+        code, told = decline_code, {}
+        balance_transaction(desk, charge, "payment", charge.body["amount"], 0)
+        balance_transaction(desk, charge, "payment_failure_refund", -charge.body["amount"], 0)
     charge.body |= {"failure_code": code, "failure_message": message, "paid": False}
     charge.body["outcome"] |= {"type": "issuer_declined", "network_status": "declined_by_network",
                                "reason": decline_code.partition("@")[0]}  # fmt: skip
@@ -93,8 +97,12 @@ def words(decline_code: str) -> tuple[str, dict[str, str], str]:
 
 def take(desk: Desk, charge: Record, amount: int, *, is_final: bool) -> None:
     """Capture a part of a charge: a balance transaction with its fee; the last part ends it."""
-    fee = amounts.fee_of(amount, charge.body["currency"])
-    balance = balance_transaction(desk, charge, "charge", amount, fee)
+    kind = charge.body["payment_method_details"]["type"]
+    if kind in debits.CURRENCIES:
+        balance = balance_transaction(desk, charge, "payment", amount, debits.fee_of(amount, kind))
+    else:
+        fee = amounts.fee_of(amount, charge.body["currency"])
+        balance = balance_transaction(desk, charge, "charge", amount, fee)
     charge.body["amount_captured"] += amount
     charge.body |= {"captured": is_final, "balance_transaction": balance.id}
     desk.save(charge)
@@ -139,12 +147,7 @@ def of_intent(desk: Desk, intent: Record) -> Record:
 
 
 def _make(desk: Desk, intent: Record, method: Record, card: Card | None, secure: str, status: str) -> Record:
-    wanted = intent.body["payment_method_options"].get("card", {})
-    may_repeat = wanted.get("request_multicapture") == "if_available"
-    has_it = may_repeat and method.body["card"]["brand"] in cards.MULTICAPTURE_BRANDS
-    result = secure or (card.three_d_secure if card else "")
-    facts = method.body["card"]
-    shown = {name: facts[name] for name in ("brand", "country", "exp_month", "exp_year", "fingerprint")}
+    scenario = card.name if card else str(method.private["scenario"])
     body: Body = {
         "amount": intent.body["amount"],
         "amount_captured": 0,
@@ -169,24 +172,36 @@ def _make(desk: Desk, intent: Record, method: Record, card: Card | None, secure:
         "paid": True,
         "payment_intent": intent.id,
         "payment_method": method.id,
-        "payment_method_details": {
-            "type": "card",
-            "card": {
-                **shown,
-                "checks": {**facts["checks"], **(card.checks if card else {})},
-                "capture_before": int(desk.now + HOLD_SECONDS) if status == "succeeded" else None,
-                "funding": facts["funding"],
-                "last4": facts["last4"],
-                "multicapture": {"status": "available" if has_it else "unavailable"},
-                "network": facts["brand"],
-                "three_d_secure": _secured(result),
-                "wallet": None,
-            },
-        },
+        "payment_method_details": _details(desk, intent, method, card, secure, status),
         "refunded": False,
         "status": status,
     }  # fmt: skip
-    return desk.make("ch", "charge", intent.id, body, scenario=card.name if card else "")
+    return desk.make("ch", "charge", intent.id, body, scenario=scenario)
+
+
+def _details(desk: Desk, intent: Record, method: Record, card: Card | None, secure: str, status: str) -> Body:
+    """What a charge tells of the card or account that it was made to."""
+    if debits.is_debit(method):
+        return debits.details(method)
+    wanted = intent.body["payment_method_options"].get("card", {})
+    may_repeat = wanted.get("request_multicapture") == "if_available"
+    facts = method.body["card"]
+    has_it = may_repeat and facts["brand"] in cards.MULTICAPTURE_BRANDS
+    shown = {name: facts[name] for name in ("brand", "country", "exp_month", "exp_year", "fingerprint")}
+    return {
+        "type": "card",
+        "card": {
+            **shown,
+            "checks": {**facts["checks"], **(card.checks if card else {})},
+            "capture_before": int(desk.now + HOLD_SECONDS) if status == "succeeded" else None,
+            "funding": facts["funding"],
+            "last4": facts["last4"],
+            "multicapture": {"status": "available" if has_it else "unavailable"},
+            "network": facts["brand"],
+            "three_d_secure": _secured(secure or (card.three_d_secure if card else "")),
+            "wallet": None,
+        },
+    }
 
 
 def _secured(result: str) -> Body | None:

@@ -4,7 +4,7 @@ Submitted evidence with `winning_evidence` in `uncategorized_text` wins, anythin
 --pending-seconds; closing accepts the loss at once. An inquiry takes no money.
 """
 
-from payments.simulator.stripe import books, charges, forms
+from payments.simulator.stripe import books, charges, debits, forms
 from payments.simulator.stripe.books import Body, Record
 from payments.simulator.stripe.cards import BY_NAME
 from payments.simulator.stripe.desk import Desk, Done
@@ -31,7 +31,11 @@ NETWORK_CODES = {"fraudulent": "10.4", "product_not_received": "13.1"}
 
 
 def follow(desk: Desk, charge: Record) -> None:
-    """Let what the card is known for follow a capture."""
+    """Let what the card or account is known for follow a capture."""
+    account = debits.BY_NAME.get(charge.private["scenario"])
+    if account is not None and account.dispute:
+        charge.due_at = desk.now + desk.rules.pending_seconds
+        desk.save(charge)
     card = BY_NAME.get(charge.private["scenario"])
     if card is None or charge.body["disputed"]:
         return
@@ -77,6 +81,31 @@ def follow(desk: Desk, charge: Record) -> None:
     desk.tell("charge.dispute.created", made.body)
     if not is_inquiry:
         desk.tell("charge.dispute.funds_withdrawn", made.body)
+
+
+def take_back(desk: Desk, charge: Record) -> None:
+    """The payer's bank takes back what a debit brought: lost from the beginning, nothing to answer."""
+    charge.due_at = None
+    charge.body["disputed"] = True
+    desk.save(charge)
+    body: Body = {
+        "amount": charge.body["amount_captured"],
+        "balance_transactions": [],
+        "charge": charge.id,
+        "currency": charge.body["currency"],
+        "evidence": dict.fromkeys(EVIDENCE),
+        "evidence_details": {"due_by": None, "has_evidence": False, "past_due": False, "submission_count": 0},
+        "is_charge_refundable": False,
+        "metadata": {},
+        "payment_intent": charge.body["payment_intent"],
+        "payment_method_details": None,
+        "reason": debits.BY_NAME[charge.private["scenario"]].dispute,
+        "status": "lost",
+    }
+    made = desk.make("dp", "dispute", charge.id, body)
+    _move(desk, made, -body["amount"], FEE)
+    for told in ("created", "funds_withdrawn", "closed"):
+        desk.tell(f"charge.dispute.{told}", made.body)
 
 
 def update(desk: Desk, dispute_id: str, params: Params) -> Done:

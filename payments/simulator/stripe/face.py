@@ -28,6 +28,7 @@ from payments.simulator.stripe import (
     books,
     cards,
     challenge,
+    debits,
     disputes,
     events,
     files,
@@ -112,7 +113,7 @@ class StripeFace:
         self._keys = keys
         self._rules = rules
         self._storage = Storage(folder, books.FILE, books.SCHEMA, books.TABLES)
-        self._faults = Faults(self._storage, cards.BY_NAME)
+        self._faults = Faults(self._storage, {**cards.BY_NAME, **debits.BY_NAME})
         self._running: set[str] = set()
         self._lock = threading.Lock()
         self._deliverer = (
@@ -169,6 +170,8 @@ class StripeFace:
                     setups.conclude(desk, record)
                 elif record.kind == "refund":
                     refunds.conclude(desk, record)
+                elif record.kind == "charge":
+                    disputes.take_back(desk, record)
                 else:
                     disputes.conclude(desk, record)
         self._wake()

@@ -3,7 +3,7 @@
 Laws: received + capturable <= amount; captures only while `requires_capture`; an intent that ended stays so.
 """
 
-from payments.simulator.stripe import amounts, charges, disputes, forms, methods
+from payments.simulator.stripe import amounts, charges, debits, disputes, forms, methods
 from payments.simulator.stripe.books import Record, digest
 from payments.simulator.stripe.desk import Desk, Done
 from payments.simulator.stripe.errors import StripeRefused
@@ -20,9 +20,10 @@ CREATE = (
     "expand", "metadata", "off_session", "payment_method", "payment_method_data", "payment_method_options",
     "payment_method_types", "receipt_email", "return_url", "setup_future_usage", "shipping",
     "statement_descriptor_suffix", "transfer_group", "confirmation_method", "error_on_requires_action",
+    "mandate_data",
 )  # fmt: skip
 CONFIRM = ("payment_method", "payment_method_data", "return_url", "off_session", "expand",
-           "payment_method_options", "error_on_requires_action")  # fmt: skip
+           "payment_method_options", "error_on_requires_action", "mandate_data")  # fmt: skip
 CAPTURE = ("amount_to_capture", "final_capture", "metadata", "expand", "statement_descriptor_suffix")
 
 
@@ -46,7 +47,7 @@ def create(desk: Desk, params: Params) -> Done:
         "latest_charge": None, "metadata": forms.metadata(params, {}), "next_action": None,
         "on_behalf_of": None, "payment_method": None,
         "payment_method_options": forms.mapping(params, "payment_method_options"),
-        "payment_method_types": ["card"], "processing": None, "receipt_email": None, "review": None,
+        "payment_method_types": _types(params), "processing": None, "receipt_email": None, "review": None,
         "setup_future_usage": None, "shipping": None, "source": None, "statement_descriptor": None,
         "statement_descriptor_suffix": None, "status": "requires_payment_method", "transfer_data": None,
         "transfer_group": None,
@@ -146,6 +147,10 @@ def conclude(desk: Desk, intent: Record, succeeded: bool, code: str) -> Done:
     card = methods.card_of(method)
     intent.due_at = None
     was_challenged = intent.body["status"] == "requires_action"
+    if succeeded and was_challenged and debits.is_debit(method):
+        method.private["verified"] = True
+        desk.save(method)
+        return _process(desk, intent, method)
     if succeeded and was_challenged and card and card.after_challenge:
         succeeded, code = False, card.after_challenge
     if not succeeded:
@@ -182,22 +187,44 @@ def _confirm(desk: Desk, intent: Record, method: Record | None, params: Params) 
     plan = desk.plan
     if plan.result == "decline":
         return charges.decline(desk, intent, method, card, plan.code)
+    if debits.is_debit(method):
+        return _draw(desk, intent, method, params)
     if plan.result == "challenge":
         cannot_act = forms.boolean(params, "off_session", False)
         if cannot_act or forms.boolean(params, "error_on_requires_action", False):
             return charges.decline(desk, intent, method, card, "authentication_required")
         return _challenge(desk, intent, method, forms.text(params, "return_url", ""))
     if plan.result.startswith("pending_then"):
-        intent.private["after"] = "" if plan.result == "pending_then_ok" else plan.code
-        intent.body |= {"status": "processing", "payment_method": method.id}
-        intent.due_at = desk.now + desk.rules.pending_seconds
-        desk.save(intent)
-        desk.tell("payment_intent.processing", intent.body)
-        return Done(200, intent.body)
+        intent.private["later"] = "" if plan.result == "pending_then_ok" else plan.code
+        return _process(desk, intent, method)
     charge = charges.authorize(desk, intent, method, card)
     if charge.body["captured"]:
         disputes.follow(desk, charge)
     return Done(200, intent.body)
+
+
+def _draw(desk: Desk, intent: Record, method: Record, params: Params) -> Done:
+    """Begin a debit: its account is verified first, or it is with the bank until its time comes."""
+    debits.check(intent.body, method, params)
+    intent.private["later"] = desk.plan.code if desk.plan.result == "pending_then_fail" else ""
+    if method.private["verified"]:
+        return _process(desk, intent, method)
+    return _challenge(desk, intent, method, forms.text(params, "return_url", ""))
+
+
+def _process(desk: Desk, intent: Record, method: Record) -> Done:
+    """Let it be processed; what comes of that is known later."""
+    intent.private["after"] = intent.private["later"]
+    intent.body |= {"status": "processing", "payment_method": method.id, "next_action": None}
+    intent.due_at = desk.now + desk.rules.pending_seconds
+    desk.save(intent)
+    desk.tell("payment_intent.processing", intent.body)
+    return Done(200, intent.body)
+
+
+def _types(params: Params) -> list[str]:
+    sent = params.get("payment_method_types") or ["card"]
+    return [str(one) for one in sent] if isinstance(sent, list) else [str(sent)]
 
 
 def _challenge(desk: Desk, intent: Record, method: Record, return_url: str) -> Done:
@@ -205,7 +232,11 @@ def _challenge(desk: Desk, intent: Record, method: Record, return_url: str) -> D
     intent.due_at = desk.now + desk.rules.challenge_seconds
     url = f"{desk.rules.url}/3ds/{intent.id}?key={intent.body['client_secret']}"
     action = {"type": "redirect_to_url", "redirect_to_url": {"url": url, "return_url": return_url}}
-    if not return_url:
+    if debits.is_debit(method):
+        verification = {"hosted_verification_url": url, "arrival_date": int(desk.now) + 86_400,
+                        "microdeposit_type": "descriptor_code"}  # fmt: skip
+        action = {"type": "verify_with_microdeposits", "verify_with_microdeposits": verification}
+    elif not return_url:
         action = {"type": "use_stripe_sdk", "use_stripe_sdk": {"type": "three_d_secure_redirect",
                                                                "stripe_js": url}}  # fmt: skip
     intent.body |= {"status": "requires_action", "payment_method": method.id, "next_action": action}

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from payments.simulator import scenarios
 from payments.simulator.errors import Refused
-from payments.simulator.stripe import books, cards, forms
+from payments.simulator.stripe import books, cards, debits, forms
 from payments.simulator.stripe.books import Body, Record, digest
 from payments.simulator.stripe.cards import Card
 from payments.simulator.stripe.desk import Desk, Done
@@ -58,9 +58,14 @@ def create_token(desk: Desk, params: Params) -> Done:
 
 def create_method(desk: Desk, params: Params) -> Done:
     """POST /v1/payment_methods."""
-    forms.known(params, ("type", "card", "billing_details", "metadata", "expand", "allow_redisplay"))
-    if forms.text(params, "type") != "card":
-        raise StripeRefused(400, "", "The sandbox has payment methods of type card", param="type")
+    kind = forms.text(params, "type")
+    forms.known(params, ("type", kind, "billing_details", "metadata", "expand", "allow_redisplay"))
+    if kind in debits.CURRENCIES:
+        account, billing = debits.of_params(params)
+        metadata = forms.metadata(params, {})
+        return Done(200, debits.make(desk, account, billing, metadata, is_verified=False).body)
+    if kind != "card":
+        raise StripeRefused(400, "", f"The sandbox has no payment methods of type {kind}", param="type")
     sent = forms.mapping(params, "card")
     if "token" in sent:
         return Done(200, method_of(desk, forms.text(sent, "token"), param="card[token]").body)
@@ -91,6 +96,8 @@ def method_of(desk: Desk, token: str, param: str = "payment_method") -> Record:
     known = cards.of_token(token) if token.startswith(("pm_card_", "tok_")) else None
     if known:
         return _make_method(desk, _facts(known), *EXPIRY, {})
+    if token in debits.BY_TOKEN:
+        return debits.make(desk, debits.BY_TOKEN[token], {"name": "Jenny Rosen"}, {}, is_verified=True)
     if token.startswith("tok_"):
         found = desk.get("token", token, param)
         if found.body["used"]:

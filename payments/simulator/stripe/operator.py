@@ -5,7 +5,7 @@ from urllib.parse import parse_qsl
 
 from payments.simulator.answers import Answer
 from payments.simulator.controls import PAGE_MAX, Controls, whole
-from payments.simulator.stripe import books, cards, truth
+from payments.simulator.stripe import books, cards, debits, truth
 from payments.simulator.stripe.errors import StripeRefused
 
 OBJECTS = ("payment_intent", "charge", "refund", "dispute", "balance_transaction", "payout")
@@ -33,7 +33,7 @@ class Operator(Controls):
         asked = dict(parse_qsl(query))
         match method, path:
             case "GET", "/sim/cards":
-                return Answer(200, {"data": cards.as_table()})
+                return Answer(200, {"data": [*cards.as_table(), *debits.as_table()]})
             case "GET", "/sim/truth":
                 return self._truth(asked)
             case "GET", "/sim/operations":

@@ -1,6 +1,6 @@
 """Refunds: at once, pending, or failing later; refunded <= captured, also while one is pending."""
 
-from payments.simulator.stripe import amounts, books, charges, forms
+from payments.simulator.stripe import amounts, books, charges, debits, forms
 from payments.simulator.stripe.books import Body, Record
 from payments.simulator.stripe.desk import Desk, Done
 from payments.simulator.stripe.errors import StripeRefused
@@ -29,6 +29,9 @@ def create(desk: Desk, params: Params) -> Done:
         "fail_later": ("succeeded", "failed"),
         "decline": ("failed", ""),
     }.get(plan.result, ("succeeded", ""))
+    is_debit = charge.body["payment_method_details"]["type"] in debits.CURRENCIES
+    if is_debit and plan.result == "ok":
+        status, later = "pending", "succeeded"  # a credit transfer, which takes its days
     body: Body = {
         "amount": amount,
         "balance_transaction": None,
@@ -49,7 +52,8 @@ def create(desk: Desk, params: Params) -> Done:
         made.body["failure_reason"] = plan.code
     else:
         _count(desk, charge, amount)
-        made.body["balance_transaction"] = charges.balance_transaction(desk, made, "refund", -amount, 0).id
+        kind = "payment_refund" if is_debit else "refund"
+        made.body["balance_transaction"] = charges.balance_transaction(desk, made, kind, -amount, 0).id
     desk.save(made)
     desk.tell("refund.created", made.body)
     if status != "failed":

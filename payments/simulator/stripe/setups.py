@@ -1,6 +1,6 @@
 """Setup intents: a card's bank is asked whether the card is good, and nothing is reserved."""
 
-from payments.simulator.stripe import charges, forms, methods
+from payments.simulator.stripe import charges, debits, forms, methods
 from payments.simulator.stripe.books import Record, digest
 from payments.simulator.stripe.desk import Desk, Done
 from payments.simulator.stripe.errors import StripeRefused, error
@@ -22,6 +22,8 @@ def create(desk: Desk, params: Params) -> Done:
     method = methods.method_in(desk, params)
     if method is None:
         raise StripeRefused(400, "parameter_missing", "A payment method is needed", param="payment_method")
+    if debits.is_debit(method):
+        raise StripeRefused(400, "", "The sandbox sets up cards only", param="payment_method")
     customer = forms.text(params, "customer", "") or None
     methods.check_holder(method, customer)
     body = {

@@ -5,7 +5,7 @@ import sqlite3
 
 from payments.simulator.errors import Refused
 from payments.simulator.faults import Subject
-from payments.simulator.stripe import books, cards, forms
+from payments.simulator.stripe import books, cards, debits, forms
 from payments.simulator.stripe.forms import Params
 
 CONFIRMED = ("/v1/payment_intents", "/v1/setup_intents")
@@ -50,7 +50,7 @@ def _sent_token(params: Params) -> str:
 
 
 def _of_token(connection: sqlite3.Connection, token: str) -> str:
-    static = cards.of_token(token)
+    static = cards.of_token(token) or debits.BY_TOKEN.get(token)
     if static:
         return static.name
     row = connection.execute("SELECT kind FROM object WHERE id = ?", (token,)).fetchone()

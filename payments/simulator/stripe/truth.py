@@ -37,8 +37,10 @@ def _operations(connection: sqlite3.Connection, record: Record) -> Iterator[Row]
         yield _row(record, "authorize", key, _authorized(connection, record.body))
         if record.private.get("voided_by"):
             yield _row(record, "void", str(record.private["voided_by"]), "succeeded")
-    elif record.body["type"] == "charge":
+    elif record.body["type"] in ("charge", "payment"):
         charge = books.get(connection, "charge", record.parent)
+        if charge.body["status"] == "failed":
+            return  # a debit that was counted and came back: nothing moved
         intent = books.get(connection, "payment_intent", charge.parent)
         yield _row(record, "capture", _capture_key(record, intent), "succeeded", intent)
     elif record.body["type"] == "adjustment":

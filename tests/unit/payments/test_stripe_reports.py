@@ -119,3 +119,19 @@ class TestWhatIsNotBelieved:
     def test_is_a_payout_of_another_shape(self, broken):
         with pytest.raises(Unanswered, match="bad_body"):
             reports.report(PAYOUT | broken, [], {})
+
+
+class TestADebitThatCameBack:
+    def test_within_the_payout_moved_nothing(self):
+        source = {
+            "id": "py_1",
+            "payment_intent": {"id": "pi_1", "metadata": {}, "capture_method": "automatic"},
+        }
+        counted, back = movement("payment", 900, source), movement("payment_failure_refund", -900, source)
+        made = report_of(counted, back, movement("refund", -100, {"id": "re_1"}, number=2))
+        assert [(line.kind, line.amount.minor) for line in made.lines] == [("refund", 100)]
+
+    def test_of_an_earlier_payout_is_money_taken_back(self):
+        source = {"id": "py_1", "payment_intent": "pi_1"}
+        made = report_of(movement("payment_failure_refund", -900, source))
+        assert [(line.kind, line.amount.minor) for line in made.lines] == [("withdrawal", 900)]
