@@ -21,6 +21,7 @@ ALTER TABLE ledger_event DROP COLUMN xid;
 ALTER TABLE ledger_posting DROP COLUMN xid;
 ALTER TABLE ledger_entry DROP COLUMN xid;
 ALTER TABLE ledger_account DROP COLUMN rolled_to;
+ALTER TABLE ledger_account RESET (fillfactor);
 """
 
 

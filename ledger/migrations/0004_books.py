@@ -6,6 +6,8 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 from pathlib import Path
 
+from ledger.migrations._older import statement
+
 HERE = Path(__file__).parent
 PARTITIONS = (HERE / "0004_partitions.sql").read_text(encoding="utf-8")
 POSTING = (HERE / "0004_posting.sql").read_text(encoding="utf-8")
@@ -15,6 +17,7 @@ UNDO = (
     (HERE / "0004_undo.sql").read_text(encoding="utf-8")
     + _LAW[_FROM_CHECKS:_HASHES]
     + _LAW[_LAW.index("-- 6. The only writer"):]
+    + statement("0002_law.sql", "CREATE FUNCTION ledger_content_hash", "$$;").replace("CREATE", "CREATE OR REPLACE", 1)
 )
 
 

@@ -21,11 +21,13 @@ ALTER TABLE whole_event RENAME TO ledger_event;
 ALTER TABLE ledger_entry ADD PRIMARY KEY (id),
     ADD CONSTRAINT ledger_entry_posts_once UNIQUE (source_type, source_id, step),
     ADD CONSTRAINT ledger_entry_reverses_id_key UNIQUE (reverses_id),
-    ADD FOREIGN KEY (reverses_id) REFERENCES ledger_entry DEFERRABLE INITIALLY DEFERRED;
+    ADD CONSTRAINT ledger_entry_reverses_id_e0cdc015_fk_ledger_entry_id
+        FOREIGN KEY (reverses_id) REFERENCES ledger_entry DEFERRABLE INITIALLY DEFERRED;
 ALTER TABLE ledger_posting ADD PRIMARY KEY (entry_id, line);
 ALTER TABLE ledger_event ADD PRIMARY KEY (id),
     ADD CONSTRAINT ledger_event_one_per_sequence UNIQUE (subject_type, subject_id, sequence);
-ALTER TABLE ledger_outbox ADD FOREIGN KEY (event_id) REFERENCES ledger_event DEFERRABLE INITIALLY DEFERRED;
+ALTER TABLE ledger_outbox ADD CONSTRAINT ledger_outbox_event_id_6d4aa5d1_fk_ledger_event_id
+    FOREIGN KEY (event_id) REFERENCES ledger_event DEFERRABLE INITIALLY DEFERRED;
 ALTER TABLE ledger_account DROP CONSTRAINT ledger_account_pkey;
 ALTER TABLE ledger_account ADD PRIMARY KEY (id);
 CREATE INDEX ledger_entry_by_merchant ON ledger_entry (merchant_id, id);

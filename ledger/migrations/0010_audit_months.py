@@ -4,9 +4,13 @@ from pathlib import Path
 
 from django.db import migrations, models
 
+from ledger.migrations._older import function
+
 HERE = Path(__file__)
 DO = HERE.with_suffix(".sql").read_text(encoding="utf-8")
-UNDO = HERE.with_name(f"{HERE.stem}_undo.sql").read_text(encoding="utf-8")
+UNDO = HERE.with_name(f"{HERE.stem}_undo.sql").read_text(encoding="utf-8") + function(
+    "0004_partitions.sql", "ledger_make_partitions"
+)
 
 
 class Migration(migrations.Migration):

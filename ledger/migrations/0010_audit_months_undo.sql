@@ -1,4 +1,4 @@
--- The functions that make months stay: those of 0004_books are served by them.
+DROP FUNCTION ledger_make_partition, ledger_month_bound, ledger_months_waiting, ledger_partitions_ahead;
 DELETE FROM ledger_partitioned WHERE name = 'ledger_audit';
 ALTER TABLE ledger_audit RENAME TO ledger_audit_months;
 CREATE TABLE ledger_audit (LIKE ledger_audit_months INCLUDING DEFAULTS);

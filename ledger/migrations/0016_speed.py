@@ -4,10 +4,19 @@ from pathlib import Path
 
 from django.db import migrations
 
+from ledger.migrations._older import function, statement
+
 FOLDER = Path(__file__).parent
-UNDO = """
+_KEEP = statement("0007_account_names.py", "CREATE FUNCTION ledger_account_keeps_name", "keeps_name();")
+UNDO = f"""
 DROP TRIGGER ledger_account_within ON ledger_account;
 DROP FUNCTION ledger_account_law;
+DROP FUNCTION ledger_account_keeps_name CASCADE;
+{_KEEP}
+{function("0004_posting.sql", "ledger_check_postings")}
+DROP FUNCTION ledger_refuse_postings;
+ALTER TABLE ledger_period RESET (fillfactor);
+{function("0006_balances.sql", "ledger_settle_balances")}
 """
 
 

@@ -4,11 +4,14 @@ from pathlib import Path
 
 from django.db import migrations
 
-UNDO = """
+from ledger.migrations._older import function
+
+UNDO = f"""
 DROP FUNCTION ledger_post_one;
 ALTER FUNCTION ledger_post_legs(
     uuid, uuid, text, text, uuid, text, timestamptz, uuid, int[], bigint[], bigint[], text[]
 ) RENAME TO ledger_post_one;
+{function("0016_speed.sql", "ledger_account_law")}
 """
 
 

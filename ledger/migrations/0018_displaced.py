@@ -4,14 +4,7 @@ from pathlib import Path
 
 from django.db import migrations
 
-FOLDER = Path(__file__).parent
-
-
-def _of(name: str, begins: str, ends: str) -> str:
-    """Return the statement of an older migration from one line to the end of another."""
-    text = (FOLDER / name).read_text(encoding="utf-8")
-    return text[text.index(begins) :].partition(ends)[0] + ends
-
+from ledger.migrations._older import function, statement
 
 # The sums of periods are filled again from the first transaction on.
 UNDO = f"""
@@ -19,11 +12,11 @@ DROP FUNCTION ledger_settle_balances, ledger_displaced_upto, ledger_settle_displ
 DROP TABLE ledger_displaced;
 DROP FUNCTION ledger_displaced_span;
 DROP INDEX ledger_entry_displaced;
-{_of("0006_balances.sql", "CREATE TABLE ledger_period", ");")}
+{statement("0006_balances.sql", "CREATE TABLE ledger_period", ");")}
 ALTER TABLE ledger_period SET (fillfactor = 60);
 UPDATE ledger_mark SET settled_at = '-infinity', settled_upto = '0' WHERE name = 'balances';
-{_of("0016_speed.sql", "CREATE OR REPLACE FUNCTION ledger_settle_balances", "END $$;")}
-{_of("0006_balances.sql", "CREATE FUNCTION ledger_balance_effective", "END $$;").replace("CREATE", "CREATE OR REPLACE", 1)}
+{function("0016_speed.sql", "ledger_settle_balances")}
+{function("0006_balances.sql", "ledger_balance_effective")}
 """
 
 
