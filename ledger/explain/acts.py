@@ -6,6 +6,7 @@ from typing import Final
 from uuid import UUID
 
 from ledger import ids
+from ledger.explain import seals
 from ledger.explain.registry import Scope, explains, keys_of, links_cause, refers_to
 from ledger.explain.types import Explanation, Link
 from ledger.models import AuditRecord, Event
@@ -71,7 +72,9 @@ def people(tails: Sequence[str], scope: Scope) -> dict[str, Explanation]:
     """Explain audit records: a person's or key's act, with its reason, is an end."""
     keys = keys_of(AUDIT, tails)
     found = {}
-    for record in scope.of(AuditRecord.objects.filter(pk__in=list(keys))):
+    records = list(scope.of(AuditRecord.objects.filter(pk__in=list(keys))))
+    states = seals.of_acts(records)
+    for record in records:
         what = record.action.replace("_", " ").replace(".", " ")
         found[keys[record.pk]] = Explanation(
             ref=ids.show(AUDIT, record.pk),
@@ -83,6 +86,7 @@ def people(tails: Sequence[str], scope: Scope) -> dict[str, Explanation]:
                 for label, text in (("request", record.request_id), ("outcome", record.outcome))
                 if text
             ),
+            seal=states[record.pk],
             at=record.at,
             page=("ledger_auditrecord", str(record.pk)),
         )

@@ -1,4 +1,4 @@
-"""The seals of entries and events, with their content recomputed: a row that was changed says so."""
+"""The seals of entries, events and audit records; the content of the first two is recomputed on the way."""
 
 import hmac
 from collections.abc import Iterable, Sequence
@@ -8,7 +8,7 @@ from django.db import connection
 
 from ledger import events
 from ledger.explain.types import Seal, SealState
-from ledger.models import Event
+from ledger.models import AuditRecord, Event
 from ledger.proof import status
 from ledger.proof.status import SealStatus
 
@@ -35,11 +35,16 @@ def of_events(found: Sequence[Event]) -> dict[UUID, SealState]:
     return _states([event.pk for event in found], changed)
 
 
+def of_acts(records: Sequence[AuditRecord]) -> dict[UUID, SealState]:
+    """Return the seals of audit records; that one is as it was sealed, only a verification can say."""
+    return {key: _state(found, is_changed=False) for key, found in status.seals_of_acts(records).items()}
+
+
 def _states(ids: Iterable[UUID], changed: set[UUID]) -> dict[UUID, SealState]:
-    return {key: _state(found, key in changed) for key, found in status.seals_of(ids).items()}
+    return {key: _state(found, is_changed=key in changed) for key, found in status.seals_of(ids).items()}
 
 
-def _state(found: SealStatus, is_changed: bool) -> SealState:
+def _state(found: SealStatus, *, is_changed: bool) -> SealState:
     if is_changed:
         return SealState(Seal.BROKEN, found.block, found.is_anchored)
     seal = Seal.WAITING if found.block is None else Seal.SEALED

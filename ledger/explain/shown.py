@@ -83,7 +83,7 @@ def summary(story: Story) -> Iterator[str]:
         verdict = "explained" if story.verdicts[root].is_explained else "NOT EXPLAINED"
         yield f"{root}: {verdict}, footing {footing}, unexplained {left}"
     seals = _counted(story)
-    yield f"{len(story.nodes)} nodes; entries and events: {seals}"
+    yield f"{len(story.nodes)} nodes; entries, events and acts: {seals}"
     for number, (ref, reason) in enumerate(story.reasons()):
         if number == SHOWN_MAX:
             yield "  and more"

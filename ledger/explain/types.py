@@ -28,7 +28,7 @@ class Seal(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SealState:
-    """The seal of an entry or event: the block that holds it, or why it is broken."""
+    """The seal of an entry, event or audit record: the block that holds it, or why it is broken."""
 
     seal: Seal = Seal.NONE
     block: int | None = None

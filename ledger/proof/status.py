@@ -1,6 +1,6 @@
 """Whether a row is sealed: in which block, since when, and whether the block's head stands outside too."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -8,8 +8,8 @@ from uuid import UUID
 
 from django.db import connection
 
-from ledger.models import Event, JournalEntry
-from ledger.proof import heads
+from ledger.models import AuditRecord, Event, JournalEntry
+from ledger.proof import blocks, heads
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,20 +28,25 @@ class SealStatus:
 
 UNSEALED: Final = SealStatus(None, None, None, False)
 
+_TOLD: Final = """
+    SELECT id, xid::text::bigint AS xid, false AS is_act FROM ledger_entry WHERE id = ANY (%(ids)s::uuid[])
+    UNION ALL
+    SELECT id, xid::text::bigint, false FROM ledger_event WHERE id = ANY (%(ids)s::uuid[])"""
+_ACTS: Final = """
+    SELECT id, xid::text::bigint AS xid, true AS is_act FROM ledger_audit
+    WHERE id = ANY (%(ids)s::uuid[]) AND at = ANY (%(moments)s::timestamptz[])"""
 _SEALS: Final = """
     SELECT r.id, s.number, s.sealed_at,
            (SELECT max(c.finished_at) FROM ledger_seal_check c
             WHERE c.fault = '' AND s.number BETWEEN c.first_block AND c.last_block)
-    FROM (
-        SELECT id, xid::text::bigint AS xid FROM ledger_entry WHERE id = ANY (%(ids)s::uuid[])
-        UNION ALL
-        SELECT id, xid::text::bigint FROM ledger_event WHERE id = ANY (%(ids)s::uuid[])
-    ) r
+    FROM ({rows}) r
     CROSS JOIN LATERAL (
-        SELECT b.number, b.sealed_at, b.transaction_from FROM ledger_seal b
-        WHERE b.transaction_to > r.xid ORDER BY b.transaction_to LIMIT 1
+        SELECT b.number, b.sealed_at,
+               CASE WHEN r.is_act THEN b.audits_from ELSE b.transaction_from END AS begins
+        FROM ledger_seal b WHERE b.transaction_to > r.xid AND (NOT r.is_act OR b.scheme >= %(with_audit)s)
+        ORDER BY b.transaction_to LIMIT 1
     ) s
-    WHERE s.transaction_from <= r.xid"""
+    WHERE s.begins <= r.xid"""
 
 
 def seal_of(row: JournalEntry | Event) -> SealStatus:
@@ -51,11 +56,22 @@ def seal_of(row: JournalEntry | Event) -> SealStatus:
 
 def seals_of(ids: Iterable[UUID]) -> dict[UUID, SealStatus]:
     """Return the seals of entries and events by their ids, in one query; an unknown id is unsealed."""
-    wanted = list(ids)
+    return _seals(_TOLD, list(ids), [])
+
+
+def seals_of_acts(records: Sequence[AuditRecord]) -> dict[UUID, SealStatus]:
+    """Return the seals of audit records by their ids, in one query that reads only their months."""
+    return _seals(_ACTS, [record.pk for record in records], [record.at for record in records])
+
+
+def _seals(rows: str, wanted: list[UUID], moments: list[datetime]) -> dict[UUID, SealStatus]:
     if not wanted:
         return {}
     with connection.cursor() as cursor:
-        cursor.execute(_SEALS, {"ids": wanted})
+        cursor.execute(
+            _SEALS.format(rows=rows),
+            {"ids": wanted, "moments": moments, "with_audit": blocks.WITH_AUDIT},
+        )
         found = cursor.fetchall()
     noted = _noted() if found else 0
     sealed = {row[0]: SealStatus(row[1], row[2], row[3], row[1] <= noted) for row in found}

@@ -49,7 +49,7 @@ class EvidenceShape(serializers.Serializer):
 
 
 class SealShape(serializers.Serializer):
-    """The seal of a journal entry or event."""
+    """The seal of a journal entry, event or audit record."""
 
     status = serializers.ChoiceField(["sealed", "waiting", "broken"])
     block = serializers.IntegerField(allow_null=True)

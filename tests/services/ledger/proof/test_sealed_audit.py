@@ -6,6 +6,8 @@ import pytest
 from django.db import connection
 
 from ledger import ids
+from ledger.explain import walking
+from ledger.explain.types import Seal
 from ledger.models import AuditRecord, SealBlock
 from ledger.proof import blocks, rows, sealing, verifying
 from tests.kit import seals
@@ -54,6 +56,15 @@ def test_any_byte_of_any_text_makes_it_another_record(books):
 def test_what_is_no_single_byte_is_found_too(books, change):
     fault = seals.fault_after(f"UPDATE ledger_audit SET {change} WHERE id = %s", books.act)
     assert fault.endswith(f"audit record {books.act} is not as it was sealed")
+
+
+def test_an_explanation_shows_its_seal(books):
+    act = AuditRecord.objects.get(pk=books.act)
+    [node] = walking.explain(act).nodes.values()
+    assert (node.seal.seal, node.seal.is_anchored) == (Seal.SEALED, True)
+    seals.unseal()
+    [node] = walking.explain(act).nodes.values()
+    assert node.seal.seal is Seal.WAITING
 
 
 def test_one_that_is_gone_is_named(books):
