@@ -59,6 +59,7 @@ TABLES: Final = {
     # Written by the owner, when a month is archived.
     "ledger_archive": READ_ONLY,
     "ledger_carried": READ_ONLY,
+    "ledger_archived_stream": READ_ONLY,
     # Written by `migrate`.
     "ledger_state_edge": READ_ONLY,
     "ledger_partitioned": READ_ONLY,

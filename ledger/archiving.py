@@ -17,7 +17,7 @@ from django.conf import settings
 from django.db import connection
 from psycopg import sql
 
-from ledger import archive_files, audit, retention
+from ledger import archive_files, archived_streams, audit, retention
 from ledger.actors import Actor
 from ledger.archive_files import SUFFIX, BadArchive, Header
 from ledger.crashpoints import crashpoint, register
@@ -28,6 +28,9 @@ from ledger.retention import Disposal, RecordClass
 
 _CHUNK: Final = 2_000
 _LOCK: Final = "SELECT pg_advisory_xact_lock(hashtext('ledger_archive'))"
+_ALL: Final = sql.SQL("true")
+_LEAVING: Final = sql.SQL("(t.subject_id, t.subject_type, t.merchant_id) IN (TABLE archive_leaving)")
+_STAYING: Final = sql.SQL("(t.subject_id, t.subject_type, t.merchant_id) NOT IN (TABLE archive_leaving)")
 register("archive.before_file", "archive.after_file", "archive.before_commit", "archive.after_commit")
 
 
@@ -41,7 +44,8 @@ class NotDetached(Conflict):
 class Month:
     """One month of a class that is wholly past its retention, and the holds that keep it.
 
-    `parts` are its tables, each with the partition of the month: they leave together.
+    `parts` are its tables, each with the partition of the month: they leave together. What was recorded from
+    `horizon` on is within its retention.
     """
 
     kept: RecordClass
@@ -49,6 +53,7 @@ class Month:
     ends: datetime
     parts: tuple[tuple[str, str], ...]
     holds: tuple[LegalHold, ...]
+    horizon: datetime
 
     @property
     def is_held(self) -> bool:
@@ -65,9 +70,9 @@ def due(at: datetime) -> list[Month]:
         months: dict[datetime, list[tuple[str, str]]] = {}
         for table in kept.tables:
             for partition in _partitions(table):
-                if _ends(partition) <= horizon:
+                if _ends(partition) <= horizon and (not kept.by_stream or _any_rests(partition, horizon)):
                     months.setdefault(_begins(partition), []).append((table, partition))
-        found += [_month(kept, begins, tuple(parts)) for begins, parts in months.items()]
+        found += [_month(kept, begins, tuple(parts), horizon) for begins, parts in months.items()]
     return sorted(found, key=lambda month: (month.begins, month.kept.name))
 
 
@@ -184,6 +189,8 @@ def _archive(month: Month, at: datetime, actor: Actor) -> list[ArchiveFile]:
         cursor.execute(_LOCK)
         for _table, partition in month.parts:
             cursor.execute(sql.SQL("LOCK TABLE {} IN SHARE MODE").format(sql.Identifier(partition)))
+    if month.kept.by_stream:
+        _choose_streams(month)
     crashpoint("archive.before_file")
     last = ArchiveFile.objects.order_by("-number").first()
     first, previous = (last.number + 1, bytes(last.archive_hash).hex()) if last else (1, "")
@@ -210,8 +217,9 @@ def _write(month: Month, table: str, partition: str, number: int, previous: str)
         number=number, table=table, range_from=month.begins.isoformat(), range_to=month.ends.isoformat(),
         columns=tuple(_columns(partition)), previous_hash=previous,
     )  # fmt: skip
-    written = archive_files.write(path, header, _lines(partition))
-    if archive_files.verify(path) != written or _count(partition) != written.rows:
+    leaving = _LEAVING if month.kept.by_stream else _ALL
+    written = archive_files.write(path, header, _lines(partition, leaving))
+    if archive_files.verify(path) != written or _count(partition, leaving) != written.rows:
         raise BadArchive(f"{path.name} does not hold the rows of {partition}")
     return written
 
@@ -224,6 +232,9 @@ def _detach(header: Header, partition: str, month: Month, at: datetime, actor: A
         cursor.execute(sql.SQL("ALTER TABLE {table} DETACH PARTITION {partition}").format(**names))
         cursor.execute(sql.SQL("ALTER TABLE {partition} RENAME TO {detached}").format(**names))
     row = _row(header, month, detached)
+    if month.kept.by_stream:
+        _keep_what_goes_on(header.table, detached, month)
+        archived_streams.stand_in(detached, row)
     audit.record(
         actor=actor, action="archive.detached", subject=row, at=at,
         reason=f"{month.kept.title} past {retention.policy(month.kept.name, at).days} days",
@@ -244,7 +255,7 @@ def _row(header: Header, month: Month, detached: str) -> ArchiveFile:
         content_hash=bytes.fromhex(header.content_hash), packed_hash=bytes.fromhex(header.packed_hash),
         previous_hash=bytes.fromhex(header.previous_hash),
         archive_hash=bytes.fromhex(header.archive_hash()), key_id=header.key_id,
-        mac=bytes.fromhex(header.mac), detached_as=detached,
+        mac=bytes.fromhex(header.mac), detached_as=detached, columns=list(header.columns),
     )  # fmt: skip
 
 
@@ -271,14 +282,57 @@ def _holds(
     return tuple(found.values())
 
 
-def _month(kept: RecordClass, begins: datetime, parts: tuple[tuple[str, str], ...]) -> Month:
+def _month(
+    kept: RecordClass, begins: datetime, parts: tuple[tuple[str, str], ...], horizon: datetime
+) -> Month:
     ends = _ends(parts[0][1])
-    return Month(kept, begins, ends, parts, _holds(kept, begins, ends, parts))
+    return Month(kept, begins, ends, parts, _holds(kept, begins, ends, parts), horizon)
+
+
+def _any_rests(partition: str, horizon: datetime) -> bool:
+    with connection.cursor() as cursor:
+        resting = archived_streams.resting(partition, horizon)
+        cursor.execute(sql.SQL("SELECT EXISTS ({})").format(resting))
+        return bool(cursor.fetchone()[0])
+
+
+def _choose_streams(month: Month) -> None:
+    """Note which streams leave; the month is locked, so that none goes on meanwhile.
+
+    :raises Conflict: another run took them.
+    """
+    [(_table, partition)] = month.parts
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TABLE IF EXISTS archive_leaving")
+        resting = archived_streams.resting(partition, month.horizon)
+        cursor.execute(sql.SQL("CREATE TEMPORARY TABLE archive_leaving ON COMMIT DROP AS {}").format(resting))
+        cursor.execute("SELECT count(*) FROM archive_leaving")
+        if not cursor.fetchone()[0]:
+            raise Conflict(f"no stream of {partition} is at rest")
+
+
+def _keep_what_goes_on(table: str, detached: str, month: Month) -> None:
+    """Put the streams that do not leave into a new partition of the month."""
+    names = {"table": sql.Identifier(table), "detached": sql.Identifier(detached),
+             "guard": sql.Identifier(f"{table}_immutable"), "stays": _STAYING}  # fmt: skip
+    with connection.cursor() as cursor:
+        cursor.execute(sql.SQL("SELECT EXISTS (SELECT FROM {detached} t WHERE {stays})").format(**names))
+        if not cursor.fetchone()[0]:
+            return
+        cursor.execute("SELECT ledger_make_partition(%s, true, %s)", [table, month.begins.date()])
+        cursor.execute(sql.SQL("ALTER TABLE {detached} DISABLE TRIGGER {guard}").format(**names))
+        cursor.execute(
+            sql.SQL(
+                """WITH moved AS (DELETE FROM {detached} t WHERE {stays} RETURNING *)
+                   INSERT INTO {table} SELECT * FROM moved"""
+            ).format(**names)
+        )
+        cursor.execute(sql.SQL("ALTER TABLE {detached} ENABLE ALWAYS TRIGGER {guard}").format(**names))
 
 
 def _month_of(row: ArchiveFile) -> Month:
     kept = next(one for one in retention.registry.values() if row.table in one.tables)
-    return Month(kept, row.range_from, row.range_to, ((row.table, row.detached_as),), ())
+    return Month(kept, row.range_from, row.range_to, ((row.table, row.detached_as),), (), row.recorded_at)
 
 
 def _partitions(table: str) -> list[str]:
@@ -312,7 +366,7 @@ def _columns(table: str) -> list[str]:
         return [name for (name,) in cursor.fetchall()]
 
 
-def _lines(table: str) -> Iterator[str]:
+def _lines(table: str, leaving: sql.SQL) -> Iterator[str]:
     with connection.cursor() as cursor:
         cursor.execute(
             """SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY k.place) FROM pg_index i
@@ -324,8 +378,8 @@ def _lines(table: str) -> Iterator[str]:
         key = cursor.fetchone()[0]
     with connection.chunked_cursor() as cursor:
         cursor.execute(
-            sql.SQL("SELECT row_to_json(t)::text FROM {} t ORDER BY {}").format(
-                sql.Identifier(table), sql.SQL(key)
+            sql.SQL("SELECT row_to_json(t)::text FROM {} t WHERE {} ORDER BY {}").format(
+                sql.Identifier(table), leaving, sql.SQL(key)
             )
         )
         while rows := cursor.fetchmany(_CHUNK):
@@ -333,7 +387,7 @@ def _lines(table: str) -> Iterator[str]:
                 yield line
 
 
-def _count(table: str) -> int:
+def _count(table: str, leaving: sql.SQL) -> int:
     with connection.cursor() as cursor:
-        cursor.execute(sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(table)))
+        cursor.execute(sql.SQL("SELECT count(*) FROM {} t WHERE {}").format(sql.Identifier(table), leaving))
         return int(cursor.fetchone()[0])

@@ -102,9 +102,12 @@ class ChainBreak:
     reason: str
 
 
-def verify_chain(events: Iterator[Event]) -> ChainBreak | None:
-    """Recompute a whole stream from its first event; return the first break, or None."""
-    previous, expected = b"", 1
+def verify_chain(events: Iterator[Event], last: int = 0, last_hash: bytes = b"") -> ChainBreak | None:
+    """Recompute a whole stream from its first event, or from that after number `last`, whose hash is known.
+
+    Return the first break, or None.
+    """
+    previous, expected = last_hash, last + 1
     for event in events:
         if event.sequence != expected:
             return ChainBreak(event.id, event.sequence, f"sequence {expected} is missing")

@@ -189,11 +189,15 @@ def entries_have_postings() -> Iterable[str]:
     )
 
 
-@invariant("I-04", "Every subject's events are a sequence without gaps.")
+@invariant("I-04", "Every subject's events are a sequence without gaps, archived ones before the others.")
 def sequences_have_no_gaps() -> Iterable[str]:
     return rows(
-        """SELECT subject_type, subject_id, count(*), max(sequence) FROM ledger_event GROUP BY 1, 2
-           HAVING count(*) <> max(sequence) OR min(sequence) <> 1""",
+        """SELECT v.subject_type, v.subject_id, count(*), max(sequence) FROM ledger_event v GROUP BY 1, 2
+           HAVING (count(*) <> max(sequence) OR min(sequence) <> 1) AND NOT EXISTS (
+               SELECT FROM ledger_archived_stream a
+               WHERE (a.subject_id, a.subject_type) = (v.subject_id, v.subject_type)
+               HAVING (min(a.first_sequence), max(a.last_sequence)) = (1, min(v.sequence) - 1)
+                  AND max(a.last_sequence) + count(v.*) = max(v.sequence))""",
         "{0} {1} has {2} events, the last is number {3}",
     )
 

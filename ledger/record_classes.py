@@ -55,12 +55,25 @@ JOURNAL = register(
 EVENTS = register(
     RecordClass(
         name="events",
-        title="events and the register of facts",
-        disposal=Disposal.KEEP,
-        tables=("ledger_event", "ledger_fact"),
+        title="events of subjects at rest",
+        disposal=Disposal.ARCHIVE,
+        tables=("ledger_event",),
         moment="recorded_at",
-        subjects=("subject_id", "source_id"),
-        legal_basis="what still lives is rebuilt from its first event on; a fact posts once for ever",
+        subjects=("id", "subject_id", "entry_id", "actor_id", "request_id"),
+        days_min=1_825,
+        by_stream=True,
+        legal_basis="commercial and tax law: seven years from the last event of the subject (brief 003)",
+    )
+)
+FACTS = register(
+    RecordClass(
+        name="facts",
+        title="the register of business facts",
+        disposal=Disposal.KEEP,
+        tables=("ledger_fact",),
+        moment="",
+        subjects=("source_id",),
+        legal_basis="a fact posts once for ever; it names no person and no amount",
     )
 )
 AUDIT = register(

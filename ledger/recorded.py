@@ -34,12 +34,14 @@ class RecordedRows(models.QuerySet[M]):
 class Recorded(FSMModelMixin, models.Model):
     """A row with a machine, whose every change is an event; its version is its last event's sequence.
 
-    `UNTOLD` names columns of which an event tells only a fingerprint (see `ledger.changes`).
+    `UNTOLD` names columns of which an event tells only a fingerprint (see `ledger.changes`). What `LIVES_ON`
+    keeps its events until it is at an end, however long nothing happens to it.
     """
 
     SUBJECT: ClassVar[str]
     PREFIX: ClassVar[str]
     UNTOLD: ClassVar[frozenset[str]] = frozenset()
+    LIVES_ON: ClassVar[bool] = False
 
     id = models.UUIDField(primary_key=True, default=ids.uuid7, editable=False)
     version = models.PositiveIntegerField(default=0, editable=False)

@@ -72,7 +72,8 @@ class RecordClass:
 
     `tables` are archived together by month; or `rows(before)` finds what is past an instant and `erase`
     disposes of it. `moment`, `merchant` and `subjects` are the columns by which a hold is applied.
-    `before_detach(begins, ends)` puts in their place what must stay when a month leaves.
+    `before_detach(begins, ends)` puts in their place what must stay when a month leaves. `by_stream`: a month
+    holds the streams of the subjects that began in it, and only those at rest leave (`archived_streams`).
     `days` and `legal_basis` hold until a policy says otherwise; no policy goes below `days_min`.
     """
 
@@ -88,6 +89,7 @@ class RecordClass:
     subjects: tuple[str, ...] = ()
     days: int = DAYS_DEFAULT
     days_min: int = 1
+    by_stream: bool = False
     before_detach: Callable[[datetime, datetime], None] = nothing_before
 
 
@@ -232,8 +234,8 @@ def holds_on_month(
     return [
         hold
         for hold in holds_on(kept.name)
-        if (hold.covers_from is None or hold.covers_from < month_to)
-        and (hold.covers_to is None or hold.covers_to > month_from)
+        if (kept.by_stream or hold.covers_from is None or hold.covers_from < month_to)
+        and (kept.by_stream or hold.covers_to is None or hold.covers_to > month_from)
         and _names_a_row(kept, table, hold)
     ]
 
@@ -263,6 +265,11 @@ def _names_a_row(kept: RecordClass, table: str, hold: LegalHold) -> bool:
         either = [f"{column}::text = ANY (%s)" for column in kept.subjects if column in _columns(table)]
         terms.append(f"({' OR '.join(either) or 'false'})")
         values += [wanted] * len(either)
+    if kept.by_stream:  # what happened to a subject of the month may have happened years later
+        for bound, sign in ((hold.covers_from, ">="), (hold.covers_to, "<")):
+            if bound is not None:
+                terms.append(f"{kept.moment} {sign} %s")
+                values.append(bound)
     if not terms:
         return True
     with connection.cursor() as cursor:

@@ -20,6 +20,8 @@ from django.utils.safestring import SafeString
 from ledger import changes
 from ledger.admin import formats
 from ledger.admin.base import Facts, Panel
+from ledger.archive_files import BadArchive
+from ledger.archived_streams import HistoryArchived
 from ledger.history import comparing, rebuilding
 from ledger.history.rebuilding import NoSuchSubject, Rebuilt, Until
 from ledger.masking import MASK, mask
@@ -36,7 +38,8 @@ def history_page(request: HttpRequest, site: AdminSite, kind: str, key: UUID) ->
         _only_for(request, model)
         now = rebuilding.rebuild(kind, key)
         verdict = comparing.compare(kind, key)
-    except NoSuchSubject as error:
+        stream = list(rebuilding.stream_of(kind, key))
+    except (NoSuchSubject, HistoryArchived, BadArchive) as error:
         raise Http404(error.message) from error
     until, problem = _asked(request)
     then: Rebuilt | None = now
@@ -45,7 +48,6 @@ def history_page(request: HttpRequest, site: AdminSite, kind: str, key: UUID) ->
             then = rebuilding.rebuild(kind, key, until)
         except NoSuchSubject:
             then, problem = None, "There was nothing of it yet at that instant."
-    stream = list(Event.objects.filter(subject_type=kind, subject_id=key).order_by("sequence"))
     context = {
         **site.each_context(request),
         "title": f"History of {kind.replace('_', ' ')}",

@@ -14,7 +14,7 @@ from django.apps import apps
 
 from ledger import ids
 from ledger.explain.types import Explanation, Link
-from ledger.models import Event, JournalEntry, Posting
+from ledger.models import ArchivedStream, Event, JournalEntry, Posting
 from ledger.recorded import Recorded
 
 
@@ -124,9 +124,14 @@ def subject_ref(subject_type: str, subject_id: UUID) -> str:
 
 
 def first_events(subject_ids: Iterable[UUID], scope: Scope) -> dict[UUID, str]:
-    """Return the ids of the first events of subjects: how each came to be."""
-    rows = scope.of(Event.objects.filter(subject_id__in=set(subject_ids), sequence=1))
-    return {row[0]: ids.show("evt", row[1]) for row in rows.values_list("subject_id", "pk")}
+    """Return the ids of the first events of subjects, how each came to be, or of their archives."""
+    wanted = set(subject_ids)
+    rows = scope.of(Event.objects.filter(subject_id__in=wanted, sequence=1))
+    found = {row[0]: ids.show("evt", row[1]) for row in rows.values_list("subject_id", "pk")}
+    if len(found) < len(wanted):
+        left = scope.of(ArchivedStream.objects.filter(subject_id__in=wanted - found.keys(), first_sequence=1))
+        found |= {row[0]: f"arc_{row[1]}" for row in left.values_list("subject_id", "archive")}
+    return found
 
 
 def keys_of(prefix: str, tails: Iterable[str]) -> dict[UUID, str]:

@@ -16,7 +16,7 @@ from typing import Any, Final
 from django.db import connection, transaction
 
 from ledger.errors import NotFound
-from ledger.explain import registry
+from ledger.explain import archives, registry
 from ledger.explain.registry import HOUSE, Scope
 from ledger.explain.types import Explanation, Verdict
 from ledger.money import Money
@@ -140,6 +140,9 @@ def _ask(refs: Sequence[str], scope: Scope) -> dict[str, Explanation]:
 
 
 def _missing(ref: str) -> Explanation:
+    place = archives.where(ref)
+    if place:
+        return Explanation(ref, "missing", f"in {place}", problems=(f"{ref} is not here but in {place}",))
     return Explanation(ref, "missing", "nothing is there", problems=(f"{ref} is not there",))
 
 

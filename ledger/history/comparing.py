@@ -18,11 +18,11 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.db.models import Model
 
-from ledger import changes
+from ledger import archived_streams, changes
 from ledger.events import ChainBreak, verify_chain
 from ledger.history import rebuilding
 from ledger.history.rebuilding import Rebuilt
-from ledger.models import Event
+from ledger.models import ArchivedStream, Event
 
 TABLE: Final = "table"
 EVENTS: Final = "events"
@@ -74,6 +74,8 @@ class _Witnesses:
     subject_id: UUID
     events: list[Event] = field(default_factory=list)
     row: Any = None
+    left: ArchivedStream | None = None
+    """The last part of its events that was archived."""
 
 
 def compare(subject_type: str, subject_id: UUID) -> Verdict:
@@ -109,6 +111,7 @@ def compare_all(subject_type: str) -> Iterator[Verdict]:
 def _compare(subject_type: str, wanted: list[UUID] | None) -> Iterator[Verdict]:
     found = _merged(subject_type, wanted)
     while chunk := list(islice(found, _CHUNK)):
+        _note_archived(subject_type, chunk)
         verdicts = [_judge(subject_type, witnesses) for witnesses in chunk]
         _judge_entries(subject_type, chunk, verdicts)
         yield from verdicts
@@ -131,18 +134,29 @@ def _merged(subject_type: str, wanted: list[UUID] | None) -> Iterator[_Witnesses
         yield both
 
 
+def _note_archived(subject_type: str, chunk: Sequence[_Witnesses]) -> None:
+    """Say of the subjects whose first events are not there where they are."""
+    begun = [both for both in chunk if not both.events or both.events[0].sequence != 1]
+    if not begun:
+        return
+    left = archived_streams.of_subjects(both.subject_id for both in begun)
+    for both in begun:
+        own = [row for row in left.get(both.subject_id, ()) if row.subject_type == subject_type]
+        both.left = own[-1] if own else None
+
+
 _LAST: Final = UUID(int=(1 << 128) - 1)
 
 
 def _judge(subject_type: str, both: _Witnesses) -> Verdict:
     verdict = Verdict(subject_type, both.subject_id, events=len(both.events))
-    broken = _chain(both.events)
+    broken = _chain(both)
     if broken is not None:
         verdict.blame(EVENTS, f"event {broken.sequence}: {broken.reason}")
         return verdict
     rebuilt = rebuilding.fold(both.events)
     if rebuilt is None:
-        _judge_without_events(verdict, both.row)
+        _judge_without_events(verdict, both)
     elif both.row is None:
         verdict.is_missing = True
         verdict.blame(TABLE, "the row is gone")
@@ -156,32 +170,27 @@ def _judge(subject_type: str, both: _Witnesses) -> Verdict:
     return verdict
 
 
-def _chain(events: list[Event]) -> ChainBreak | None:
+def _chain(both: _Witnesses) -> ChainBreak | None:
+    events, left = both.events, both.left
     try:
-        return verify_chain(iter(events))
+        if left is None:
+            return verify_chain(iter(events))
+        return verify_chain(iter(events), left.last_sequence, bytes(left.last_hash))
     except KeyError as error:
         return ChainBreak(events[0].id, events[0].sequence, f"the signing key {error} is not known")
 
 
-def _judge_without_events(verdict: Verdict, row: Any) -> None:
-    if _is_archived(row.pk):
-        return
-    if row.version:
+def _judge_without_events(verdict: Verdict, both: _Witnesses) -> None:
+    row, left = both.row, both.left
+    if left is not None:
+        if (row.version, bytes(row.event_hash)) != (left.last_sequence, bytes(left.last_hash)):
+            verdict.blame(
+                TABLE, f"its events end with number {left.last_sequence}, in archive {left.archive}"
+            )
+    elif row.version:
         verdict.blame(EVENTS, f"the row knows of event {row.version}, and none is there")
     else:
         verdict.blame(TABLE, "the row was never recorded")
-
-
-def _is_archived(subject_id: UUID) -> bool:
-    """Say whether the streams of the subject's month lie in an archive."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """SELECT EXISTS (SELECT FROM ledger_archive a WHERE a."table" = 'ledger_event'
-                              AND %(key)s >= ledger_uuid_at(a.range_from)
-                              AND %(key)s < ledger_uuid_at(a.range_to))""",
-            {"key": subject_id},
-        )
-        return bool(cursor.fetchone()[0])
 
 
 def differences(rebuilt: Rebuilt, row: Any) -> list[Difference]:
@@ -230,7 +239,10 @@ def _judge_entries(subject_type: str, chunk: Sequence[_Witnesses], verdicts: Seq
         for entry_id in sorted(mine):
             if entry_id in faults:
                 verdict.blame(LEDGER, f"entry {entry_id} {faults[entry_id]}")
-        for entry_id in sorted(claimed.get(both.subject_id, set()) - mine):
+        unnamed = set() if both.left else claimed.get(both.subject_id, set()) - mine
+        for entry_id in sorted(
+            unnamed
+        ):  # of one whose first events were archived, those named there are gone
             verdict.blame(LEDGER, f"entry {entry_id} names it as source, and no event names the entry")
 
 

@@ -49,7 +49,9 @@ def balances_are_the_last() -> Iterable[str]:
 def restorations_are_told() -> Iterable[str]:
     return rows(
         """SELECT r.id, r.subject_type, r.subject_key FROM ledger_restoration r
-           WHERE r.state = 'applied' AND (
+           WHERE r.state = 'applied' AND NOT EXISTS (
+               SELECT FROM ledger_archived_stream a WHERE a.subject_id = r.id OR a.subject_id
+                   = CASE WHEN r.subject_key ~ '^[0-9a-f-]{36}$' THEN r.subject_key::uuid END) AND (
                (SELECT count(DISTINCT v.actor_id) FROM ledger_event v
                 WHERE v.subject_id = r.id AND v.subject_type = 'restoration'
                   AND v.type IN ('restoration.proposed', 'restoration.approved', 'restoration.applied')) <> 3

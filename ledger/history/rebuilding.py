@@ -10,13 +10,13 @@ counts as no earlier than the step before it.
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import groupby, takewhile
+from itertools import chain, groupby, takewhile
 from typing import Any, Final
 from uuid import UUID
 
 from django.apps import apps
 
-from ledger import changes
+from ledger import archived_streams, changes
 from ledger.errors import Invalid, NotFound
 from ledger.models import Event
 from ledger.recorded import Recorded
@@ -145,15 +145,25 @@ def fold(events: Iterable[Event]) -> Rebuilt | None:
 
 
 def rebuild(subject_type: str, subject_id: UUID, until: Until = END) -> Rebuilt:
-    """Return a subject as its events tell it, up to a sequence or an instant.
+    """Return a subject as its events tell it, up to a sequence or an instant; those that were archived are
+    read from their files.
 
-    :raises NoSuchSubject: no event of it is there (yet).
+    :raises NoSuchSubject: no event of it is there (yet). :raises HistoryArchived: they are in a file that is
+        not here. :raises BadArchive: that file is not as it was sealed.
     """
-    stream = Event.objects.filter(subject_type=subject_type, subject_id=subject_id).order_by("sequence")
-    rebuilt = fold(takewhile(until.covers, stream.iterator(chunk_size=500)))
+    rebuilt = fold(takewhile(until.covers, stream_of(subject_type, subject_id)))
     if rebuilt is None:
         raise NoSuchSubject(f"no event of {subject_type} {subject_id} is there at that time")
     return rebuilt
+
+
+def stream_of(subject_type: str, subject_id: UUID) -> Iterator[Event]:
+    """Return a subject's events in sequence, those that were archived from their files.
+
+    :raises HistoryArchived: a file is not here. :raises BadArchive: it is not as it was sealed.
+    """
+    live = Event.objects.filter(subject_type=subject_type, subject_id=subject_id).order_by("sequence")
+    return chain(archived_streams.events_of(subject_type, subject_id), live.iterator(chunk_size=500))
 
 
 def streams(subject_type: str, subject_ids: Iterable[UUID] | None = None) -> Iterator[Iterator[Event]]:

@@ -88,6 +88,8 @@ class ArchiveFile(models.Model):
     key_id = models.CharField(max_length=40)
     mac = models.BinaryField()
     detached_as = models.CharField(max_length=63, unique=True)
+    # As the file's header names them; null in rows older than the column, whose hash only the file can show.
+    columns = models.JSONField(null=True, blank=True)
     recorded_at = models.DateTimeField(db_default=Now())
 
     class Meta:
@@ -95,6 +97,25 @@ class ArchiveFile(models.Model):
 
     def __str__(self) -> str:
         return self.file_name
+
+
+class ArchivedStream(models.Model):
+    """What stays of a subject's events when they are archived: where they are, the last number and hash."""
+
+    pk = models.CompositePrimaryKey("subject_id", "subject_type", "archive", "merchant_id")
+    subject_id = models.UUIDField()
+    subject_type = models.CharField(max_length=40)
+    merchant_id = models.UUIDField()
+    archive = models.BigIntegerField()
+    first_sequence = models.PositiveIntegerField()
+    last_sequence = models.PositiveIntegerField()
+    last_hash = models.BinaryField()
+
+    class Meta:
+        db_table = "ledger_archived_stream"
+
+    def __str__(self) -> str:
+        return f"{self.subject_type} to {self.last_sequence}"
 
 
 class CarriedBalance(models.Model):

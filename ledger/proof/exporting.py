@@ -2,8 +2,9 @@
 
 JSON Lines: what the file is, then each block and its rows in the order in which they were sealed, then
 what was written in all. A row stands as its leaf and, byte for byte, the text that was hashed. In the
-proof of one merchant alone the rows of others are left out, and hashes of whole subtrees stand for them:
-the root can be computed, and nothing of them is told (RFC 6962, 2.1.1, for many leaves at once).
+proof of one merchant alone the rows of others are left out, and hashes of whole subtrees stand for them,
+as hashes of rows that went to an archive do in any proof: the root can be computed, and nothing of them is
+told (RFC 6962, 2.1.1, for many leaves at once).
 """
 
 import gzip
@@ -12,7 +13,7 @@ import json
 import shutil
 from collections import Counter
 from collections.abc import Generator, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Final
@@ -23,6 +24,7 @@ from django.db import connection, transaction
 from ledger.errors import NotFound
 from ledger.models import SealBlock, SealRecords
 from ledger.proof import blocks, rows, verify_proof
+from ledger.proof.archived import Archive, NotArchived
 from ledger.proof.merkle import Tree, cover, leaf_hash
 
 VERIFIER: Final = Path(verify_proof.__file__)
@@ -50,6 +52,7 @@ class Written:
     postings: int
     events: int
     audits: int
+    archived: int
 
 
 class _File:
@@ -84,21 +87,34 @@ def export(path: Path, first: int, last: int, merchant: UUID | None = None) -> W
     begin, end = found.first(), found.last()
     if begin is None or end is None:
         raise NothingSealed("no block was sealed in the time asked for")
+    try:
+        archive = Archive.read()
+    except NotArchived as error:
+        raise NotAsSealed(str(error)) from error
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".part")
     # The moment of packing is left out, so that the same blocks give the same bytes.
-    with partial.open("wb") as raw, gzip.GzipFile("", "wb", 6, raw, 0) as packed:
-        file = _File(packed if path.suffix == ".gz" else raw)
-        file.json(_header(begin, end, merchant))
+    with partial.open("wb") as raw, _packing(raw, path.suffix == ".gz") as content:
+        file = _File(content)
+        file.json(_header(begin, end, merchant, archive))
         for number in range(begin, end + 1):
-            _write_block(file, SealBlock.objects.get(number=number), merchant)
+            _write_block(file, SealBlock.objects.get(number=number), merchant, archive)
         file.end()
     partial.replace(path)
     shutil.copyfile(VERIFIER, path.with_name(VERIFIER.name))
     return Written(begin, end, **{name: file.counted[name] for name in verify_proof.COUNTED})
 
 
-def _header(first: int, last: int, merchant: UUID | None) -> dict[str, Any]:
+@contextmanager
+def _packing(raw: IO[bytes], is_packed: bool) -> Iterator[IO[bytes] | gzip.GzipFile]:
+    if not is_packed:
+        yield raw
+        return
+    with gzip.GzipFile("", "wb", 6, raw, 0) as packed:
+        yield packed
+
+
+def _header(first: int, last: int, merchant: UUID | None, archive: Archive) -> dict[str, Any]:
     """Say what the file is: whole when nothing else was ever written, so that running balances join."""
     with connection.cursor() as cursor:
         cursor.execute(
@@ -106,14 +122,14 @@ def _header(first: int, last: int, merchant: UUID | None) -> dict[str, Any]:
                    SELECT transaction_to FROM ledger_seal WHERE number = %s)::text::xid8)""",
             [last],
         )
-        is_whole = first == 1 and cursor.fetchone()[0]
+        is_whole = first == 1 and not archive.months and cursor.fetchone()[0]
     return {
         "format": verify_proof.FORMAT, "database": connection.settings_dict["NAME"],
         "merchant": str(merchant) if merchant else None, "is_whole": is_whole,
     }  # fmt: skip
 
 
-def _write_block(file: _File, block: SealBlock, merchant: UUID | None) -> None:
+def _write_block(file: _File, block: SealBlock, merchant: UUID | None, archive: Archive) -> None:
     file.json({"block": _told(block)})
     file.counted["blocks"] += 1
     with transaction.atomic():
@@ -122,7 +138,7 @@ def _write_block(file: _File, block: SealBlock, merchant: UUID | None) -> None:
                 for record, text in _rows(block, None):
                     _write_row(file, record, text)
         elif merchant is None:
-            _write_all(file, block)
+            _write_all(file, block, archive)
         else:
             _write_own(file, block, merchant)
 
@@ -139,15 +155,21 @@ def _told(block: SealBlock) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _write_all(file: _File, block: SealBlock) -> None:
+def _write_all(file: _File, block: SealBlock, archive: Archive) -> None:
     # Streams are closed before an error rolls their transaction back.
     with closing(_records(block)) as sealed, closing(_rows(block, None)) as shown:
-        for record, text in shown:
-            if next(sealed, None) != record:
-                raise NotAsSealed(f"block {block.number}: a row is not as it was sealed")
-            _write_row(file, record, text)
-        if next(sealed, None) is not None:
-            raise NotAsSealed(f"block {block.number}: a row is gone")
+        row = next(shown, None)
+        for record in sealed:
+            if row is not None and row[0] == record:
+                _write_row(file, *row)
+                row = next(shown, None)
+            elif (row is None or row[0][:17] != record[:17]) and archive.holds(record):
+                file.counted["archived"] += 1
+                file.json({"skip": 1, "hash": leaf_hash(record).hex(), "archived": True})
+            else:
+                raise NotAsSealed(f"block {block.number}: a row is gone or not as it was sealed")
+        if row is not None:
+            raise NotAsSealed(f"block {block.number}: a row is not as it was sealed")
 
 
 def _write_own(file: _File, block: SealBlock, merchant: UUID) -> None:

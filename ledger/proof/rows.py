@@ -78,6 +78,10 @@ _AUDIT_RECORD: Final = """convert_to('A', 'UTF8') || uuid_send(r.id)
 _ENTRIES: Final = f"FROM ledger_entry e CROSS JOIN LATERAL ({_LINES}) l WHERE "
 _EVENTS: Final = f"FROM ledger_event v CROSS JOIN LATERAL (SELECT {_EVENT_TEXT} AS text OFFSET 0) t WHERE "
 _AUDITS: Final = f"FROM ledger_audit r CROSS JOIN LATERAL (SELECT {_AUDIT_TEXT} AS text OFFSET 0) t WHERE "
+# A merchant is shown what its own keys did: not who of the house acted, nor the house's view of risk.
+_BY_ITS_KEYS: Final = (
+    " AND (%(merchant)s::uuid IS NULL OR r.actor_kind = 'api_key' AND left(r.object_type, 6) <> 'fraud.')"
+)
 _OF_MERCHANT: Final = " AND (%(merchant)s::uuid IS NULL OR {0}.merchant_id = %(merchant)s::uuid)"
 
 
@@ -171,7 +175,7 @@ def texts(
         return _stream(f"{sql} ORDER BY e.xid, e.id", {**_span(start, end), "merchant": merchant})
     if kind == AUDIT:
         sql = f"SELECT {_AUDIT_RECORD}, t.text {_AUDITS}{_IN_SPAN.format('r')}{_OF_MERCHANT.format('r')}"
-        ordered = f"{sql} ORDER BY r.xid, r.id, r.at"
+        ordered = f"{sql}{_BY_ITS_KEYS} ORDER BY r.xid, r.id, r.at"
         return _stream(ordered, {"start": start, "end": end, "merchant": merchant})
     sql = f"SELECT {_EVENT_RECORD}, t.text {_EVENTS}{_IN_SPAN.format('v')}{_OF_MERCHANT.format('v')}"
     return _stream(f"{sql} ORDER BY v.xid, v.id", {"start": start, "end": end, "merchant": merchant})

@@ -27,7 +27,7 @@ from uuid import UUID
 
 FORMAT = "everycent-proof/2"
 ENTRIES_OVER_HASHES, MERKLE, WITH_AUDIT = 1, 2, 3
-COUNTED = ("blocks", "entries", "postings", "events", "audits")
+COUNTED = ("blocks", "entries", "postings", "events", "audits", "archived")
 UNREADABLE = (
     ValueError, KeyError, IndexError, TypeError, AttributeError, ArithmeticError, EOFError, OSError,
     zlib.error,
@@ -99,7 +99,9 @@ class Verification:
         else:
             self.tree.add(found["skip"], bytes.fromhex(found["hash"]))
             self.left_out += found["skip"]
-            if self.header["merchant"] is None:
+            if found.get("archived"):
+                self.counted["archived"] += found["skip"]
+            elif self.header["merchant"] is None:
                 raise Refused("rows are left out of a proof that is not of one merchant alone")
 
     def begin_block(self, block: dict[str, Any]) -> None:

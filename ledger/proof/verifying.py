@@ -10,13 +10,14 @@ from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any, Final
+from uuid import UUID
 
 from django.db import connection, transaction
 
 from ledger import clock
 from ledger.models import SealBlock, SealRecords
 from ledger.proof import blocks, heads, naming, rows, scheme1, strays
-from ledger.proof.archived import Archive
+from ledger.proof.archived import Archive, NotArchived
 from ledger.proof.merkle import Tree
 
 ROWS_TOGETHER: Final = 50_000
@@ -78,7 +79,7 @@ def verify(after: int = 0, until: float | None = None) -> Verdict:
         if found.is_last:
             _compare_end(chain)
             strays.refuse(chain.archive)
-    except (Fault, strays.Stray, heads.HeadUnreadable) as fault:
+    except (Fault, NotArchived, strays.Stray, heads.HeadUnreadable) as fault:
         found.fault = str(fault)
     found.unsealed = _unsealed()
     return found
@@ -213,15 +214,16 @@ class _Streams:
 
         :raises Fault: naming the first row that is not as it was sealed.
         """
-        live, tree = _Ahead(self._live(block)), Tree()
+        live, tree, left = _Ahead(self._live(block)), Tree(), set[UUID]()
         bad: tuple[bytes | None, bytes | None, str] | None = None
         for record in self._records(block):
             tree.add(record)
             if bad is not None:
                 continue
-            if self._archive.holds(record):
+            if not live.is_next(record[:17]) and self._archive.holds(record):
                 self.archived += 1
-                live.skip(record[:17])
+                if record.startswith(rows.EVENT):
+                    left.add(rows.Record.parse(record).lies_by)
                 continue
             now, wrong = live.take() or (None, "")
             if now != record or wrong:
@@ -230,6 +232,7 @@ class _Streams:
             raise Fault(f"block {block.number}: the records of its rows were changed")
         if bad is None and (extra := live.take()) is not None:
             bad = (None, extra[0], "")
+        self._archive.refuse_missing(left)
         if bad is not None:
             raise Fault(f"block {block.number}: {naming.bad_row(block, *bad)}")
 
@@ -273,10 +276,9 @@ class _Ahead:
         row, self._next = self._next, next(self._found, None)
         return row
 
-    def skip(self, begins: bytes) -> None:
-        """Leave out the next row when its first column begins so."""
-        if self._next is not None and self._next[0].startswith(begins):
-            self.take()
+    def is_next(self, begins: bytes) -> bool:
+        """Say whether the first column of the next row begins so."""
+        return self._next is not None and self._next[0].startswith(begins)
 
     def below(self, bound: int) -> Iterator[Any]:
         """Yield the rows whose first column, a rising number, is below the bound; what is above stays."""

@@ -33,6 +33,7 @@ def completed_is_posted() -> Iterable[str]:
         """SELECT t.id, t.state, count(v.entry_id) FROM ledger_transfer t
            LEFT JOIN ledger_event v ON v.subject_id = t.id AND v.subject_type = 'transfer'
                                    AND v.entry_id IS NOT NULL
+           WHERE NOT EXISTS (SELECT FROM ledger_archived_stream a WHERE a.subject_id = t.id)
            GROUP BY 1, 2 HAVING count(v.entry_id) <> CASE t.state WHEN 'completed' THEN 1 ELSE 0 END""",
         "transfer {0} is {1} and has {2} entries",
     )

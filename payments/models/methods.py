@@ -54,6 +54,7 @@ class PaymentMethod(Recorded):
 
     PREFIX = "pm"
     SUBJECT = "payment_method"
+    LIVES_ON = True
     UNTOLD = frozenset({"holder"})
     NotFound = PaymentMethodNotFound
 

@@ -34,6 +34,7 @@ class Subscription(Recorded):
 
     PREFIX = "sub"
     SUBJECT = "subscription"
+    LIVES_ON = True
     NotFound = SubscriptionNotFound
 
     merchant = models.ForeignKey(

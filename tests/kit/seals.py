@@ -1,9 +1,12 @@
 """Sealed books in tests: real entries of a merchant, sealed, and ways to tamper with them that are undone."""
 
+import hashlib
+import hmac
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -11,9 +14,10 @@ from django.db import connection, transaction
 from config import grants
 from ledger import audit, clock, journal, locks
 from ledger.actors import Actor, RequestContext, set_request
+from ledger.archive_files import Header
 from ledger.chart import Code, account
 from ledger.journal import EntryDraft, credit, debit
-from ledger.models import AuditRecord, Event, JournalEntry
+from ledger.models import ArchiveFile, AuditRecord, Event, JournalEntry
 from ledger.money import Money
 from ledger.proof import sealing, verifying
 from tests.kit import books as kit
@@ -133,6 +137,21 @@ def tampered(sql: str, *parameters: object) -> Iterator[int]:
             count = cursor.rowcount
         yield count
         transaction.set_rollback(True)
+
+
+def say_archived(number: int, table: str, begins: datetime, ends: datetime) -> ArchiveFile:
+    """Write the row of an archive as the archiver does, with the key, and without a file."""
+    header = Header(
+        number=number, table=table, range_from=begins.isoformat(), range_to=ends.isoformat(), columns=("id",),
+        rows=1, key_id=settings.EVENT_SIGNING_KEY_ID,
+    )  # fmt: skip
+    key = settings.EVENT_SIGNING_KEYS[header.key_id].encode()
+    mac = hmac.new(key, b"archive|" + header.archive_hash().encode(), hashlib.sha256).digest()
+    return ArchiveFile.objects.create(
+        number=number, table=table, range_from=begins, range_to=ends, rows=1, file_name=f"{uuid.uuid4()}",
+        content_hash=b"", packed_hash=b"", previous_hash=b"", key_id=header.key_id, columns=["id"],
+        archive_hash=bytes.fromhex(header.archive_hash()), mac=mac, detached_as=f"{uuid.uuid4()}",
+    )  # fmt: skip
 
 
 def fault_after(sql: str, *parameters: object) -> str:

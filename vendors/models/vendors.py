@@ -27,6 +27,7 @@ class Vendor(Recorded):
 
     PREFIX = "vnd"
     SUBJECT = "vendor"
+    LIVES_ON = True
     UNTOLD = frozenset({"payout_destination"})
 
     merchant = models.ForeignKey(Merchant, on_delete=models.PROTECT, related_name="vendors")

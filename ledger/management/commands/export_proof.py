@@ -39,7 +39,8 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         self.stdout.write(
             f"blocks {written.first} to {written.last}: {written.entries} entries, "
-            f"{written.postings} postings, {written.events} events, {written.audits} audit records; "
+            f"{written.postings} postings, {written.events} events, {written.audits} audit records, "
+            f"{written.archived} archived; "
             f"check with: python3 -I {exporting.VERIFIER.name} {options['file'].name}"
         )
 

@@ -7,6 +7,7 @@ import random
 import shutil
 import subprocess
 import uuid
+from datetime import UTC, datetime
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -87,6 +88,18 @@ class TestWholeBooks:
         change = "UPDATE ledger_posting SET amount = amount + 1 WHERE entry_id = %s"
         with seals.tampered(change, books.entries[0]), pytest.raises(exporting.NotAsSealed):
             exporting.export(tmp_path / "proof.jsonl", 1, 10**9)
+
+    def test_rows_of_an_archive_are_left_out_and_counted(self, books, tmp_path, keys, head):
+        with seals.tampered("DELETE FROM ledger_audit WHERE id = %s", books.act):
+            path = tmp_path / "proof.jsonl"
+            with pytest.raises(exporting.NotAsSealed):
+                exporting.export(path, 1, 10**9)
+            begins, ends = datetime(1970, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
+            seals.say_archived(2_000_000, "ledger_audit", begins, ends)
+            assert exporting.export(path, 1, 10**9).archived == 1
+        ended = verified(path, "--key", keys, "--head", head)
+        assert ended.returncode == 0, ended.stdout
+        assert "1 archived" in ended.stdout
 
     def test_days_without_seals_are_named(self, books, tmp_path):
         with pytest.raises(CommandError, match="no block was sealed"):
@@ -179,10 +192,10 @@ class TestOneMerchant:
         path, other = extract
         ended = verified(path, "--key", keys, "--head", head)
         assert ended.returncode == 0, ended.stdout
-        assert "4 entries, 12 postings, 4 events, 1 audits" in ended.stdout
+        assert "4 entries, 12 postings, 4 events, 0 audits, 0 archived" in ended.stdout
         text = gzip.decompress(path.read_bytes()).decode()
         assert text.count(str(books.merchant)) > 0
-        for secret in (other.merchant, *other.entries):
+        for secret in (other.merchant, *other.entries, books.act, "Finn"):  # nor who of the house acted
             assert str(secret) not in text
 
     def test_a_row_that_is_not_shown_is_missed(self, extract):

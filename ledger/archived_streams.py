@@ -1,0 +1,104 @@
+"""Streams of events that left: a month of subjects is archived stream by stream, never a part of one.
+
+A stream leaves when nothing was recorded of it for the whole retention, all of it is sealed, none of its
+entries stands in the journal, and its subject is at an end or of a kind that does not live on. What goes on
+stays, whole, in the month of its subject. In the place of each stream that left stays one row: in which
+archive it is, its last sequence and hash. So a subject may go on after all: its next event follows that hash.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+from uuid import UUID
+
+from django.apps import apps
+from django.conf import settings
+from django.db import connection
+from psycopg import sql
+
+from ledger import archive_files
+from ledger.errors import NotFound
+from ledger.models import ArchivedStream, ArchiveFile, Event
+from ledger.recorded import Recorded
+
+_RESTING: Final = """
+    SELECT v.subject_id, v.subject_type, v.merchant_id FROM {partition} v GROUP BY 1, 2, 3
+    HAVING max(v.recorded_at) < %(horizon)s
+       AND max(v.xid) < (SELECT coalesce(max(transaction_to), 0) FROM ledger_seal)::text::xid8
+       AND NOT bool_or(v.entry_id IS NOT NULL AND EXISTS (SELECT FROM ledger_entry e WHERE e.id = v.entry_id))
+       AND NOT (v.subject_type = ANY (%(living)s) AND EXISTS (
+           SELECT FROM ledger_state_edge g WHERE g.machine = v.subject_type
+           AND g.source = (array_agg(v.to_state ORDER BY v.sequence DESC))[1]))"""
+_STANDING_FOR: Final = """
+    INSERT INTO ledger_archived_stream
+        (subject_id, subject_type, merchant_id, archive, first_sequence, last_sequence, last_hash)
+    SELECT subject_id, subject_type, merchant_id, %s, min(sequence), max(sequence),
+           (array_agg(hash ORDER BY sequence DESC))[1]
+    FROM {detached} GROUP BY 1, 2, 3"""
+
+
+class HistoryArchived(NotFound):
+    """The events lie in an archive whose file is not here."""
+
+    code = "history_archived"
+    advice = "Bring the file to ARCHIVE_DIR, as it was written, and ask again."
+
+
+def resting(partition: str, horizon: datetime) -> sql.Composed:
+    """Return the query of the streams of a month of subjects that may leave."""
+    living = [m.SUBJECT for m in apps.get_models() if issubclass(m, Recorded) and m.LIVES_ON]
+    query = _RESTING.replace("%(horizon)s", "{horizon}").replace("%(living)s", "{living}")
+    return sql.SQL(query).format(
+        partition=sql.Identifier(partition), horizon=sql.Literal(horizon), living=sql.Literal(living)
+    )
+
+
+def stand_in(detached: str, archive: ArchiveFile) -> None:
+    """Leave a row in the place of each stream of a detached month, in the open phase."""
+    with connection.cursor() as cursor:
+        cursor.execute(sql.SQL(_STANDING_FOR).format(detached=sql.Identifier(detached)), [archive.number])
+
+
+def of_subjects(subject_ids: Iterable[UUID]) -> dict[UUID, list[ArchivedStream]]:
+    """Return what left of which subjects, in the order of their sequences."""
+    found: dict[UUID, list[ArchivedStream]] = {}
+    for row in ArchivedStream.objects.filter(subject_id__in=list(subject_ids)).order_by("last_sequence"):
+        found.setdefault(row.subject_id, []).append(row)
+    return found
+
+
+def events_of(subject_type: str, subject_id: UUID) -> Iterator[Event]:
+    """Return the events of a subject that left, from the files, every byte of which is checked on the way.
+
+    :raises HistoryArchived: a file is not here. :raises BadArchive: it is not as it was sealed.
+    """
+    for row in of_subjects([subject_id]).get(subject_id, ()):
+        if row.subject_type != subject_type:
+            continue
+        archive = ArchiveFile.objects.get(pk=row.archive)
+        path: Path = settings.ARCHIVE_DIR / archive.file_name
+        if not path.exists():
+            raise HistoryArchived(
+                f"events {row.first_sequence} to {row.last_sequence} of {subject_type} {subject_id} are in "
+                f"archive {archive.number}, {archive.file_name}, which is not here"
+            )
+        key = f'"{subject_id}"'
+        told = [json.loads(line) for line in archive_files.read(path) if key in line]
+        own = [
+            one for one in told if (one["subject_id"], one["subject_type"]) == (str(subject_id), subject_type)
+        ]
+        yield from map(_event, sorted(own, key=lambda one: one["sequence"]))
+
+
+def _event(told: dict[str, Any]) -> Event:
+    """Return the event that a line of an archive tells of, as `row_to_json` wrote it."""
+    fields = {name: told[name] for name in (f.attname for f in Event._meta.concrete_fields)}
+    for name in ("id", "merchant_id", "subject_id", "entry_id"):
+        fields[name] = UUID(fields[name]) if fields[name] else None
+    for name in ("occurred_at", "recorded_at"):
+        fields[name] = datetime.fromisoformat(fields[name])
+    for name in ("previous_hash", "hash"):
+        fields[name] = bytes.fromhex(fields[name].removeprefix("\\x"))
+    return Event(**fields)
