@@ -1,5 +1,6 @@
 """The retention desk: how long records are kept, what must not go, and where archived months lie."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +12,7 @@ from ledger import clock, ids, retention
 from ledger.actors import Actor
 from ledger.admin import filters, formats
 from ledger.admin.base import (
+    Panel,
     ReasonedAction,
     ReasonForm,
     ViewOnlyAdmin,
@@ -18,9 +20,12 @@ from ledger.admin.base import (
     link_column,
     moment_column,
 )
+from ledger.admin.history import history_link
 from ledger.errors import NotFound
-from ledger.models import ArchiveFile, CarriedBalance, LegalHold, RetentionPolicy
+from ledger.explain import registry
+from ledger.models import ArchivedStream, ArchiveFile, CarriedBalance, LegalHold, RetentionPolicy
 
+STREAMS_SHOWN = 20
 _INPUT = {"class": "house-input"}
 _MOMENT = forms.DateTimeInput(attrs={**_INPUT, "type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
 
@@ -221,6 +226,23 @@ class ArchiveFileAdmin(ViewOnlyAdmin):
     @admin.display(description="rows")
     def rows_shown(self, row: ArchiveFile) -> str:
         return f"{row.rows:,}"
+
+    def panels(self, row: ArchiveFile) -> Iterable[Panel]:
+        streams = ArchivedStream.objects.filter(archive=row.number).order_by("subject_type", "subject_id")
+        yield Panel(
+            f"Streams of events that left whole (the first {STREAMS_SHOWN})",
+            ["subject", "id", "events", "history"],
+            [
+                [
+                    one.subject_type.replace("_", " "),
+                    formats.code(registry.subject_ref(one.subject_type, one.subject_id) or one.subject_id),
+                    f"{one.first_sequence} to {one.last_sequence}",
+                    history_link(one.subject_type, one.subject_id),
+                ]
+                for one in streams[:STREAMS_SHOWN]
+            ],
+            empty="none: this is no archive of events",
+        )
 
 
 @admin.register(CarriedBalance)

@@ -43,6 +43,9 @@ class Migration(migrations.Migration):
             ],
             options={"db_table": "ledger_archived_stream"},
         ),
+        migrations.AddIndex(
+            "ArchivedStream", models.Index(fields=["archive"], name="ledger_archived_stream_of")
+        ),
         migrations.AddField("archivefile", "columns", models.JSONField(blank=True, null=True)),
         migrations.RunSQL(LAW, "DROP TRIGGER books_immutable ON ledger_archived_stream;"),
         migrations.RunSQL(migrations.RunSQL.noop, STAY),

@@ -113,6 +113,7 @@ class ArchivedStream(models.Model):
 
     class Meta:
         db_table = "ledger_archived_stream"
+        indexes = [models.Index(fields=["archive"], name="ledger_archived_stream_of")]
 
     def __str__(self) -> str:
         return f"{self.subject_type} to {self.last_sequence}"

@@ -6,12 +6,12 @@ from django.contrib import admin
 from django.urls import reverse
 
 from ledger.admin.base import ViewOnlyAdmin
-from ledger.models import AuditRecord, PostedFact, Posting, SealRecords
+from ledger.models import ArchivedStream, AuditRecord, PostedFact, Posting, SealRecords
 
 APPS = ("ledger", "vendors", "fraud", "payments", "subscriptions", "settlements")
 # Keys of several columns Django's admin cannot address: postings and facts are shown with their entry,
-# the records of a block are looked at by verifications.
-SHOWN_WITH_ANOTHER = {Posting, PostedFact, SealRecords}
+# what left of streams with its archive, the records of a block are looked at by verifications.
+SHOWN_WITH_ANOTHER = {Posting, PostedFact, SealRecords, ArchivedStream}
 MODELS = [
     model
     for app in APPS

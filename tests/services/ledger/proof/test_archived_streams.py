@@ -4,10 +4,12 @@ import random
 import uuid
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 
 import pytest
+from django.contrib import admin
 from django.core.management import CommandError, call_command
-from django.db import connection
+from django.db import DatabaseError, connection, transaction
 
 from ledger import archived_streams, archiving, clock, events, ids, invariants, partitions, retention
 from ledger.actors import SYSTEM, Actor
@@ -100,6 +102,9 @@ def test_a_stream_leaves_whole_and_is_rebuilt_and_compared_as_before(place, begi
     assert (first.state, first.is_whole) == ("open", True)
     assert comparing.compare("fx_quote", quote.pk).holds
     assert_all_is_well()
+    with pytest.raises(DatabaseError, match="streams of events were archived"), transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute(import_module("ledger.migrations.0020_archived_streams").STAY)
     archiving.drop(row.number, clock.now(), SYSTEM)
     assert rebuilding.rebuild("fx_quote", quote.pk).values() == before
     assert events.verify_chain(archived_streams.events_of("fx_quote", quote.pk)) is None
@@ -213,6 +218,8 @@ def test_explaining_ends_at_the_archive(place, begins):
     story = walking.explain(f"arc_{row.number}")
     assert story.is_complete
     assert row.file_name in story.nodes[f"arc_{row.number}"].causes[0].text
+    [panel] = admin.site._registry[type(row)].panels(row)
+    assert quote.public_id in str(panel.rows)
     told = walking.explain(quote)
     assert f"arc_{row.number}" in told.nodes
     assert told.is_complete

@@ -1,9 +1,10 @@
 """Audit records are sealed with the books: any byte of any of them, one gone, one slipped in, one moved."""
 
 import uuid
+from importlib import import_module
 
 import pytest
-from django.db import connection
+from django.db import DatabaseError, connection, transaction
 
 from ledger import ids
 from ledger.explain import walking
@@ -114,6 +115,16 @@ def _as_scheme_2(take):
         block.audits_from = 0
 
     return taken
+
+
+def test_their_migration_does_not_go_back_over_them(books):
+    stay = import_module("ledger.migrations.0019_sealed_audit").STAY
+    with pytest.raises(DatabaseError, match="could not be verified"), transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute(stay)
+    seals.unseal()
+    with connection.cursor() as cursor:
+        cursor.execute(stay)
 
 
 def test_the_sealer_finds_them_by_their_transaction(db):
