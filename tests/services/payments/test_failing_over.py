@@ -46,6 +46,17 @@ def tries(payment: Payment) -> list[tuple[str, str]]:
     return [(row.provider, row.outcome) for row in found]
 
 
+@pytest.fixture
+def stripe_is_next(northwind):
+    """The merchant wants Stripe asked after VelocityPay, whatever the scores say of the others."""
+    rule = {"name": "stripe is next", "providers": ["velocitypay", "stripe"]}
+    keeping_routes.write(
+        merchant_id=northwind.pk, content={"rules": [rule]}, reason="for certainty",
+        actor=staff_actor(1, "finn"), at=clock.now(),
+    )  # fmt: skip
+
+
+@pytest.mark.usefixtures("stripe_is_next")
 class TestGoingElsewhere:
     def test_after_a_soft_decline(self, northwind, wanted, network):
         payment = sold(northwind, wanted(DO_NOT_HONOR, capture_method="automatic"))

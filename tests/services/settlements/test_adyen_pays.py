@@ -1,15 +1,20 @@
 """Adyen pays into the bank: a line is explained by its settlement detail report, which tells the fees."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
+import httpx
 import pytest
 
 from ledger import balances, chart, clock
+from ledger.actors import SYSTEM
 from ledger.chart import Code
+from ledger.ids import uuid7
 from ledger.money import Money
 from payments.models import Payment, ProviderOperation
-from payments.services import webhook_applying, webhook_intake
+from payments.services import paying, returning, webhook_applying, webhook_intake
 from settlements import selectors
 from settlements.models import FundedOperation, Match
 from tests.kit import settling
@@ -69,6 +74,38 @@ def test_a_batch_is_explained_and_its_fees_are_booked_then(northwind, ada, sandb
     assert capture.fee_minor == 170
     funded = FundedOperation.objects.filter(match=match).order_by("amount_minor")
     assert [(row.amount_minor, row.fee_minor) for row in funded] == [(-1_200, 0), (5_000, 170)]
+    assert_all_invariants_hold()
+
+
+def paid_at_once(sandbox: AdyenSandbox, vendor: Any, minor: int, **how: str) -> Payment:
+    """Sell in one call, on the lender's page where one pays."""
+    order = replace(
+        settling.wanted(sandbox.network, vendor, Money(minor, "EUR"), token=sandbox.token()),
+        capture_method="automatic", is_confirmed=True, return_url="https://shop.example/", **how,
+    )  # fmt: skip
+    whose = {"merchant_id": vendor.merchant_id, "actor": SYSTEM, "at": AT}
+    payment = paying.pay(payment_id=uuid7(), wanted=order, **whose)
+    if payment.action_url:
+        answer = httpx.post(payment.action_url, data={"result": "success"}, trust_env=False)
+        brought = dict(parse_qsl(urlsplit(answer.headers["location"]).query))
+        returning.come_back(ProviderOperation.objects.get(payment=payment).pk, brought, AT)
+    payment.refresh_from_db()
+    tell(sandbox, payment, AT)
+    return payment
+
+
+def test_what_was_sold_in_one_call_is_explained_with_its_fee_too(northwind, ada, sandbox):
+    card = paid_at_once(sandbox, ada, 5_000)
+    lent = paid_at_once(sandbox, ada, 7_000, method_type="bnpl", method_token="klarna.DE")
+    assert (card.state, lent.state) == ("captured", "captured")
+    settling.refund(lent, AT, 1_200)
+    tell(sandbox, lent, AT)
+    settling.take_in(northwind, settling.statement_file(sandbox.network, AT), AT)
+    assert reasons(northwind) == []
+    assert balance(northwind, Code.PROVIDER_CLEARING) == 0
+    fees = ProviderOperation.objects.filter(kind="capture").values_list("fee_minor", flat=True)
+    assert len(fees) == 2
+    assert sum(fees) == balance(northwind, Code.PROVIDER_FEES) > 0
     assert_all_invariants_hold()
 
 
