@@ -19,6 +19,9 @@ _BOUNDS: Final = "entry_id >= ledger_uuid_at(%(begins)s) AND entry_id < ledger_u
 _UNSEALED: Final = """
     SELECT count(*) FROM ledger_entry WHERE id >= ledger_uuid_at(%(begins)s) AND id < ledger_uuid_at(%(ends)s)
     AND xid >= (SELECT coalesce(max(transaction_to), 0) FROM ledger_seal)::text::xid8"""
+_UNSEALED_ACTS: Final = """
+    SELECT count(*) FROM ledger_audit WHERE at >= %(begins)s AND at < %(ends)s
+    AND xid >= (SELECT coalesce(max(transaction_to), 0) FROM ledger_seal WHERE scheme >= 3)::text::xid8"""
 _UNROLLED: Final = f"""
     SELECT count(*) FROM ledger_posting p JOIN ledger_account a ON a.id = p.account_id
     WHERE {_BOUNDS} AND p.balance_after IS NULL AND p.xid >= a.rolled_to"""  # noqa: S608 - our own bounds
@@ -66,6 +69,21 @@ def carry_forward(begins: datetime, ends: datetime) -> None:
             raise NotAtRest(f"{count} {what} of {begins:%Y-%m}")
     with connection.cursor() as cursor:
         cursor.execute(_CARRY, {"begins": begins, "ends": ends})
+
+
+def refuse_unsealed_acts(begins: datetime, ends: datetime) -> None:
+    """See that the audit records of a month are sealed before they leave.
+
+    :raises NotAtRest: one is not.
+    """
+    count = unsealed_acts(begins, ends)
+    if count:
+        raise NotAtRest(f"{count} audit records of {begins:%Y-%m} are not sealed")
+
+
+def unsealed_acts(begins: datetime, ends: datetime) -> int:
+    """Return how many audit records of a month no block covers yet."""
+    return _number(_UNSEALED_ACTS, begins, ends)
 
 
 def unsealed(begins: datetime, ends: datetime) -> int:

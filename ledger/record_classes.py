@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from ledger.carrying import carry_forward
+from ledger.carrying import carry_forward, refuse_unsealed_acts
 from ledger.models import Job, OutboxMessage
 from ledger.retention import Disposal, RecordClass, register
 
@@ -85,6 +85,7 @@ AUDIT = register(
         moment="at",
         subjects=("object_id", "actor_id", "request_id"),
         days_min=365,
+        before_detach=refuse_unsealed_acts,
         legal_basis="PCI DSS 4.0, 10.5.1 asks 12 months; commercial and tax law up to seven years",
     )
 )

@@ -10,9 +10,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.db import DatabaseError, connection, transaction
 
-from ledger import archive_files, archiving, audit, clock, invariants, partitions, retention
+from ledger import archive_files, archiving, audit, carrying, clock, invariants, partitions, retention
 from ledger.actors import SYSTEM, Actor
 from ledger.archive_files import BadArchive
+from ledger.carrying import NotAtRest
 from ledger.errors import Conflict
 from ledger.locks import phase
 from ledger.models import AuditRecord
@@ -26,7 +27,9 @@ DAYS = timedelta(days=1)
 
 
 @pytest.fixture
-def place(settings, tmp_path):
+def place(settings, tmp_path, monkeypatch):
+    """Where archives lie; audit records are taken as sealed, to leave no block."""
+    monkeypatch.setattr(carrying, "unsealed_acts", lambda begins, ends: 0)
     settings.ARCHIVE_DIR = tmp_path / "archive"
     return settings.ARCHIVE_DIR
 
@@ -84,6 +87,13 @@ class TestRound:
                 for values in cursor.fetchall()
             ]
         assert [str(row) for row in back] == [str(row) for row in was]
+
+    def test_a_month_that_is_not_sealed_stays(self, a_month, monkeypatch):
+        begins, names = a_month
+        monkeypatch.undo()
+        with pytest.raises(NotAtRest, match="audit records of"):
+            archiving.archive(month_of("ledger_audit", begins, clock.now()), clock.now(), SYSTEM)
+        assert AuditRecord.objects.filter(object_id__in=names).count() == 5
 
     def test_zcat_reads_it_without_us(self, a_month, place):
         begins, _names = a_month
