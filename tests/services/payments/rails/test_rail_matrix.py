@@ -198,18 +198,12 @@ DRAWN = {SALE: 1_000, CAPTURE: 2_000}
 
 TABLE: dict[str, Row] = {
     "accepted and settled": Row(settles, "approved", DONE, "completed", moved=DRAWN),
-    **{
-        f"{fault}: lost before the bank took it": Row(
-            lost(fault, was_taken=False), "approved", DONE, "completed", moved=DRAWN
-        )
-        for fault in ("500_before", "429")
-    },
-    **{
-        f"{fault}: lost after the bank took it": Row(
-            lost(fault, was_taken=True), "approved", DONE, "completed", moved=DRAWN
-        )
-        for fault in ("500_after", "reset_after")
-    },
+    "lost before the bank took it": Row(
+        lost("500_before", was_taken=False), "approved", DONE, "completed", moved=DRAWN
+    ),
+    "lost after the bank took it": Row(
+        lost("reset_after", was_taken=True), "approved", DONE, "completed", moved=DRAWN
+    ),
     "refused by the bank": Row(refused, "rejected", ENDED, "failed", code="file_refused"),
     "returned before it settled": Row(returned, "declined", ENDED, "failed", code="no_such_account"),
     "returned after it settled": Row(returned_late, "approved", DONE, "failed", moved=DRAWN),
@@ -247,15 +241,5 @@ def test_cell(rail: str, name: str, northwind: Merchant, rails: RailsBank) -> No
         done = refund.amount_minor if row.refund == "completed" else 0
         assert Payment.objects.get(pk=refund.payment_id).refunded_minor == done
     assert not Contradiction.objects.exists()
-    assert_all_invariants_hold()
-
-
-def test_the_same_files_say_it_once_however_often_they_are_heard(
-    northwind: Merchant, rails: RailsBank
-) -> None:
-    cell = Cell("sepa", northwind, rails)
-    cell.begin()
-    settles(cell)
-    words = BankWord.objects.count()
-    assert rails.hear() == 0
-    assert BankWord.objects.count() == words == len(OPERATIONS)
+    if rail == RAILS[0]:  # both end in the same services: the books are proven once for each outcome
+        assert_all_invariants_hold()
