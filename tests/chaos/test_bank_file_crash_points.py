@@ -102,3 +102,24 @@ def test_a_return_of_money_that_had_come_is_booked_once(northwind, rails, killed
     rails.hear()
     assert ProviderOperation.objects.filter(payment=payment, kind="withdrawal").count() == 1
     assert_all_invariants_hold()
+
+
+@pytest.mark.parametrize("point", HEARING)
+def test_a_credit_that_comes_back_is_booked_once(point, northwind, rails, killed):
+    payment = rails.pay(rails.method(northwind, "sepa"), 1_000)
+    rails.day("sepa")
+    refund = rails.refund(payment, 400)
+    rails.day("sepa", 2)
+    credit = BankFileEntry.objects.get(operation__subject_id=refund.pk)
+    body = {"end_to_end": credit.end_to_end, "code": "AC04"}
+    rails.network.client.post("/rails/sim/returns", json=body).raise_for_status()
+    rails.close(rails.due("sepa", 3))
+    killed(point, rails.hear)
+    rails.hear()
+    refund.refresh_from_db()
+    assert (refund.state, Payment.objects.get(pk=payment.pk).refunded_minor) == ("failed", 0)
+    steps = JournalEntry.objects.filter(source_id=refund.pk).order_by("id").values_list("step", flat=True)
+    assert list(steps) == ["refund", "refund_returned"]
+    told = ProviderOperation.objects.filter(payment=payment, kind__in=["refund_returned", "return_fee"])
+    assert sorted(told.values_list("kind", flat=True)) == ["refund_returned", "return_fee"]
+    assert_all_invariants_hold()
