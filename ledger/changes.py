@@ -15,7 +15,7 @@ import functools
 import hashlib
 import hmac
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from types import MappingProxyType
@@ -33,6 +33,17 @@ SAID_BY_THE_EVENT: Final = frozenset({"id", "state", "version", "event_hash"})
 
 Changes = dict[str, Any]
 
+# Of which type a value is that its kind of column gives back unchanged; others are made to fit first.
+_KINDS: Final[Mapping[str, type]] = MappingProxyType(
+    {
+        "CharField": str, "TextField": str, "BigIntegerField": int, "IntegerField": int, "UUIDField": UUID,
+        "PositiveIntegerField": int, "PositiveBigIntegerField": int, "PositiveSmallIntegerField": int,
+        "SmallIntegerField": int, "BooleanField": bool,
+    }
+)  # fmt: skip
+_CANONICAL: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+_AS_IT_IS: Final = frozenset({str, int, bool})
+
 
 class Untellable(RuntimeError):
     """A row holds what an event may not or cannot hold: a defect of its model."""
@@ -42,9 +53,14 @@ class Told:
     """How the columns of one model are told; worked out once for each model."""
 
     def __init__(
-        self, plain: Mapping[str, bool], hidden: frozenset[str], fit: Mapping[str, Callable[[Any], Any]]
+        self,
+        plain: Mapping[str, bool],
+        hidden: frozenset[str],
+        fit: Mapping[str, Callable[[Any], Any]],
+        kinds: Mapping[str, type],
     ) -> None:
         self.plain = plain  # column -> whether it is JSON
+        self.kinds = kinds  # column -> the type of which a value fits as it is
         self.hidden = hidden
         self.fit = fit  # column -> its value as the column gives it back (a text for a UUID, and the like)
 
@@ -72,18 +88,26 @@ def told(model: type[models.Model]) -> Told:
         for field in model._meta.concrete_fields
         if not plain.get(field.attname)
     }
-    return Told(MappingProxyType(plain), hidden, MappingProxyType(fit))
+    kinds = {
+        field.attname: kind
+        for field in model._meta.concrete_fields
+        if (kind := _KINDS.get(field.target_field.get_internal_type() if field.is_relation else
+                               field.get_internal_type())) and field.attname in fit
+    }  # fmt: skip
+    return Told(MappingProxyType(plain), hidden, MappingProxyType(fit), MappingProxyType(kinds))
 
 
 def all_of(row: models.Model) -> Changes:
     """Return every told column of a row, encoded: what the first event of it says."""
-    return _encoded(row, lambda name: True)
+    how = told(type(row))
+    return _encoded(row, how, how.plain, how.hidden)
 
 
 def since(row: models.Model, before: Mapping[str, Any]) -> Changes:
     """Return the told columns in which a row differs from what it was, encoded."""
-    values = row.__dict__
-    return _encoded(row, lambda name: before.get(name) != values.get(name))
+    values, how = row.__dict__, told(type(row))
+    changed = [name for name in how.plain if before.get(name) != values.get(name)]
+    return _encoded(row, how, changed, [name for name in how.hidden if before.get(name) != values.get(name)])
 
 
 def encode(value: Any, *, is_json: bool = False) -> Any:
@@ -144,16 +168,21 @@ def agree(told_value: Any, value: Any) -> bool:
     return type(decode(told_value)) is type(_plain(value)) and told_value == encode(value)
 
 
-def _encoded(row: models.Model, is_wanted: Callable[[str], bool]) -> Changes:
-    how, values = told(type(row)), row.__dict__
-    said = {
-        name: encode(values[name] if is_json else how.fit[name](values[name]), is_json=is_json)
-        for name, is_json in how.plain.items()
-        if is_wanted(name)
-    }
-    for name in how.hidden:
-        if is_wanted(name):
-            said[name] = _fingerprint(values[name], settings.EVENT_SIGNING_KEY_ID)
+def _encoded(row: models.Model, how: Told, plain: Iterable[str], hidden: Iterable[str]) -> Changes:
+    values, said = row.__dict__, {}
+    for name in plain:
+        value = values[name]
+        kind = type(value)
+        if how.plain[name]:
+            said[name] = encode(value, is_json=True)
+        elif value is None or (kind is how.kinds.get(name) and kind in _AS_IT_IS):
+            said[name] = value
+        elif kind is UUID and how.kinds.get(name) is UUID:
+            said[name] = {"uuid": str(value)}
+        else:
+            said[name] = encode(how.fit[name](value))
+    for name in hidden:
+        said[name] = _fingerprint(values[name], settings.EVENT_SIGNING_KEY_ID)
     return said
 
 
@@ -166,7 +195,7 @@ def _fingerprint(value: Any, key_id: str) -> dict[str, str]:
 
 
 def _text(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return _CANONICAL.encode(value)
 
 
 def _numbers_exact(text: str) -> Any:

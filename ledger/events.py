@@ -5,20 +5,22 @@ needs no look-up and no lock but the row's own. `verify_chain` recomputes a stre
 that was touched.
 """
 
-import hashlib
 import hmac
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from django.conf import settings
 
+from ledger import reading
 from ledger.actors import Actor, current_request
 from ledger.changes import Changes
 from ledger.models import Event
+
+_CANONICAL: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,8 @@ class Fact:
 
 def build(fact: Fact) -> Event:
     """Return the event row of a fact, signed with the current key; it is not saved."""
-    event = Event(
+    event = reading.new(
+        Event,
         id=fact.id, merchant_id=fact.merchant_id, subject_type=fact.subject_type, subject_id=fact.subject_id,
         sequence=fact.sequence, type=fact.type, from_state=fact.from_state, to_state=fact.to_state,
         payload=fact.payload, changes=fact.changes, cause_type=fact.cause.type, cause_id=fact.cause.id,
@@ -82,9 +85,8 @@ def signature(event: Event) -> bytes:
     }  # fmt: skip
     if event.changes is not None:
         content["changes"] = event.changes
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     key = settings.EVENT_SIGNING_KEYS[event.key_id].encode()
-    return hmac.new(key, text.encode(), hashlib.sha256).digest()
+    return hmac.digest(key, _CANONICAL.encode(content).encode(), "sha256")
 
 
 def stream(subject_type: str, subject_id: UUID) -> Iterator[Event]:

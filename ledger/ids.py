@@ -16,6 +16,8 @@ from ledger.errors import NotFound
 _ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
 _VALUES: Final = {letter: value for value, letter in enumerate(_ALPHABET)}
 _LENGTH: Final = 26
+_PAIRS: Final = tuple(first + second for first in _ALPHABET for second in _ALPHABET)  # two letters at once
+_SHIFTS: Final = tuple(range(5 * (_LENGTH - 2), -1, -10))
 
 
 class BadId(NotFound):
@@ -60,11 +62,9 @@ def moment(key: uuid.UUID) -> datetime:
 
 def show(prefix: str, key: uuid.UUID) -> str:
     """Return the public form of a key."""
-    value, letters = key.int, []
-    for _ in range(_LENGTH):
-        letters.append(_ALPHABET[value & 31])
-        value >>= 5
-    return f"{prefix}_{''.join(reversed(letters))}"
+    value = key.int
+    pairs = [_PAIRS[value >> shift & 1023] for shift in _SHIFTS]
+    return f"{prefix}_{''.join(pairs)}"
 
 
 def parse(prefix: str, text: object) -> uuid.UUID:

@@ -8,6 +8,7 @@ break, ledger accounts by id, outbox. Rows of one table are locked in the order 
 """
 
 import functools
+import operator
 import random
 import time
 from collections.abc import Callable, Iterator
@@ -164,11 +165,22 @@ def lock_pair(queryset: "models.QuerySet[Row]", before: str) -> "tuple[Row, Any]
 
 def stamp(row: models.Model, unit: Unit) -> None:
     """Mark a row as locked in this phase and remember its values, so that only changes are written."""
-    before = {field.attname: row.__dict__.get(field.attname) for field in row._meta.concrete_fields}
-    row.__dict__["_before"] = before
-    if row.__dict__.get("_locked_in") is not unit:
-        row.__dict__["_found"] = before  # as the phase found it, however often it is written meanwhile
-    row.__dict__["_locked_in"] = unit
+    held = row.__dict__
+    names, values_of = _columns(type(row))
+    try:
+        before = dict(zip(names, values_of(held), strict=True))
+    except KeyError:  # a column was not read, or is filled by the database
+        before = {name: held.get(name) for name in names}
+    held["_before"] = before
+    if held.get("_locked_in") is not unit:
+        held["_found"] = before  # as the phase found it, however often it is written meanwhile
+    held["_locked_in"] = unit
+
+
+@functools.cache
+def _columns(model: type[models.Model]) -> tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]]]:
+    names = tuple(field.attname for field in model._meta.concrete_fields)
+    return names, operator.itemgetter(*names)  # of one column it would return a value, no tuple: none has one
 
 
 def changes_in_phase(row: models.Model) -> tuple[dict[str, Any], dict[str, Any]]:

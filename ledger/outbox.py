@@ -15,7 +15,7 @@ from typing import Final
 
 from django.db import connection, models
 
-from ledger import metrics, writing
+from ledger import metrics, reading, writing
 from ledger.errors import DomainError
 from ledger.models import Event, OutboxMessage
 from ledger.writing import Write
@@ -57,8 +57,13 @@ def enqueue(events: Sequence[Event], at: datetime) -> None:
 def messages(events: Sequence[Event], at: datetime) -> list[Write]:
     """Return the write of one message per event and handler; none when nobody listens."""
     rows = [
-        OutboxMessage(
-            event_id=event.pk, handler=name, subject_id=event.subject_id, sequence=event.sequence, due_at=at
+        reading.new(
+            OutboxMessage,
+            event_id=event.pk,
+            handler=name,
+            subject_id=event.subject_id,
+            sequence=event.sequence,
+            due_at=at,
         )
         for event in events
         for name in _handlers.get(event.type, ())

@@ -32,7 +32,7 @@ from fraud.engine.types import (
 from fraud.engine.velocity import FACTS_SQL, facts_parameters
 from fraud.models import FraudCheck, FraudReview, Signal
 from fraud.services.reviewing import EXPIRE_REVIEW
-from ledger import clock, jobs
+from ledger import clock, jobs, reading
 from ledger.actors import SYSTEM
 from ledger.ids import uuid7
 from ledger.locks import phased, require_phase, sqlstate
@@ -146,7 +146,8 @@ def _write(
     judgement = pipeline.run(request, known, rules)
     spent_us = int((clock.monotonic() - started) * 1_000_000)
     judgement = _with_budget(judgement, spent_us)
-    check = FraudCheck(
+    check = reading.new(
+        FraudCheck,
         merchant_id=request.merchant_id,
         payment_ref=request.payment_ref,
         amount_minor=request.amount.minor,

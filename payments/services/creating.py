@@ -19,7 +19,7 @@ from django.db import IntegrityError
 
 from fraud.engine.types import Decision, ScreeningRequest, Verdict
 from fraud.services import screening
-from ledger import crashpoints, jobs, locks, writing
+from ledger import crashpoints, jobs, locks, reading, writing
 from ledger.actors import Actor
 from ledger.crashpoints import crashpoint
 from ledger.errors import Conflict, DomainError, Invalid
@@ -223,7 +223,8 @@ def _screen_and_write(
 def _build(
     merchant_id: UUID, payment_id: UUID, number: str, wanted: NewPayment, verdict: Verdict, at: datetime
 ) -> Payment:
-    return Payment(
+    return reading.new(
+        Payment,
         id=payment_id,
         merchant_id=merchant_id,
         number=number,
@@ -259,10 +260,11 @@ def _build(
 def _build_shares(
     payment: Payment, wanted: Sequence[WantedShare], quotes: Sequence[CommissionQuote], at: datetime
 ) -> list[PaymentTransaction]:
-    return [
-        PaymentTransaction(
+    shares = [
+        reading.new(
+            PaymentTransaction,
             merchant_id=payment.merchant_id,
-            payment=payment,
+            payment_id=payment.pk,
             vendor_id=share.vendor_id,
             position=position,
             currency=payment.currency,
@@ -275,6 +277,9 @@ def _build_shares(
         )
         for position, (share, quote) in enumerate(zip(wanted, quotes, strict=True))
     ]
+    for made in shares:
+        made.payment = payment
+    return shares
 
 
 def _found_again(merchant_id: UUID, payment_id: UUID, error: Exception, answer: Answer) -> Payment:

@@ -18,7 +18,7 @@ from uuid import UUID
 
 from django.db import DEFAULT_DB_ALIAS, DataError, IntegrityError, connection
 
-from ledger import audit, clock, crashpoints, writing
+from ledger import audit, clock, crashpoints, reading, writing
 from ledger.actors import SYSTEM, Actor, current_request
 from ledger.crashpoints import crashpoint
 from ledger.errors import Conflict
@@ -126,7 +126,8 @@ def claim(intent: Intent, *, actor: Actor, at: datetime) -> ProviderOperation:
     :raises RetryLimitReached: (likewise) the card may not be tried now.
     """
     require_phase()
-    operation = ProviderOperation(
+    operation = reading.new(
+        ProviderOperation,
         id=intent.operation_id,
         merchant_id=intent.merchant_id,
         kind=intent.kind,

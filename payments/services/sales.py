@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID, uuid5
 
+from ledger import reading
 from ledger.actors import Actor
 from ledger.locks import require_phase
 from ledger.recording import record
@@ -61,14 +62,15 @@ def capture_id_of(authorization_id: UUID) -> UUID:
 def _capture(
     payment: Payment, authorization: ProviderOperation, taken: Taken, at: datetime
 ) -> ProviderOperation:
-    capture = ProviderOperation(
+    capture = reading.new(
+        ProviderOperation,
         id=capture_id_of(authorization.pk),
         merchant_id=payment.merchant_id,
         kind=Kind.CAPTURE,
         subject_type=Payment.SUBJECT,
         subject_id=payment.pk,
         leg=LEG,
-        payment=payment,
+        payment_id=payment.pk,
         provider=payment.provider,
         amount_minor=taken.amount.minor,
         currency=taken.amount.currency,
@@ -89,5 +91,6 @@ def _capture(
         noted_at=at,
         concluded_at=at,
     )
+    capture.payment = payment
     operations.insert(capture)
     return capture
