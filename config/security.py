@@ -6,6 +6,7 @@ allows nothing.
 """
 
 from collections.abc import Callable
+from typing import Final
 
 from django.http import HttpRequest, HttpResponse
 
@@ -14,11 +15,20 @@ _PAGES = (
     "script-src 'self' 'unsafe-inline' 'unsafe-eval'; font-src 'self' data:; worker-src 'self' blob:; "
     "connect-src 'self'; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
 )
-_NOTHING = "default-src 'none'; frame-ancestors 'none'"
+# Answers of the API allow nothing, and are kept out of caches.
+OF_THE_API: Final = {
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cache-Control": "no-store",
+}
+
+
+def is_of_the_api(path: str) -> bool:
+    """Say whether programs ask for this path, not browsers: the API and what providers call."""
+    return path.startswith(("/api/v", "/webhooks/"))
 
 
 class ContentSecurityPolicy:
-    """Adds the policy that fits the path, and keeps answers of the API out of caches."""
+    """Adds the policy of pages to them; the API's lane adds its own (`config.crossing`)."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -26,8 +36,5 @@ class ContentSecurityPolicy:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Answer the request with the policy in the answer's header."""
         response = self.get_response(request)
-        is_api = request.path.startswith(("/api/v", "/webhooks/"))
-        response.headers.setdefault("Content-Security-Policy", _NOTHING if is_api else _PAGES)
-        if is_api:
-            response.headers.setdefault("Cache-Control", "no-store")
+        response.headers.setdefault("Content-Security-Policy", _PAGES)
         return response
