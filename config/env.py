@@ -122,6 +122,7 @@ def database(
     if not value.startswith(("postgres://", "postgresql://")):
         raise ImproperlyConfigured(f"{name} must be a postgresql:// address")
     found: dict[str, Any] = env.db_url_config(value)
+    found["ENGINE"] = "config.postgres"
     found["CONN_MAX_AGE"] = keep_seconds
     found["CONN_HEALTH_CHECKS"] = True
     found.setdefault("OPTIONS", {}).setdefault("options", options)

@@ -1,0 +1,57 @@
+"""A kept connection is looked at before it is used again, without asking the server each time."""
+
+import pytest
+from django.db import connections
+from django.test.utils import CaptureQueriesContext
+
+from config.postgres import base
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def kept():
+    """A connection of its own, as a request has left it."""
+    connection = connections.create_connection("default")
+    connection.ensure_connection()
+    yield connection
+    connection.close()
+
+
+def begin_request(connection):
+    connection.health_check_enabled, connection.health_check_done = True, False
+
+
+def asked(connection):
+    """Begin a request, use the connection, and return the health checks that the server saw."""
+    begin_request(connection)
+    checks = []
+    connection.is_usable = lambda: checks.append(1) or base.DatabaseWrapper.is_usable(connection)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        return len(checks), cursor.fetchone()[0]
+
+
+def test_the_server_is_asked_once_and_then_only_after_a_rest(kept, monkeypatch):
+    assert asked(kept)[0] == 1
+    assert asked(kept)[0] == 0
+    monkeypatch.setattr(base, "QUIET_SECONDS", 0.0)
+    assert asked(kept)[0] == 1
+
+
+def test_a_connection_that_was_ended_meanwhile_is_made_anew(kept):
+    asked(kept)
+    _, process = asked(kept)
+    with connections["default"].cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(%s, 5000)", [process])
+        assert cursor.fetchone() == (True,)
+    checks, another = asked(kept)
+    assert checks == 1
+    assert another != process
+
+
+def test_the_settings_name_the_engine():
+    assert isinstance(connections["default"], base.DatabaseWrapper)
+    with CaptureQueriesContext(connections["default"]) as captured, connections["default"].cursor() as cursor:
+        cursor.execute("SELECT 1")
+    assert len(captured) == 1
