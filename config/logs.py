@@ -15,7 +15,7 @@ from typing import Any
 import structlog
 
 from ledger.card_numbers import is_luhn_valid
-from ledger.masking import SECRETS
+from ledger.masking import SECRETS, may_hold_secrets
 
 _OF_A_LINE = ("event", "level", "logger", "timestamp", "process", "exception", "dropped")
 _OF_A_REQUEST = ("request_id", "method", "route", "status", "ms", "merchant", "api_key", "staff", "ip",
@@ -35,6 +35,7 @@ _OF_MONEY = (
 )
 FIELDS = frozenset({*_OF_A_LINE, *_OF_A_REQUEST, *_OF_A_TASK, *_OF_MONEY, "url", "port", "child"})
 TEXT_MAX = 4000
+_CARD_NUMBERS_FROM = 10**12
 MASK = "[redacted]"
 
 # 13 to 19 digits, with single spaces or dashes between them, not inside a longer run of digits
@@ -43,6 +44,8 @@ _DIGIT_RUN = re.compile(r"(?<![0-9])(?:[0-9][ -]?){12,18}[0-9](?![0-9])")
 
 def scrub(text: str) -> str:
     """Return `text` without card numbers (13 to 19 digits, Luhn-valid), keys, secrets and tokens."""
+    if not may_hold_secrets(text):
+        return text
     return _DIGIT_RUN.sub(_mask_card, SECRETS.sub(MASK, text))
 
 
@@ -112,6 +115,8 @@ def keep_allowed_fields(_logger: Any, _method: str, event: MutableMapping[str, A
 
 def _plain(value: Any) -> Any:
     if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int) and -_CARD_NUMBERS_FROM < value < _CARD_NUMBERS_FROM:
         return value
     if isinstance(value, int | float):
         text = str(value)

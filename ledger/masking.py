@@ -52,6 +52,11 @@ def mask_text(text: str) -> str:
     return hide_card_numbers(SECRETS.sub(MASK, storable), MASK)
 
 
+def may_hold_secrets(text: str) -> bool:
+    """Say whether a text might hold what is masked; one of which it says no holds nothing of the kind."""
+    return len(text) >= _SHORTEST and _is_suspect(text)
+
+
 def mask(value: Any, depth: int = 0) -> Any:
     """Return a copy as plain JSON values, in which everything that may not be kept is hidden."""
     if isinstance(value, str):
