@@ -83,5 +83,5 @@ class TestWithoutValkey:
     def test_does_not_wait_for_it_at_each_call(self, monkeypatch):
         throttle = Throttle("redis://127.0.0.1:1/0", 2)
         throttle.take("a", TEN)
-        monkeypatch.setattr(throttle, "_script", None)  # a call to Valkey would fail now
+        monkeypatch.setattr(throttle, "_ask", None)  # a call to Valkey would fail now
         throttle.take("a", TEN)
