@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
 
+import httpcore
 import httpx
 import structlog
 from prometheus_client import Histogram
@@ -34,6 +35,17 @@ CALL_SECONDS = Histogram(
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15),
 )
 log = structlog.get_logger(__name__)
+
+_NOT_DELIVERED: Final = (
+    httpcore.ConnectError, httpcore.ConnectTimeout, httpcore.PoolTimeout, httpcore.WriteError,
+    httpcore.WriteTimeout, httpcore.LocalProtocolError,
+)  # fmt: skip
+_UNANSWERED: Final = (
+    httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError, httpcore.ProxyError,
+    httpcore.UnsupportedProtocol, httpx.InvalidURL,
+)  # fmt: skip
+_WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
+_PLAIN_PATH: Final = re.compile(r"(?:/[A-Za-z0-9_.~-]+)+")
 
 _SECRET_NAMES = re.compile(
     r"(number|pan|cvc|cvv|cvv2|pin|iban|account|secret|password|authorization_header|api_?key|signature)$",
@@ -88,11 +100,12 @@ class Transport:
     ) -> None:
         self._provider = provider
         self._base_url = base_url.rstrip("/")
+        self._base = _base_of(self._base_url)
         self._timeouts = timeouts
         self._guard = guard
         self._connections = connections
         self._lock = threading.Lock()
-        self._client: httpx.HTTPTransport | None = None
+        self._client: httpcore.ConnectionPool | None = None
         self._client_of = 0
         bearer = {"authorization": f"Bearer {credential}"} if credential else {}
         self._headers = {
@@ -181,33 +194,43 @@ class Transport:
 
     def _exchange(self, permit: Permit, request: "_Request", body_max_bytes: int, started: float) -> Reply:
         try:
+            address = self._address_of(request)
             response = self._pool().handle_request(
-                httpx.Request(
+                httpcore.Request(
                     request.method,
-                    self._address_of(request.path),
+                    address,
+                    headers=self._lines_of(request, address),
                     content=request.content,
-                    params=request.query,
-                    headers={**self._headers, **request.headers},
                     extensions=self._extensions,
                 )
             )
             with contextlib.closing(response):
                 raw = _read(response, body_max_bytes, deadline=started + self._timeouts.total)
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+        except _NOT_DELIVERED as error:
             raise NotDelivered(_name(error)) from error
-        except (httpx.WriteError, httpx.WriteTimeout, httpx.LocalProtocolError) as error:
-            raise NotDelivered(_name(error)) from error
-        except (httpx.TransportError, httpx.InvalidURL, httpx.DecodingError) as error:
+        except _UNANSWERED as error:
             raise Unanswered(_name(error)) from error
-        if response.status_code >= 500 or response.status_code in (401, 403):
+        if response.status >= 500 or response.status in (401, 403):
             permit.failed()
-        return Reply(response.status_code, _json_object(raw), raw, _retry_after(response))
+        return Reply(response.status, _json_object(raw), raw, _retry_after(response))
 
-    def _address_of(self, path: str) -> str:
-        return path if path.startswith(("http://", "https://")) else f"{self._base_url}{path}"
+    def _lines_of(self, request: "_Request", address: httpcore.URL) -> list[tuple[str, str]]:
+        """Return the fields of a request's head."""
+        named = {"host": _host_of(address), **self._headers, **request.headers}
+        if request.content is not None or request.method in _WITH_BODY:
+            named["content-length"] = str(len(request.content or b""))
+        return list(named.items())
 
-    def _pool(self) -> httpx.HTTPTransport:
-        # Below `httpx.Client`, which merges, redirects and keeps cookies: we want none of that, each time.
+    def _address_of(self, request: "_Request") -> httpcore.URL:
+        path, is_whole = request.path, request.path.startswith(("http://", "https://"))
+        base = self._base
+        if base is not None and not is_whole and not request.query and _PLAIN_PATH.fullmatch(path):
+            target = base.target.rstrip(b"/") + path.encode()
+            return httpcore.URL(scheme=base.scheme, host=base.host, port=base.port, target=target)
+        return _read_address(path if is_whole else f"{self._base_url}{path}", request.query)
+
+    def _pool(self) -> httpcore.ConnectionPool:
+        # Below httpx, which merges, redirects, keeps cookies and reads each address anew: we want none of it.
         # A pool must not be shared over a fork: parent and child would read each other's answers.
         with self._lock:
             if self._client is None or self._client_of != os.getpid():
@@ -215,15 +238,12 @@ class Transport:
                 self._client_of = os.getpid()
             return self._client
 
-    def _new_client(self) -> httpx.HTTPTransport:
-        return httpx.HTTPTransport(
-            limits=httpx.Limits(
-                max_connections=self._connections,
-                max_keepalive_connections=self._connections,
-                keepalive_expiry=KEEPALIVE_SECONDS,
-            ),
-            trust_env=False,
-            verify=_trusted(),
+    def _new_client(self) -> httpcore.ConnectionPool:
+        return httpcore.ConnectionPool(
+            ssl_context=_trusted(),
+            max_connections=self._connections,
+            max_keepalive_connections=self._connections,
+            keepalive_expiry=KEEPALIVE_SECONDS,
         )
 
 
@@ -264,12 +284,40 @@ def _luhn(digits: str) -> bool:
     return sum(int(doubled[int(digit)] if index % 2 else digit) for index, digit in pairs) % 10 == 0
 
 
-def _read(response: httpx.Response, body_max_bytes: int, *, deadline: float) -> bytes:
-    if response.headers.get("content-encoding", "identity").lower() != "identity":
+def _base_of(address: str) -> httpcore.URL | None:
+    """Return an address that paths are added to; None when it is none, which every call then says."""
+    try:
+        return _read_address(address, None)
+    except httpx.InvalidURL:
+        return None
+
+
+def _read_address(address: str, query: Mapping[str, str] | None) -> httpcore.URL:
+    """Read an address, with what is odd in it quoted.
+
+    :raises InvalidURL: it is none.
+    """
+    url = httpx.URL(address, params=query) if query else httpx.URL(address)
+    return httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
+
+
+def _host_of(address: httpcore.URL) -> str:
+    host = address.host.decode("ascii")
+    host = f"[{host}]" if ":" in host else host
+    return host if address.port is None else f"{host}:{address.port}"
+
+
+def _field(response: httpcore.Response, name: bytes, default: str = "") -> str:
+    """Return a field of an answer's head; its name in small letters."""
+    return next((text.decode("latin-1") for key, text in response.headers if key.lower() == name), default)
+
+
+def _read(response: httpcore.Response, body_max_bytes: int, *, deadline: float) -> bytes:
+    if _field(response, b"content-encoding", "identity").lower() != "identity":
         raise Unanswered("encoded_body")  # we asked for none: it may be a bomb
     parts: list[bytes] = []
     size = 0
-    for part in response.iter_raw():
+    for part in response.iter_stream():
         size += len(part)
         if size > body_max_bytes:
             raise Unanswered("body_too_large")
@@ -287,8 +335,8 @@ def _json_object(raw: bytes) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def _retry_after(response: httpx.Response) -> float | None:
-    text = response.headers.get("retry-after", "")
+def _retry_after(response: httpcore.Response) -> float | None:
+    text = _field(response, b"retry-after")
     return min(float(text), 3600.0) if re.fullmatch(r"\d{1,6}(\.\d{1,3})?", text) else None
 
 

@@ -84,7 +84,7 @@ def test_only_the_transport_speaks_http():
     """One place has timeouts, scrubbing, breaker and limits."""
 
     def rule(source: Source):
-        clients = ("httpx", "requests", "urllib.request", "http.client", "aiohttp", "urllib3")
+        clients = ("httpx", "httpcore", "requests", "urllib.request", "http.client", "aiohttp", "urllib3")
         return [line for line, name in source.imports() if name.startswith(clients)]
 
     assert not found(
