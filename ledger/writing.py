@@ -17,6 +17,7 @@ from functools import cache, wraps
 from typing import Any, Final, ParamSpec, TypeVar
 from uuid import UUID
 
+import orjson
 from django.db import DataError, IntegrityError, connection, models
 
 from ledger import locks
@@ -214,7 +215,12 @@ def _move(model: type[models.Model], names: frozenset[str]) -> tuple[str, tuple[
 
 
 def _json(documents: Sequence[dict[str, Any]]) -> str:
-    return _ENCODER.encode(documents)
+    try:
+        return orjson.dumps(documents, _plain, _INSTANTS_ARE_OURS).decode()
+    except (
+        orjson.JSONEncodeError
+    ):  # it holds an integer beyond 64 bits, or what the slower one refuses better
+        return _ENCODER.encode(documents)
 
 
 def _plain(value: Any) -> str:
@@ -234,4 +240,5 @@ def _plain(value: Any) -> str:
     raise TypeError(f"no column holds a {type(value).__name__}")
 
 
+_INSTANTS_ARE_OURS: Final = orjson.OPT_PASSTHROUGH_DATETIME  # so that one without a time zone is refused
 _ENCODER: Final = json.JSONEncoder(default=_plain, check_circular=False, allow_nan=False)
