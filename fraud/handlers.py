@@ -1,6 +1,8 @@
 """Hears what became of payments and keeps it with their signals."""
 
-from fraud.services.remembering import keep_outcome
+from collections.abc import Sequence
+
+from fraud.services.remembering import News, keep_outcome, keep_outcomes
 from fraud.states import Outcome
 from ledger.ids import show
 from ledger.models import Event
@@ -15,7 +17,17 @@ OUTCOMES = {
 }
 
 
-@handles(*OUTCOMES)
+def remember_outcomes(events: Sequence[Event]) -> None:
+    """Keep the outcomes of the attempts behind several payments."""
+    keep_outcomes(
+        [
+            News(event.merchant_id, show("pay", event.subject_id), OUTCOMES[event.type], event.occurred_at)
+            for event in events
+        ]
+    )
+
+
+@handles(*OUTCOMES, together=remember_outcomes)
 def remember_outcome(event: Event) -> None:
     """Keep the outcome of the attempt behind a payment."""
     keep_outcome(

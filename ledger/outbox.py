@@ -23,6 +23,7 @@ from ledger.writing import Write
 log = logging.getLogger(__name__)
 
 Handler = Callable[[Event], None]
+ManyHandler = Callable[[Sequence[Event]], None]
 
 LEASE: Final = timedelta(seconds=60)
 TRIES_MAX: Final = 12
@@ -30,15 +31,22 @@ PAUSE_FIRST_SECONDS: Final = 2
 PAUSE_MAX_SECONDS: Final = 3600
 
 _handlers: dict[str, dict[str, Handler]] = {}
+_together: dict[Handler, ManyHandler] = {}
 
 
-def handles(*event_types: str) -> Callable[[Handler], Handler]:
-    """Register a function as a handler of these event types; its dotted name is its address for ever."""
+def handles(*event_types: str, together: ManyHandler | None = None) -> Callable[[Handler], Handler]:
+    """Register a function as a handler of these event types; its dotted name is its address for ever.
+
+    `together` does the same for events of several subjects at once, all or nothing: what it fails with is
+    tried one by one, so that one event's trouble is no other's.
+    """
 
     def register(function: Handler) -> Handler:
         name = f"{function.__module__}.{function.__qualname__}"
         for event_type in event_types:
             _handlers.setdefault(event_type, {})[name] = function
+        if together is not None:
+            _together[function] = together
         return function
 
     return register
@@ -77,7 +85,13 @@ def relay(at: datetime, limit: int = 200) -> int:
     A message waits while an earlier one of the same subject and handler is undelivered.
     """
     delivered = 0
-    for message in _claim(at, limit):
+    claimed = _claim(at, limit)
+    for hear, messages in _heard_together(claimed).items():
+        if _deliver_together(hear, messages, at):
+            delivered += len(messages)
+            told = {message.pk for message in messages}
+            claimed = [message for message in claimed if message.pk not in told]
+    for message in claimed:
         delivered += _deliver(message, at)
     return delivered
 
@@ -129,6 +143,28 @@ def _claim(at: datetime, limit: int) -> list[OutboxMessage]:
     # The subject, too, is compared: events lie in partitions by it.
     found = OutboxMessage.objects.filter(pk__in=claimed, event__subject_id=models.F("subject_id"))
     return list(found.select_related("event").order_by("due_at", "pk"))
+
+
+def _heard_together(claimed: Sequence[OutboxMessage]) -> dict[ManyHandler, list[OutboxMessage]]:
+    """Return the messages that some function hears at once, where there are several for it."""
+    found: dict[ManyHandler, list[OutboxMessage]] = {}
+    for message in claimed:
+        handler = _handlers.get(message.event.type, {}).get(message.handler)
+        if handler in _together:
+            found.setdefault(_together[handler], []).append(message)
+    return {hear: messages for hear, messages in found.items() if len(messages) > 1}
+
+
+def _deliver_together(hear: ManyHandler, messages: Sequence[OutboxMessage], at: datetime) -> bool:
+    try:
+        hear([message.event for message in messages])
+    except Exception:
+        # The border of handlers: whose trouble it is shows when they are delivered one by one.
+        log.warning("news could not be heard together", extra={"count": len(messages)})
+        return False
+    rows = OutboxMessage.objects.filter(pk__in=[message.pk for message in messages])
+    rows.update(sent_at=at, lease_until=None, last_error="")
+    return True
 
 
 def _handler_of(message: OutboxMessage) -> Handler:
