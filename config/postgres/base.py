@@ -1,18 +1,34 @@
 """Django's PostgreSQL engine; its connections are looked at without a round trip before they are used again.
 
-Django asks the server (`SELECT 1`) at the first statement of each request. A server that has closed a
-connection has said so: its end of the socket can be read. So a connection that was used a moment ago, and on
-which nothing has arrived since, is taken as it is; any other is asked as Django does it.
+1. Django asks the server (`SELECT 1`) at the first statement of each request. A server that has closed a
+   connection has said so: its end of the socket can be read. So a connection that was used a moment ago, and
+   on which nothing has arrived since, is taken as it is; any other is asked as Django does it.
+2. Instants are read by the interpreter's own parser; the driver's, once Django derives from it, is Python.
 """
 
 import select
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from django.db.backends.postgresql import base
+from psycopg.types.datetime import TimestamptzLoader
 
 from ledger import clock
 
 QUIET_SECONDS: Final = 30.0  # after a longer rest a firewall may have forgotten it, and neither side was told
+
+
+class UtcLoader(TimestamptzLoader):
+    """Reads instants of a session in UTC; what the interpreter cannot read (infinity), the driver does."""
+
+    timezone = UTC  # Django asks for it
+
+    def load(self, data: Any) -> datetime:
+        """Return the instant of a text such as `2026-11-21 21:38:01.5+00`."""
+        try:
+            return datetime.fromisoformat(str(data, "ascii"))
+        except ValueError:
+            return super().load(data)
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
@@ -21,6 +37,13 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._seen_at = float("-inf")
+
+    def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
+        """Return a new connection of the driver."""
+        connection = super().get_new_connection(conn_params)
+        if self.timezone is UTC:
+            connection.adapters.register_loader("timestamptz", UtcLoader)
+        return connection
 
     def close_if_health_check_failed(self) -> None:
         """Close the connection when it is of no use any more; once a request."""

@@ -1,5 +1,7 @@
 """A kept connection is looked at before it is used again, without asking the server each time."""
 
+from datetime import UTC, datetime
+
 import pytest
 from django.db import connections
 from django.test.utils import CaptureQueriesContext
@@ -55,3 +57,13 @@ def test_the_settings_name_the_engine():
     with CaptureQueriesContext(connections["default"]) as captured, connections["default"].cursor() as cursor:
         cursor.execute("SELECT 1")
     assert len(captured) == 1
+
+
+@pytest.mark.parametrize("fraction", ["", ".5", ".123456", ".10"])
+def test_an_instant_is_read_as_it_was_written(fraction):
+    text = f"2026-11-21 21:38:01{fraction}"
+    with connections["default"].cursor() as cursor:
+        cursor.execute("SELECT %s::timestamptz, NULL::timestamptz", [f"{text}+00"])
+        (found, nothing) = cursor.fetchone()
+    assert found == datetime.fromisoformat(f"{text}+00:00")
+    assert (found.tzinfo, nothing) == (UTC, None)
