@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from django.db import connection
@@ -10,7 +10,9 @@ from django.db.models import QuerySet
 
 from ledger import array_literals, balances, reading
 from ledger.chart import Code
+from ledger.known_rows import KnownRows
 from ledger.money import Money
+from vendors.commission import RuleTerms
 from vendors.models import ApiKey, CommissionRule, Merchant, Vendor
 from vendors.models.access import ApiKeyNotFound
 from vendors.models.merchants import MerchantNotFound
@@ -61,11 +63,28 @@ def vendors(merchant_id: UUID) -> QuerySet[Vendor]:
     return Vendor.objects.filter(merchant_id=merchant_id)
 
 
-def commission_rules(merchant_id: UUID, vendor_ids: Iterable[UUID]) -> list[CommissionRule]:
-    """Return the active rules that can concern these vendors of a merchant, whenever they hold, unordered."""
+def sellers(merchant_id: UUID, vendor_ids: Iterable[UUID]) -> tuple[dict[UUID, Vendor], list[RuleTerms]]:
+    """Return those of the vendors that belong to the merchant, by id, and the active commission rules that
+    can concern them, whenever they hold, unordered; rows that this process knows are not read again.
+
+    The vendors are for reading: other requests have the same objects.
+    """
+    listed = array_literals.uuids(vendor_ids)
     with connection.cursor() as cursor:
-        cursor.execute(_RULES, [merchant_id, array_literals.uuids(set(vendor_ids))])
-        return [reading.row(CommissionRule, row) for row in cursor.fetchall()]
+        cursor.execute(_SELLERS, [merchant_id, listed, merchant_id, listed])
+        found = cursor.fetchall()
+    vendors = _vendors.recall(
+        {row[1]: row[2:] for row in found if row[0]}, lambda ids: vendors_by_id(merchant_id, ids)
+    )
+    rules = _rules.recall(
+        {row[1]: row[2:] for row in found if not row[0]}, lambda ids: _terms(merchant_id, ids)
+    )
+    return vendors, list(rules.values())
+
+
+def _terms(merchant_id: UUID, rule_ids: list[UUID]) -> dict[UUID, RuleTerms]:
+    rows = CommissionRule.objects.filter(merchant_id=merchant_id, is_active=True, pk__in=rule_ids)
+    return {row.pk: row.as_terms() for row in rows}
 
 
 def all_commission_rules(merchant_id: UUID) -> QuerySet[CommissionRule]:
@@ -108,29 +127,51 @@ def vendor_balances(merchant_id: UUID, vendor_id: UUID) -> list[VendorBalance]:
 def api_key_by_lookup(lookup: str) -> ApiKey | None:
     """Return the key with this public part and its merchant, in one query, whether it holds or not.
 
-    Every request of the API begins with it, so it goes round the ORM's compiler: a quarter of its time.
+    Every request of the API begins with it: it goes round the ORM's compiler, and of rows that this process
+    knows it only asks whether they are still the same.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(_KEY_WITH_MERCHANT, [lookup])
-        row = cursor.fetchone()
+    row = None
+    if lookup in _keys:
+        version = _one(_VERSION_OF_KEY, lookup)
+        row = _keys.get(lookup, version)
     if row is None:
-        return None
+        found = _one(_KEY_WITH_MERCHANT, lookup)
+        if found is None:
+            return None
+        row = found[_VERSION_COLUMNS:]
+        _keys.keep(lookup, found[:_VERSION_COLUMNS], row)
     split = len(ApiKey._meta.concrete_fields)
     key = reading.row(ApiKey, row[:split])
     key.merchant = reading.row(Merchant, row[split:])
     return key
 
 
+def _one(statement: str, name: str) -> tuple[Any, ...] | None:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, [name])
+        row: tuple[Any, ...] | None = cursor.fetchone()
+    return row
+
+
+_vendors: Final[KnownRows[UUID, Vendor]] = KnownRows(10_000)
+_rules: Final[KnownRows[UUID, RuleTerms]] = KnownRows(10_000)
+_keys: Final[KnownRows[str, tuple[Any, ...]]] = KnownRows(1_000)
+
 # The names are those of our models.
+_OF_KEY: Final = "FROM vendors_apikey k JOIN vendors_merchant m ON m.id = k.merchant_id WHERE k.lookup = %s"
+_VERSIONS: Final = "k.xmin, k.ctid, m.xmin, m.ctid"
+_VERSION_COLUMNS: Final = 4
+_VERSION_OF_KEY: Final = f"SELECT {_VERSIONS} {_OF_KEY}"
 _KEY_WITH_MERCHANT: Final = (
-    f"SELECT {reading.columns(ApiKey, 'k')}, {reading.columns(Merchant, 'm')} FROM vendors_apikey k "  # noqa: S608
-    "JOIN vendors_merchant m ON m.id = k.merchant_id WHERE k.lookup = %s"
+    f"SELECT {_VERSIONS}, {reading.columns(ApiKey, 'k')}, {reading.columns(Merchant, 'm')} {_OF_KEY}"
 )
 _VENDORS: Final = (
     f"SELECT {reading.columns(Vendor, 'v')} FROM vendors_vendor v "  # noqa: S608
     "WHERE v.merchant_id = %s AND v.id = ANY(%s::uuid[])"
 )
-_RULES: Final = (
-    f"SELECT {reading.columns(CommissionRule, 'r')} FROM vendors_commissionrule r "  # noqa: S608
-    "WHERE r.merchant_id = %s AND r.is_active AND (r.vendor_id IS NULL OR r.vendor_id = ANY(%s::uuid[]))"
-)
+_SELLERS: Final = """
+    SELECT true, v.id, v.xmin, v.ctid FROM vendors_vendor v
+    WHERE v.merchant_id = %s AND v.id = ANY(%s::uuid[])
+    UNION ALL
+    SELECT false, r.id, r.xmin, r.ctid FROM vendors_commissionrule r
+    WHERE r.merchant_id = %s AND r.is_active AND (r.vendor_id IS NULL OR r.vendor_id = ANY(%s::uuid[]))"""

@@ -148,7 +148,7 @@ def _quotes(merchant_id: UUID, wanted: NewPayment, at: datetime) -> list[Commiss
         )
     if not vendor_ids:
         return []
-    vendors = vendor_selectors.vendors_by_id(merchant_id, vendor_ids)
+    vendors, rules = vendor_selectors.sellers(merchant_id, vendor_ids)
     for vendor_id in vendor_ids:
         vendor = vendors.get(vendor_id)
         if vendor is None:
@@ -156,7 +156,7 @@ def _quotes(merchant_id: UUID, wanted: NewPayment, at: datetime) -> list[Commiss
         if not vendor.is_active:
             raise VendorNotActive(f"vendor {vendor.public_id} cannot sell now", param="vendor_split")
     sales = [(vendors[share.vendor_id], share.amount) for share in wanted.shares]
-    return commissions.quote_many(merchant_id, sales, at)
+    return commissions.quote_by(rules, sales, at)
 
 
 def _request(merchant_id: UUID, payment_id: UUID, wanted: NewPayment, at: datetime) -> ScreeningRequest:

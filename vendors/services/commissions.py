@@ -41,8 +41,14 @@ def quote_many(
     merchant_id: UUID, sales: Sequence[tuple[Vendor, Money]], at: datetime
 ) -> list[CommissionQuote]:
     """Return the commission on each sale of a split, in the order given, with one query."""
-    concerned = {vendor.id for vendor, _ in sales}
-    rules = [rule.as_terms() for rule in selectors.commission_rules(merchant_id, concerned)]
+    _, rules = selectors.sellers(merchant_id, {vendor.id for vendor, _ in sales})
+    return quote_by(rules, sales, at)
+
+
+def quote_by(
+    rules: Sequence[RuleTerms], sales: Sequence[tuple[Vendor, Money]], at: datetime
+) -> list[CommissionQuote]:
+    """Return the commission on each sale under these rules (of `selectors.sellers`)."""
     return [commission.quote(amount, _picked(rules, vendor, amount, at)) for vendor, amount in sales]
 
 

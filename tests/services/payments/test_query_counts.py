@@ -12,8 +12,8 @@ from tests.services.payments.cast import authorized, captured, created, sold, wi
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-CREATE, AUTHORIZE, CAPTURE = 5, 5, 5
-PAY = 7
+CREATE, AUTHORIZE, CAPTURE = 4, 5, 5
+PAY = 6
 
 
 @pytest.fixture

@@ -5,6 +5,8 @@ from django.db import IntegrityError, transaction
 
 from ledger.money import Money
 from tests.factories import vendors as factory
+from vendors import selectors
+from vendors.models import CommissionRule, Vendor
 from vendors.services import commissions
 
 pytestmark = pytest.mark.django_db
@@ -37,9 +39,39 @@ class TestQuoteMany:
         self, northwind, ada, bruno, django_assert_num_queries
     ):
         sales = [(bruno, Money(800, "USD")), (ada, Money(1000, "USD")), (bruno, Money(4, "USD"))]
+        commissions.quote_many(northwind.pk, sales, factory.AT)
         with django_assert_num_queries(1):
             found = commissions.quote_many(northwind.pk, sales, factory.AT)
         assert [quote.commission.minor for quote in found] == [100, 100, 0]
+
+
+class TestSellers:
+    """What a process knows of vendors and rules is asked about, never believed."""
+
+    def sellers(self, merchant, vendor):
+        vendors, rules = selectors.sellers(merchant.pk, [vendor.pk])
+        return vendors, {rule.id: rule.rate_bps for rule in rules}
+
+    def test_known_rows_are_not_read_again(self, northwind, ada, django_assert_num_queries):
+        first = self.sellers(northwind, ada)
+        with django_assert_num_queries(1):
+            assert self.sellers(northwind, ada) == first
+
+    def test_every_change_is_seen_at_once(self, northwind, ada):
+        _, rules = self.sellers(northwind, ada)
+        (own,) = rules
+        Vendor._base_manager.filter(pk=ada.pk).update(category="toys")
+        CommissionRule.objects.filter(pk=own).update(rate_bps=901)
+        house = factory.create_rule(northwind, rate_bps=500)
+        vendors, rules = self.sellers(northwind, ada)
+        assert vendors[ada.pk].category == "toys"
+        assert rules == {own: 901, house.pk: 500}
+        CommissionRule.objects.filter(pk=own).update(is_active=False)
+        assert self.sellers(northwind, ada)[1] == {house.pk: 500}
+
+    def test_another_merchants_vendor_is_not_there_though_it_is_known(self, northwind, ada):
+        self.sellers(northwind, ada)
+        assert self.sellers(factory.create_merchant("Southwind"), ada) == ({}, {})
 
 
 class TestRuleTable:
