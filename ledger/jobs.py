@@ -33,7 +33,7 @@ TRIES_MAX: Final = 50
 PAUSE_FIRST_SECONDS: Final = 1
 PAUSE_MAX_SECONDS: Final = 300
 SWEEP_AT_ONCE: Final = 500
-HURRY_EVERY_SECONDS: Final = 0.25  # a sweep of many rows costs little more than one of a few
+HURRY_EVERY_SECONDS: Final = 0.5  # of each process; a sweep of many rows costs little more than one of a few
 HURRY_EXPIRES_SECONDS: Final = 5
 RUN_TASK: Final = "ledger.tasks.run_job"
 
