@@ -91,10 +91,14 @@ def told(model: type[models.Model]) -> Told:
     kinds = {
         field.attname: kind
         for field in model._meta.concrete_fields
-        if (kind := _KINDS.get(field.target_field.get_internal_type() if field.is_relation else
-                               field.get_internal_type())) and field.attname in fit
-    }  # fmt: skip
+        if field.attname in fit and (kind := _kind_of(field)) is not None
+    }
     return Told(MappingProxyType(plain), hidden, MappingProxyType(fit), MappingProxyType(kinds))
+
+
+def _kind_of(field: Any) -> type | None:
+    column = field.target_field if field.is_relation else field
+    return _KINDS.get(column.get_internal_type())
 
 
 def all_of(row: models.Model) -> Changes:

@@ -34,6 +34,9 @@ class UtcLoader(TimestamptzLoader):
 class DatabaseWrapper(base.DatabaseWrapper):
     """A connection to PostgreSQL."""
 
+    health_check_enabled: bool
+    health_check_done: bool
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._seen_at = float("-inf")
