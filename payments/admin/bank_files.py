@@ -33,7 +33,7 @@ def _rails() -> list[str]:
 class BankFileAdmin(ViewOnlyAdmin):
     """Files for banks, of all merchants."""
 
-    list_display = ["shown", "merchant_shown", "direction", "entry_count", "total", "state_shown", "due_date"]
+    list_display = ["shown", "merchant_shown", "direction", "entry_count", "total", "state_shown", "due"]
     list_select_related = ["merchant"]
     list_filter = [filters.state_of(BankFile), filters.one_of("rail", _rails), "direction", filters.currency]
     search_fields = ["=id", "=bank_reference"]
@@ -45,6 +45,10 @@ class BankFileAdmin(ViewOnlyAdmin):
     @admin.display(description="file", ordering="number")
     def shown(self, row: BankFile) -> str:
         return str(row)
+
+    @admin.display(description="due", ordering="due_date")
+    def due(self, row: BankFile) -> str:
+        return row.due_date.isoformat()
 
     def panels(self, row: BankFile) -> Iterable[Panel]:
         entries = bank_selectors.entries_of(row.pk)[:ROWS_MOST]
@@ -136,7 +140,7 @@ class BankNoticeAdmin(ViewOnlyAdmin):
 class BankWordAdmin(ViewOnlyAdmin):
     """What banks said of single entries."""
 
-    list_display = ["shown", "notice_shown", "entry_shown", "code", "verdict", "applied"]
+    list_display = ["shown", "code", "verdict", "entry_shown", "notice_shown", "applied"]
     list_select_related = ["notice", "entry"]
     list_filter = ["kind"]
     search_fields = ["=end_to_end", "=trace", "=code"]
@@ -144,6 +148,6 @@ class BankWordAdmin(ViewOnlyAdmin):
     entry_shown = link_column("entry")
     applied = moment_column("applied_at", "applied")
 
-    @admin.display(description="word")
+    @admin.display(description="word", ordering="kind")
     def shown(self, row: BankWord) -> str:
-        return str(row)
+        return row.get_kind_display()

@@ -112,7 +112,6 @@ class ProviderOperationAdmin(ViewOnlyAdmin):
         "amount",
         "outcome_shown",
         "standing",
-        "effort",
         "asked_first",
         "asks_next",
     ]
@@ -189,10 +188,6 @@ class ProviderOperationAdmin(ViewOnlyAdmin):
         is_desk = request.GET.get(StandingFilter.parameter_name) == UNKNOWN_MONEY
         title = {"title": "Unknown money", "content_title": "Unknown money"} if is_desk else {}
         return super().changelist_view(request, {**title, **(extra_context or {})})
-
-    @admin.display(description="sent / asked")
-    def effort(self, row: ProviderOperation) -> str:
-        return f"{row.tries} / {row.asks}"
 
     @admin.display(description="operation")
     def reference(self, row: ProviderOperation) -> SafeString:

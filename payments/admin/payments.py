@@ -113,6 +113,7 @@ def _money_of(row: Payment) -> Facts:
         ("captured", row.captured_minor),
         ("being refunded", row.refunding_minor),
         ("refunded", row.refunded_minor),
+        ("disputed", row.disputed_minor),
     ]
     return Facts("Money", [(label, formats.money(minor, row.currency)) for label, minor in figures])
 

@@ -61,7 +61,7 @@ class SagaAdmin(ViewOnlyAdmin):
         steps = in_order(SagaStep.objects.filter(saga=row).select_related("vendor"))
         yield Panel(
             "Steps, there and back",
-            ["step", "seller", "amount", "state", "refused", "note", "closed"],
+            ["step", "seller", "amount", "state", "tries", "note", "closed"],
             [
                 [
                     _named(step),
@@ -69,7 +69,7 @@ class SagaAdmin(ViewOnlyAdmin):
                     formats.money(step.amount_minor, row.currency),
                     formats.badge(step.state),
                     step.tries or formats.NOTHING,
-                    step.note or formats.NOTHING,
+                    formats.wrapped(step.note),
                     formats.moment(step.closed_at),
                 ]
                 for step in steps

@@ -18,7 +18,7 @@ from ledger.admin.base import (
     ReasonedAction,
     ViewOnlyAdmin,
     badge_column,
-    link_column,
+    code_column,
     moment_column,
 )
 from ledger.masking import MASK
@@ -58,7 +58,7 @@ class ProviderWebhookAdmin(ViewOnlyAdmin):
     """Callbacks as they came, with what was done about them."""
 
     list_display = [
-        "event_id",
+        "event",
         "event_type",
         "provider",
         "verified",
@@ -108,9 +108,13 @@ class ProviderWebhookAdmin(ViewOnlyAdmin):
     ]
 
     state_shown = badge_column("state")
-    operation_shown = link_column("operation")
+    event = code_column("event_id", "event id")
     received = moment_column("received_at")
     tried_next = moment_column("apply_at", "tried next")
+
+    @admin.display(description="operation")
+    def operation_shown(self, row: ProviderWebhook) -> SafeString:
+        return formats.link(row.operation, row.operation.kind) if row.operation else formats.NOTHING
 
     @admin.display(description="signature", ordering="is_verified")
     def verified(self, row: ProviderWebhook) -> SafeString:
