@@ -105,6 +105,8 @@ class BankFileEntry(models.Model):
     is_left_out = models.BooleanField(default=False)  # its account could not be written
 
     class Meta:
+        verbose_name = "bank file entry"
+        verbose_name_plural = "bank file entries"
         constraints = [
             models.UniqueConstraint(fields=["file", "position"], name="payments_bankfileentry_position"),
         ]
@@ -125,6 +127,7 @@ class BankFileContent(Sealed):
     file = models.OneToOneField(BankFile, on_delete=models.PROTECT, related_name="content")
 
     class Meta:
+        verbose_name = "sealed bank file"
         constraints = [whole_or_erased("payments_bankfilecontent_whole_or_erased")]
         indexes = [
             models.Index(
@@ -155,6 +158,8 @@ class BankNotice(models.Model):
     applied_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
+        verbose_name = "file from a bank"
+        verbose_name_plural = "files from banks"
         constraints = [
             models.UniqueConstraint(fields=["rail", "seq"], name="payments_banknotice_seq"),
             models.UniqueConstraint(fields=["rail", "reference"], name="payments_banknotice_once"),
@@ -182,6 +187,8 @@ class BankWord(models.Model):
     verdict = models.CharField(max_length=100, blank=True)
 
     class Meta:
+        verbose_name = "bank's word"
+        verbose_name_plural = "banks' words"
         constraints = [
             models.UniqueConstraint(fields=["notice", "position"], name="payments_bankword_position"),
             models.UniqueConstraint(

@@ -41,6 +41,8 @@ class RetryStanding(models.Model):
     updated_at = models.DateTimeField()
 
     class Meta:
+        verbose_name = "limit of retries"
+        verbose_name_plural = "limits of retries"
         constraints = [
             models.UniqueConstraint(fields=["merchant", "method_key"], name="payments_retrystanding_once"),
             models.CheckConstraint(
