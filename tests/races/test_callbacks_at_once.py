@@ -49,8 +49,14 @@ def test_each_is_applied_once_and_in_the_order_of_its_subject(
     monkeypatch.setattr(webhook_applying, "_apply_apart", noted)
     monkeypatch.setattr(webhook_applying, "BATCH", 2)
     at = clock.now()
-    assert errors(together(*[lambda: webhook_applying.apply_due(at)] * WORKERS)) == []
     mine = {row.pk for row in kept}
+
+    def work() -> None:
+        # As often as the timetable would come round: what other tests left is due before, and ends a round.
+        while webhook_applying.apply_due(at):
+            pass
+
+    assert errors(together(*[work] * WORKERS)) == []
     assert sorted(pk for _, pk in taken if pk in mine) == sorted(mine)
     for operation in operations:
         came = [row.pk for row in kept if row.subject == operation.idempotency_key]

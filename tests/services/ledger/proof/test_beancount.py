@@ -112,7 +112,7 @@ def test_a_balance_that_the_account_keeps_wrongly_is_found(day, text, tmp_path, 
 def test_names_and_texts_are_fit_for_beancount(day, text):
     written = text.read_text()
     assert 'owner: "ada \\"&\\" co"' in written
-    assert re.search(r"^\S+ open Liabilities:VendorPending:\d+-ada-co USD$", written, re.MULTILINE)
+    assert re.search(r"^\S+ open Liabilities:VendorAvailable:\d+-ada-co USD$", written, re.MULTILINE)
 
 
 def test_books_without_entries_are_named(tmp_path):

@@ -98,7 +98,7 @@ def test_what_is_not_sealed_is_only_what_moves(books):
 @pytest.mark.parametrize("column", ["code", "owner"])
 def test_an_account_that_is_made_another_is_found_by_its_postings(books, column):
     change = (
-        f"UPDATE ledger_account SET {column} = 'other' WHERE merchant_id = %s AND code = 'vendor_pending'"
+        f"UPDATE ledger_account SET {column} = 'other' WHERE merchant_id = %s AND code = 'vendor_available'"
     )
     fault = seals.fault_after(change, books.merchant)
     assert str(books.entries[0]) in fault
