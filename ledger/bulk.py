@@ -81,13 +81,13 @@ def post_many(drafts: Iterable[EntryDraft], *, all_or_nothing: bool = False) -> 
     """
     require_phase()
     wanted = list(drafts)
+    parts = [wanted[start : start + CALL_ENTRIES_MAX] for start in range(0, len(wanted), CALL_ENTRIES_MAX)]
+    calls = [journal.ready(part) for part in parts]  # made while another poster is at work
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext('ledger_post_many'))")
     with transaction.atomic():
         answers = [
-            answer
-            for start in range(0, len(wanted), CALL_ENTRIES_MAX)
-            for answer in _post_some(wanted[start : start + CALL_ENTRIES_MAX])
+            answer for part, call in zip(parts, calls, strict=True) for answer in _post_some(part, call)
         ]
         refused = [answer for answer in answers if isinstance(answer, Refused)]
         if refused and all_or_nothing:
@@ -98,10 +98,10 @@ def post_many(drafts: Iterable[EntryDraft], *, all_or_nothing: bool = False) -> 
     return answers
 
 
-def _post_some(drafts: Sequence[EntryDraft]) -> list[Posted | Refused]:
+def _post_some(drafts: Sequence[EntryDraft], call: journal.Call | None) -> list[Posted | Refused]:
     try:
         with transaction.atomic():
-            return [Posted(entry_id) for entry_id in journal.post(drafts)]
+            return [Posted(entry_id) for entry_id in journal.post(drafts, call)]
     except DomainError:
         pass  # of one or some of them: which, is seen when each is judged by itself
     for _ in range(_TRIES):

@@ -186,11 +186,17 @@ def ids_of(refs: Iterable[AccountRef]) -> dict[AccountRef, int]:
 
 def row_ids(refs: Sequence[AccountRef]) -> list[int]:
     """Return what `ids_of` does, in the order of the references: thousands that are known at a look each."""
-    known = [_known.get(ref, 0) for ref in refs]
-    if 0 not in known:
+    known = known_ids(refs)
+    if known is not None:
         return known
     found = ids_of(refs)
     return [found[ref] for ref in refs]
+
+
+def known_ids(refs: Sequence[AccountRef]) -> list[int] | None:
+    """Return the row ids when all are remembered; None when a look is needed."""
+    known = [_known.get(ref, 0) for ref in refs]
+    return None if 0 in known else known
 
 
 def open_named(ref: AccountRef, public_uuid: UUID) -> bool:

@@ -17,6 +17,7 @@ from django.db import DataError, IntegrityError, connection
 from ledger import chart, metrics
 from ledger.array_literals import instants, integers, texts, uuids
 from ledger.chart import AccountRef
+from ledger.errors import DomainError
 from ledger.ids import uuid7
 from ledger.journal_errors import (
     POSTING_MAX,
@@ -83,8 +84,22 @@ def credit(account: AccountRef, money: Money, purpose: str) -> Leg:
     return Leg(account, -_positive(money), purpose)
 
 
-def post(drafts: Sequence[EntryDraft]) -> list[UUID]:
-    """Write entries with their postings, all or nothing, in one call; return their ids.
+Call = tuple[str, list[Any]]  # an expression that posts, and its parameters
+
+
+def ready(drafts: Sequence[EntryDraft]) -> Call | None:
+    """Return the call that `post` makes for these drafts; None when it must look first, or would refuse."""
+    ids = chart.known_ids([leg.account for draft in drafts for leg in draft.legs])
+    try:
+        for draft in drafts:
+            check(draft)
+    except DomainError:
+        return None
+    return _many(drafts, ids) if ids is not None and len(drafts) > 1 else None
+
+
+def post(drafts: Sequence[EntryDraft], call: Call | None = None) -> list[UUID]:
+    """Write entries with their postings, all or nothing, in one call (that of `ready`); return their ids.
 
     Thousands at a time are fine; what is refused names no single entry then: `ledger.bulk` does.
 
@@ -95,12 +110,9 @@ def post(drafts: Sequence[EntryDraft]) -> list[UUID]:
     :raises NotAReversal: the legs are not the opposite of the entry named.
     """
     require_phase()
-    for draft in drafts:
-        check(draft)
     if not drafts:
         return []
-    ids = chart.row_ids([leg.account for draft in drafts for leg in draft.legs])
-    statement, parameters = _one(drafts[0], ids) if len(drafts) == 1 else _many(drafts, ids)
+    statement, parameters = call or _call(drafts)
     try:
         with connection.cursor() as cursor:
             cursor.execute(f"SELECT {statement}", parameters)
@@ -186,6 +198,13 @@ _POST_MANY: Final = """
                 %s::int[], %s::int[], %s::bigint[], %s::bigint[], %s::text[])"""
 
 
+def _call(drafts: Sequence[EntryDraft]) -> Call:
+    for draft in drafts:
+        check(draft)
+    ids = chart.row_ids([leg.account for draft in drafts for leg in draft.legs])
+    return _one(drafts[0], ids) if len(drafts) == 1 else _many(drafts, ids)
+
+
 def _head(draft: EntryDraft) -> tuple[Any, ...]:
     return (
         draft.id, draft.merchant_id, draft.kind, draft.source_type, draft.source_id, draft.step,
@@ -193,7 +212,7 @@ def _head(draft: EntryDraft) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-def _one(draft: EntryDraft, ids: Sequence[int]) -> tuple[str, list[Any]]:
+def _one(draft: EntryDraft, ids: Sequence[int]) -> Call:
     # In the order of accounts, which is the order in which the function locks them.
     legs = sorted(
         (account, line, leg.amount.minor, leg.purpose)
@@ -203,7 +222,7 @@ def _one(draft: EntryDraft, ids: Sequence[int]) -> tuple[str, list[Any]]:
     return _POST_ONE, [*_head(draft), integers(lines), integers(accounts), integers(amounts), texts(purposes)]
 
 
-def _many(drafts: Sequence[EntryDraft], ids: Sequence[int]) -> tuple[str, list[Any]]:
+def _many(drafts: Sequence[EntryDraft], ids: Sequence[int]) -> Call:
     legs = [leg for draft in drafts for leg in draft.legs]
     columns: list[Iterable[Any]] = [
         *zip(*map(_head, drafts), strict=True),
