@@ -13,6 +13,7 @@ import stripe
 from django.views.decorators.debug import sensitive_variables
 
 from ledger.money import Money
+from payments.providers import plans
 from payments.providers.base import Capability
 from payments.providers.errors import NotDelivered, ProviderRefused, ProviderUnavailable, Unanswered
 from payments.providers.notices import DisputeNotice, ProviderNotice, ProviderReport
@@ -49,6 +50,7 @@ class Stripe:
             Capability.CARD,
             Capability.ACH,
             Capability.SEPA,
+            Capability.BNPL,
             Capability.AUTHORIZE,
             Capability.SALE,
             Capability.CHALLENGE,
@@ -69,6 +71,7 @@ class Stripe:
     reach_of_methods = {
         "ach": Reach(currencies=frozenset({"USD"}), is_sale_only=True),
         "sepa": Reach(currencies=frozenset({"EUR"}), is_sale_only=True),
+        "bnpl": Reach(plans=frozenset({plans.KLARNA})),
     }
     tokenizes = frozenset({"card"})  # accounts are brought as tokens of Stripe's own form, with their mandate
     report_in_remittance: re.Pattern[str] | None = re.compile(r"\bSTRIPE PAYOUT (po_[A-Za-z0-9]{1,60})\b")
@@ -90,6 +93,8 @@ class Stripe:
 
     def authorize(self, request: AuthorizeRequest) -> Outcome:
         """Reserve money on the payer's method, and take it at once when asked to."""
+        if plans.named(request.token) is not None and not request.return_url:
+            return Rejected("no_way_back", "Klarna sends the payer back: return_url is needed")
         return self._operate(
             "authorize",
             request,

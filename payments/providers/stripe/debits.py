@@ -33,26 +33,32 @@ def intent_params(method_type: str) -> dict[str, Any]:
     return params
 
 
-def details(method: Body) -> dict[str, str]:
+def details(charge: Body) -> dict[str, str]:
     """What a charge tells of the account that it drew on; empty where it drew on none."""
-    named = method.get("type")
-    account = method.get(named) if isinstance(named, str) and named in OURS else None
-    if not isinstance(account, dict):
+    method, named = _method(charge)
+    account = method.get(named)
+    if named not in OURS or not isinstance(account, dict):
         return {}
     told = {name: account.get(name) for name in ("last4", "fingerprint", "country")}
     told["brand"] = account.get("bank_name")
     kept = {name: text[:64] for name, text in told.items() if isinstance(text, str) and text}
-    return {"type": OURS[str(named)]} | kept
+    return {"type": OURS[named]} | kept
 
 
 def return_code(body: Body) -> str:
     """Why the bank sent the debit of an intent back, as its charge says; empty where no charge tells it."""
     charge = body.get("latest_charge")
-    method = charge.get("payment_method_details") if isinstance(charge, dict) else None
-    if not isinstance(charge, dict) or not isinstance(method, dict) or method.get("type") not in OURS:
+    if not isinstance(charge, dict) or _method(charge)[1] not in OURS:
         return ""
     code = charge.get("failure_code")
     return code if isinstance(code, str) else ""
+
+
+def _method(charge: Body) -> tuple[Body, str]:
+    """What a charge was made to, and its type; nothing where it does not say."""
+    method = charge.get("payment_method_details")
+    named = method.get("type") if isinstance(method, dict) else None
+    return (method, named) if isinstance(method, dict) and isinstance(named, str) else ({}, "")
 
 
 def verification(body: Body) -> RequiresAction | None:

@@ -86,6 +86,11 @@ CODES: Final = {
     "payment_method_microdeposit_verification_timeout": "authentication_failed",
     "recipient_deceased": "no_such_account",
     "refer_to_customer": "stop_payment",
+    # of lenders and other methods that redirect
+    "payment_method_customer_decline": "authentication_failed",
+    "payment_method_not_available": "system_malfunction",
+    "payment_method_provider_decline": GENERIC,
+    "payment_method_provider_timeout": "system_malfunction",
     # what refunds fail with
     "charge_for_pending_refund_disputed": "duplicate",
     "expired_or_canceled_card": "no_such_account",

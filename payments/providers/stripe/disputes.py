@@ -165,7 +165,7 @@ def _stage(body: Body, card: Body) -> DisputeStage:
 
 
 def _standing(body: Body) -> DisputeStanding:
-    if not _card(body):
+    if not isinstance(body.get("payment_method_details"), dict):
         return STANDINGS[body["status"]]  # of a debit: the bank took it back, and nobody was asked
     details = body["evidence_details"]
     was_closed = not details.get("submission_count") and not details.get("past_due")

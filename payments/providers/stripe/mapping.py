@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from ledger.money import Money
+from payments.providers import plans
 from payments.providers.outcomes import (
     AUTHENTICATION,
     AUTHORIZED_UNTIL,
@@ -32,7 +33,7 @@ from payments.providers.outcomes import (
     Unknown,
 )
 from payments.providers.requests import AuthorizeRequest, CaptureRequest, RefundRequest
-from payments.providers.stripe import debits, refusals
+from payments.providers.stripe import debits, klarna, refusals
 from payments.providers.stripe.amounts import from_stripe, to_stripe
 
 Body = Mapping[str, Any]
@@ -99,6 +100,9 @@ def authorize_params(request: AuthorizeRequest) -> dict[str, Any]:
         "metadata": {"operation": request.idempotency_key, "reference": request.reference},
         "expand": EXPAND,
     }
+    plan = plans.named(request.token)
+    if plan is not None:
+        return params | klarna.intent_params(plan, request.return_url)
     params |= payer(request.token)
     if request.method_type in debits.TYPES:
         back = {"return_url": request.return_url} if request.return_url else {}
@@ -368,11 +372,12 @@ def fee_in(balance: Body, amount: Money) -> Money | None:
 
 def details_of(body: Body) -> dict[str, str]:
     """What an expanded charge tells of the account, or of the card and its authentication."""
-    charge = body.get("latest_charge")
-    method = charge.get("payment_method_details") if isinstance(charge, dict) else None
+    told_of = body.get("latest_charge")
+    charge = told_of if isinstance(told_of, dict) else {}
+    method = charge.get("payment_method_details")
     card = method.get("card") if isinstance(method, dict) else None
     if not isinstance(card, dict):
-        return debits.details(method) if isinstance(method, dict) else {}
+        return debits.details(charge) or klarna.details(charge)
     told = {name: _text(card, name)[:64] for name in ("brand", "last4", "fingerprint", "country")}
     secure = card.get("three_d_secure")
     if isinstance(secure, dict):

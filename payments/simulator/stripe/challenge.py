@@ -10,13 +10,13 @@ from html import escape
 from payments.simulator import pages
 from payments.simulator.answers import Answer
 from payments.simulator.currencies import major
-from payments.simulator.stripe import debits, intents
+from payments.simulator.stripe import debits, intents, klarna
 from payments.simulator.stripe.amounts import WHOLE_ONLY
 from payments.simulator.stripe.books import Record
 from payments.simulator.stripe.desk import Desk
 from payments.simulator.stripe.errors import StripeRefused
 
-RESULTS = ("success", "fail", "timeout")
+RESULTS = ("success", "fail", "timeout", *klarna.PLANS)
 NO_DECIMALS = frozenset({"mga"})
 
 
@@ -33,9 +33,11 @@ def answer(desk: Desk, method: str, intent_id: str, query: str, raw: bytes) -> A
     if method == "POST":
         result = pages.one(raw, "result")
         if result not in RESULTS:
-            raise StripeRefused(400, "", "result is success, fail or timeout", param="result")
+            raise StripeRefused(400, "", f"result is one of {', '.join(RESULTS)}", param="result")
         if is_open:
-            intents.conclude(desk, intent, result == "success", intents.FAILED_AUTHENTICATION)
+            intent.private["plan"] = result
+            is_done = result == "success" or result in klarna.PLANS
+            intents.conclude(desk, intent, is_done, intents.FAILED_AUTHENTICATION)
         return _back(intent)
     return pages.shown(_page(desk, intent, is_open=is_open))
 
@@ -60,6 +62,9 @@ def _page(desk: Desk, intent: Record, *, is_open: bool) -> str:
     method = desk.get("payment_method", intent.private["method"])
     if debits.is_debit(method):
         return _verification(intent, method)
+    if klarna.is_klarna(method):
+        reference = intent.body["metadata"].get("reference", intent.id)
+        return klarna.page({"Amount": _amount(intent), "Payment": reference})
     card = method.body["card"]
     rows = {
         "Amount": _amount(intent),

@@ -1,6 +1,6 @@
 """Charges: what the card's bank said, what was captured, and the balance transactions that tell the fee."""
 
-from payments.simulator.stripe import amounts, books, cards, debits
+from payments.simulator.stripe import amounts, books, cards, debits, klarna
 from payments.simulator.stripe.books import Body, Record
 from payments.simulator.stripe.cards import Card
 from payments.simulator.stripe.desk import Desk, Done
@@ -102,7 +102,7 @@ def take(desk: Desk, charge: Record, amount: int, *, is_final: bool) -> None:
         balance = balance_transaction(desk, charge, "payment", amount, debits.fee_of(amount, kind))
     else:
         fee = amounts.fee_of(amount, charge.body["currency"])
-        balance = balance_transaction(desk, charge, "charge", amount, fee)
+        balance = balance_transaction(desk, charge, "charge" if kind == "card" else "payment", amount, fee)
     charge.body["amount_captured"] += amount
     charge.body |= {"captured": is_final, "balance_transaction": balance.id}
     desk.save(charge)
@@ -183,6 +183,8 @@ def _details(desk: Desk, intent: Record, method: Record, card: Card | None, secu
     """What a charge tells of the card or account that it was made to."""
     if debits.is_debit(method):
         return debits.details(method)
+    if klarna.is_klarna(method):
+        return klarna.details(intent, method)
     wanted = intent.body["payment_method_options"].get("card", {})
     may_repeat = wanted.get("request_multicapture") == "if_available"
     facts = method.body["card"]

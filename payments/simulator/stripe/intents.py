@@ -3,7 +3,7 @@
 Laws: received + capturable <= amount; captures only while `requires_capture`; an intent that ended stays so.
 """
 
-from payments.simulator.stripe import amounts, charges, debits, disputes, forms, methods
+from payments.simulator.stripe import amounts, charges, debits, disputes, forms, klarna, methods
 from payments.simulator.stripe.books import Record, digest
 from payments.simulator.stripe.desk import Desk, Done
 from payments.simulator.stripe.errors import StripeRefused
@@ -103,8 +103,9 @@ def capture(desk: Desk, intent_id: str, params: Params) -> Done:
             param="amount_to_capture",
         )  # fmt: skip
     is_final = forms.boolean(params, "final_capture", True)
-    multicapture = charge.body["payment_method_details"]["card"]["multicapture"]["status"]
-    if not is_final and (multicapture != "available" or intent.private["captures"] >= CAPTURES_MAX):
+    card = charge.body["payment_method_details"].get("card")
+    may_repeat = card is not None and card["multicapture"]["status"] == "available"
+    if not is_final and (not may_repeat or intent.private["captures"] >= CAPTURES_MAX):
         raise StripeRefused(
             400, "", "final_capture=false needs multicapture, which is not available here",
             param="final_capture",
@@ -189,6 +190,10 @@ def _confirm(desk: Desk, intent: Record, method: Record | None, params: Params) 
         return charges.decline(desk, intent, method, card, plan.code)
     if debits.is_debit(method):
         return _draw(desk, intent, method, params)
+    if klarna.is_klarna(method):
+        return_url = forms.text(params, "return_url", "")
+        klarna.check(intent.body, method, return_url)
+        return _challenge(desk, intent, method, return_url)
     if plan.result == "challenge":
         cannot_act = forms.boolean(params, "off_session", False)
         if cannot_act or forms.boolean(params, "error_on_requires_action", False):

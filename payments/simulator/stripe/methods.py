@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from payments.simulator import scenarios
 from payments.simulator.errors import Refused
-from payments.simulator.stripe import books, cards, debits, forms
+from payments.simulator.stripe import books, cards, debits, forms, klarna
 from payments.simulator.stripe.books import Body, Record, digest
 from payments.simulator.stripe.cards import Card
 from payments.simulator.stripe.desk import Desk, Done
@@ -115,7 +115,10 @@ def method_in(desk: Desk, params: Params) -> Record | None:
     """The payment method that a request names or brings along, if it does."""
     if "payment_method" in params:
         return method_of(desk, forms.text(params, "payment_method"))
-    sent = forms.mapping(forms.mapping(params, "payment_method_data"), "card")
+    brought = forms.mapping(params, "payment_method_data")
+    if brought.get("type") == klarna.NAMED:
+        return klarna.make(desk, brought)
+    sent = forms.mapping(brought, "card")
     if "token" in sent:
         return method_of(desk, forms.text(sent, "token"), "payment_method_data[card][token]")
     return None

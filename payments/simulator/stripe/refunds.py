@@ -29,8 +29,8 @@ def create(desk: Desk, params: Params) -> Done:
         "fail_later": ("succeeded", "failed"),
         "decline": ("failed", ""),
     }.get(plan.result, ("succeeded", ""))
-    is_debit = charge.body["payment_method_details"]["type"] in debits.CURRENCIES
-    if is_debit and plan.result == "ok":
+    paid_by = charge.body["payment_method_details"]["type"]
+    if paid_by in debits.CURRENCIES and plan.result == "ok":
         status, later = "pending", "succeeded"  # a credit transfer, which takes its days
     body: Body = {
         "amount": amount,
@@ -52,7 +52,7 @@ def create(desk: Desk, params: Params) -> Done:
         made.body["failure_reason"] = plan.code
     else:
         _count(desk, charge, amount)
-        kind = "payment_refund" if is_debit else "refund"
+        kind = "refund" if paid_by == "card" else "payment_refund"
         made.body["balance_transaction"] = charges.balance_transaction(desk, made, kind, -amount, 0).id
     desk.save(made)
     desk.tell("refund.created", made.body)

@@ -267,3 +267,53 @@ def test_nothing_that_is_answered_breaks_it(data, expected, status):
             place[data.draw(st.sampled_from(sorted(place)))] = data.draw(JUNK)
     assert mapping.outcome(status, body, expected) is not None
     assert mapping.found(body, expected) is not None
+
+
+class TestWhatWasPaidBy:
+    """Other methods than cards, as an expanded charge tells them; what is odd tells nothing."""
+
+    def told(self, details: object, **more: Any) -> dict[str, str]:
+        return mapping.details_of({"latest_charge": {"payment_method_details": details, **more}})
+
+    def test_an_account_is_told_by_bank_and_last_digits(self):
+        account = {
+            "bank_name": "STRIPE TEST BANK",
+            "last4": "6789",
+            "fingerprint": "f",
+            "routing_number": "1",
+        }
+        assert self.told({"type": "us_bank_account", "us_bank_account": account}) == {
+            "type": "ach", "brand": "STRIPE TEST BANK", "last4": "6789", "fingerprint": "f",
+        }  # fmt: skip
+
+    def test_klarna_is_told_with_its_plan_and_its_time(self):
+        found = self.told(
+            {"type": "klarna", "klarna": {"payment_method_category": "pay_with_financing"}},
+            created=0x6A000000,
+        )
+        assert (found["type"], found["brand"], found["plan"]) == ("bnpl", "klarna", "instalments")
+        assert found["authorized_until"].startswith("2026-06-07")
+
+    @pytest.mark.parametrize(
+        "odd",
+        [
+            None,
+            "card",
+            {},
+            {"type": ["klarna"]},
+            {"type": "sepa_debit"},
+            {"type": "sepa_debit", "sepa_debit": 3},
+        ],
+    )
+    def test_what_is_odd_tells_nothing(self, odd):
+        assert self.told(odd) == {}
+        assert mapping.details_of({"latest_charge": "ch_1"}) == {}
+
+    @pytest.mark.parametrize("type_", ["us_bank_account", ["us_bank_account"], None])
+    def test_why_a_debit_came_back_stands_in_its_charge(self, type_):
+        body = intent("requires_payment_method", last_payment_error={"code": "payment_failed"}) | {
+            "latest_charge": {"failure_code": "no_account", "payment_method_details": {"type": type_}}
+        }
+        found = mapping.described(body, AUTHORIZE)
+        assert isinstance(found, Declined)
+        assert found.code == ("no_such_account" if type_ == "us_bank_account" else "do_not_honor")
