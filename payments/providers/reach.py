@@ -22,6 +22,7 @@ class Reach:
     brands: frozenset[str] = frozenset()
     plans: frozenset[str] = frozenset()
     is_sale_only: bool = False  # taken in one call, or not at all: nothing can be reserved first
+    is_own_token_only: bool = False  # of a token that is nobody's by its look, it can make nothing
 
     def why_not(self, *, currency: str, country: str, brand: str, is_sale: bool = True) -> str:
         """Say what keeps a payment out; empty when nothing does. What is not known keeps nothing out."""

@@ -177,6 +177,8 @@ def _candidates(wanted: Wanted, without: Collection[str]) -> tuple[list[str], di
         )  # fmt: skip
         if wanted.method_type == MethodType.BNPL and owner is None and wanted.token:
             why = why or reach.why_not_plan(wanted.token, currency=wanted.amount.currency)
+        elif owner is None and wanted.token and reach.is_own_token_only:
+            why = why or "takes only tokens of its own"
         elif owner is not None and name != owner:
             why = f"cannot use a token of {owner}"
         elif wanted.holders is not None and name not in wanted.holders:

@@ -69,8 +69,8 @@ class Stripe:
         }
     )
     reach_of_methods = {
-        "ach": Reach(currencies=frozenset({"USD"}), is_sale_only=True),
-        "sepa": Reach(currencies=frozenset({"EUR"}), is_sale_only=True),
+        "ach": Reach(currencies=frozenset({"USD"}), is_sale_only=True, is_own_token_only=True),
+        "sepa": Reach(currencies=frozenset({"EUR"}), is_sale_only=True, is_own_token_only=True),
         "bnpl": Reach(plans=frozenset({plans.KLARNA})),
     }
     tokenizes = frozenset({"card"})  # accounts are brought as tokens of Stripe's own form, with their mandate
