@@ -306,7 +306,7 @@ class TestRemoving:
         assert gone["last4"] == first["last4"]
         record = VaultRecord.objects.get(token=first["token"])
         assert (record.wrapped_key, record.nonce, record.ciphertext) == (None, None, None)
-        assert not ProviderToken.objects.filter(method__vault_token="").exists()
+        assert not ProviderToken.objects.filter(merchant=till.merchant, method__vault_token="").exists()
         assert till.listed() == [second["id"]]
         assert till.get(second["id"])["default"] is True
         again = good(till.client.send("DELETE", METHODS + first["id"], key=None), 200)

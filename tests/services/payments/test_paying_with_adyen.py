@@ -275,9 +275,7 @@ class TestAChallenge:
         assert deliver(sandbox, made) == ["TECHNICAL_CANCEL"]
         recovering.sweep(clock.now() + timedelta(seconds=30))
         assert shop.payment(made["id"])["status"] == "cancelled"
-        assert not ProviderOperation.objects.filter(
-            payment__number=made["number"], concluded_at=None
-        ).exists()
+        assert not ProviderOperation.objects.filter(payment=payment_of(made), concluded_at=None).exists()
         late = httpx.post(
             made["next_action"]["url"], data={"result": "success"}, trust_env=False, verify=False
         )

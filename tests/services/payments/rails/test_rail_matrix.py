@@ -147,7 +147,9 @@ def returned(cell: Cell) -> None:
     for name in OPERATIONS:
         cell.post("returns", {"end_to_end": cell.entry(name).end_to_end, "code": CLOSED[cell.rail]})
     cell.day()
-    assert ProviderOperation.objects.filter(kind="return_fee").count() == len(OPERATIONS)
+    assert ProviderOperation.objects.filter(merchant=cell.merchant, kind="return_fee").count() == len(
+        OPERATIONS
+    )
 
 
 def returned_late(cell: Cell) -> None:
@@ -156,9 +158,11 @@ def returned_late(cell: Cell) -> None:
     for name in OPERATIONS:
         cell.post("returns", {"end_to_end": cell.entry(name).end_to_end, "code": CLOSED[cell.rail]})
     cell.day(2)
-    kinds = ProviderOperation.objects.filter(kind__in=["withdrawal", "refund_returned"])
+    kinds = ProviderOperation.objects.filter(
+        merchant=cell.merchant, kind__in=["withdrawal", "refund_returned"]
+    )
     assert sorted(kinds.values_list("kind", flat=True)) == ["refund_returned"] * 2 + ["withdrawal"] * 2
-    assert Dispute.objects.filter(state="lost").count() == len(DEBITS)
+    assert Dispute.objects.filter(merchant=cell.merchant, state="lost").count() == len(DEBITS)
 
 
 def mistold(fault: str, verdict: str, words: int) -> Callable[[Cell], None]:

@@ -107,7 +107,7 @@ def test_a_named_account_gets_the_money_with_the_next_file(
 
     assert not RailsBank.columns_with(number_of(named))
     assert number_of(named) not in caplog.text
-    record = VaultRecord.objects.get(token=Refund.objects.get().account_token)
+    record = VaultRecord.objects.get(token=Refund.objects.get(merchant=northwind).account_token)
     assert record.expires_at is not None
     assert (record.expires_at - record.created_at).days == ACCOUNT_DAYS
     assert AuditRecord.objects.filter(action="vault.opened", object_id=record.public_id).count() == 1
@@ -130,17 +130,17 @@ def test_a_credit_that_comes_back_is_ours_again_and_goes_to_another_account(
     shown = good(merchant_client.get(f"{REFUNDS}{asked['id']}"), 200)
     assert (shown["status"], shown["failure"]["code"]) == ("failed", "no_such_account")
     assert good(merchant_client.get(f"{CORE}{payment}"), 200)["refunded"]["amount"] == 0
-    came = ProviderOperation.objects.get(kind="refund_returned")
+    came = ProviderOperation.objects.get(merchant=northwind, kind="refund_returned")
     assert (came.amount_minor, came.leg, came.provider) == (4_000, "refund_returned", rail)
     rails.hear()
-    assert ProviderOperation.objects.filter(kind="refund_returned").count() == 1
+    assert ProviderOperation.objects.filter(merchant=northwind, kind="refund_returned").count() == 1
     for days in (1, 2):
         rails.reconcile(northwind, rail, days)
     assert not settlement_selectors.open_breaks(northwind.pk).exists()
     assert held(northwind, currency, rail) == 0
     assert_all_invariants_hold()
 
-    old, other = Refund.objects.get().account_token, account(rail)
+    old, other = Refund.objects.get(merchant=northwind).account_token, account(rail)
     again = good(
         merchant_client.post(f"{REFUNDS}{asked['id']}/ask-again", {"reason": "moved", "account": other}), 200
     )
@@ -187,16 +187,16 @@ def test_what_is_wrong_with_an_account_is_named(merchant_client, northwind: Merc
         body = {"payment_id": payment, **({} if named is None else {"account": named})}
         refused = problem(merchant_client.post(REFUNDS, body), status, code)
         assert refused["param"] == param
-    assert not Refund.objects.exists()
-    assert not VaultRecord.objects.filter(kind="sepa").exists()
+    assert not Refund.objects.filter(merchant=northwind).exists()
+    assert not VaultRecord.objects.filter(merchant=northwind, kind="sepa").exists()
     assert Payment.objects.get(pk=parse("pay", payment)).refunding_minor == 0
 
 
-def test_of_money_that_goes_back_by_itself_no_account_is_taken(shop: Shop):
+def test_of_money_that_goes_back_by_itself_no_account_is_taken(shop: Shop, northwind: Merchant):
     paid_by_card = shop.captured()
     body = {"payment_id": paid_by_card["id"], "account": account("ach")}
     assert problem(shop.client.post(REFUNDS, body), 422, "refund_account_not_taken")["param"] == "account"
-    assert not Refund.objects.exists()
+    assert not Refund.objects.filter(merchant=northwind).exists()
 
 
 def test_no_rail_sends_every_currency(northwind: Merchant, rails: RailsBank):
