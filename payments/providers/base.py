@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Final, Protocol
 
 from ledger.money import Money
 from payments.providers.notices import DisputeNotice, ProviderNotice, ProviderReport, StatementSummary
@@ -26,6 +26,9 @@ from payments.providers.requests import (
     VerifyRequest,
     VoidRequest,
 )
+
+# A name of our own vault's (payments.vault.tokens): no provider's token, though Stripe's may begin like it.
+VAULT_TOKEN: Final = re.compile(r"tok_[a-z2-7]{32}")
 
 
 class Capability(StrEnum):

@@ -9,7 +9,15 @@ from django.conf import settings
 from ledger.errors import NotFound
 from payments.providers.adyen.client import Adyen
 from payments.providers.bank_files import BankRail
-from payments.providers.base import BankConnection, Capability, Finisher, Provider, Tokenizer, Verifier
+from payments.providers.base import (
+    VAULT_TOKEN,
+    BankConnection,
+    Capability,
+    Finisher,
+    Provider,
+    Tokenizer,
+    Verifier,
+)
 from payments.providers.breaker import Guard
 from payments.providers.paypal.certificates import Certificates, Trust
 from payments.providers.paypal.client import PayPal
@@ -121,7 +129,9 @@ def rail(name: str) -> BankRail:
 
 
 def owner_of(token: str) -> str | None:
-    """The name of the adapter whose token this is; None when its look does not say."""
+    """The name of the adapter whose token this is; None when its look does not say, or our vault made it."""
+    if VAULT_TOKEN.fullmatch(token):
+        return None
     return next((name for name in names() if token.startswith(provider(name).token_prefixes)), None)
 
 

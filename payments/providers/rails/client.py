@@ -13,7 +13,7 @@ from typing import Final
 
 from ledger.money import Money
 from payments.providers.bank_files import BankWord, OutgoingFile, Receipt, WaitingFile, WordKind
-from payments.providers.base import Capability
+from payments.providers.base import VAULT_TOKEN, Capability
 from payments.providers.errors import ProviderRefused, ProviderUnavailable, Unanswered
 from payments.providers.notices import ProviderReport, ReportLine
 from payments.providers.outcomes import Approved, Declined, Found, Outcome, Pending
@@ -36,7 +36,6 @@ FILE_MAX_BYTES: Final = 16_000_000
 TRACES: Final = 10_000_000  # seven digits; after so many entries a trace comes again
 RETURN_FEE: Final = "return_fee"
 REFUND_RETURNED: Final = "refund_returned"
-_TOKEN: Final = re.compile(r"tok_[a-z2-7]{32}")
 
 
 class FileRail(SilentBank):
@@ -171,7 +170,7 @@ class FileRail(SilentBank):
         if amount.currency != self.currency or not 0 < amount.minor <= self.amount_max:
             what = f"{self.name.upper()} moves {self.currency} up to {Money(self.amount_max, self.currency)}"
             return Declined("amount_invalid", what, None, is_hard=True)
-        if token is not None and not _TOKEN.fullmatch(token):
+        if token is not None and not VAULT_TOKEN.fullmatch(token):
             return Declined("no_such_account", "A debit needs a stored bank account", None, is_hard=True)
         return None
 

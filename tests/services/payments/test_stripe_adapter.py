@@ -359,5 +359,6 @@ def test_what_stripe_is_not_asked_for_is_refused_here(network):
 def test_a_token_says_whose_it_is(network):
     assert registry.owner_of("pm_card_visa") == "stripe"
     assert registry.owner_of("tok_visa") == "stripe"
+    assert registry.owner_of("tok_mfrggzdfmztwq2lknnwg23tpobyxe43u") is None  # our own vault's
     assert registry.owner_of("vpt_0123") == "velocitypay"
     assert registry.owner_of("something") is None
