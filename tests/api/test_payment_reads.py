@@ -14,7 +14,7 @@ from vendors.models import Merchant, Vendor
 pytestmark = pytest.mark.django_db
 
 # The statements of a request with two vendors' shares, its key's claim and answer among them.
-HOT_COSTS: Final = {"create": 8, "authorize": 8, "capture": 9, "pay": 10}
+HOT_COSTS: Final = {"create": 7, "authorize": 8, "capture": 9, "pay": 9}
 
 
 class TestReads:

@@ -128,7 +128,7 @@ def test_their_migration_does_not_go_back_over_them(books):
 
 
 def test_the_sealer_finds_them_by_their_transaction(db):
-    with connection.cursor() as cursor:
+    with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off")
         cursor.execute("EXPLAIN SELECT 1 FROM ledger_audit WHERE xid >= '7' AND xid < '8'")
         assert "Seq Scan" not in "\n".join(line for (line,) in cursor.fetchall())
