@@ -9,8 +9,6 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
-from psycopg import sql
 from schwifty import IBAN
 
 from ledger import clock, jobs
@@ -134,27 +132,6 @@ class RailsBank:
             method.vault_token, Shown(), lambda found: found.secret["account_number"],
             merchant_id=method.merchant_id, purpose="test", actor=KEY, at=clock.now(),
         )  # fmt: skip
-
-    @staticmethod
-    def columns_with(text: str) -> list[str]:
-        """The tables of which a row, as text, holds a text."""
-        with connection.cursor() as cursor:
-            cursor.execute(
-                """SELECT c.relname FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace
-                   AND c.relkind IN ('r', 'p') AND NOT c.relispartition"""
-            )
-            names = [row[0] for row in cursor.fetchall()]
-            found = []
-            for name in names:
-                cursor.execute(
-                    sql.SQL("SELECT 1 FROM {} t WHERE t::text LIKE %s LIMIT 1")
-                    .format(sql.Identifier(name))
-                    .as_string(None),
-                    [f"%{text}%"],
-                )
-                if cursor.fetchone():
-                    found.append(name)
-        return found
 
     def hand_over(self, at: datetime | None = None) -> list[BankFile]:
         """Gather what waits and hand it over, as the jobs do; the files that were made."""

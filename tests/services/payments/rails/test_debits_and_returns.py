@@ -15,6 +15,7 @@ from payments.services.routing import NoProvider
 from settlements import selectors as settlement_selectors
 from tests.kit.books import assert_all_invariants_hold
 from tests.kit.rails import RailsBank
+from tests.kit.tables import tables_with
 from tests.services.payments.cast import sold
 
 pytestmark = pytest.mark.django_db
@@ -240,4 +241,4 @@ def test_no_account_number_is_outside_of_the_vault(northwind, rails, own_network
     number = RailsBank.secret(method)
     assert number
     assert number not in caplog.text
-    assert not RailsBank.columns_with(number)
+    assert not tables_with(number)

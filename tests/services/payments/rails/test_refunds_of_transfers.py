@@ -33,6 +33,7 @@ from tests.kit.api_client import MerchantClient
 from tests.kit.books import assert_all_invariants_hold
 from tests.kit.rails import ROUTING, RailsBank, account_number, iban, send
 from tests.kit.shop import CORE, REFUNDS, Shop, good
+from tests.kit.tables import tables_with
 from vendors.models import Merchant
 
 pytestmark = pytest.mark.django_db
@@ -105,7 +106,7 @@ def test_a_named_account_gets_the_money_with_the_next_file(
     assert not settlement_selectors.open_breaks(northwind.pk).exists()
     assert (held(northwind, currency, rail), held(northwind, currency, way)) == (0, 0)
 
-    assert not RailsBank.columns_with(number_of(named))
+    assert not tables_with(number_of(named))
     assert number_of(named) not in caplog.text
     record = VaultRecord.objects.get(token=Refund.objects.get(merchant=northwind).account_token)
     assert record.expires_at is not None
