@@ -15,7 +15,10 @@ from ledger.locks import phase
 from ledger.models import ArchiveFile, AuditRecord
 from tests.kit.owner import OWNERS
 
-pytestmark = pytest.mark.django_db(transaction=True, databases=OWNERS)
+pytestmark = [
+    pytest.mark.django_db(transaction=True, databases=OWNERS),
+    pytest.mark.usefixtures("months_put_away"),
+]
 
 
 def said(*arguments: str, **options: bool) -> str:
