@@ -20,7 +20,6 @@ from tests.kit.network import Network
 from tests.kit.network import network as network
 from tests.kit.network import network_process as network_process
 from tests.kit.owner import as_owner as as_owner
-from tests.kit.owner import months_put_away as months_put_away
 from tests.kit.rails import rails as rails
 from tests.kit.settling import own_network as own_network
 from tests.kit.settling import own_network_process as own_network_process

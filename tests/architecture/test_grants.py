@@ -84,9 +84,10 @@ def test_what_refuses_change_is_declared_so():
     refusing = {
         name
         for (name,) in rows(
+            # On UPDATE; months that left or were read back, for other tests, are nobody's but the owner's.
             """SELECT DISTINCT c.relname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
                WHERE t.tgfoid = 'ledger_refuse_change'::regproc AND NOT c.relispartition
-                 AND t.tgtype & 16 <> 0"""  # on UPDATE
+                 AND t.tgtype & 16 <> 0 AND c.relname !~ '_[0-9]{4}_[0-9]{2}_'"""
         )
     }
     kept = {name for name, words in grants.TABLES.items() if words == grants.APPEND_ONLY}

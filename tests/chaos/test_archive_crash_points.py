@@ -28,11 +28,7 @@ month = next(m for m in archiving.due(clock.now()) if m.parts[0][1] == sys.argv[
 archiving.archive(month, clock.now(), SYSTEM)
 """
 
-pytestmark = [
-    pytest.mark.django_db(transaction=True, databases=OWNERS),
-    pytest.mark.usefixtures("months_put_away"),
-    pytest.mark.xdist_group("archives"),
-]
+pytestmark = [pytest.mark.django_db(transaction=True, databases=OWNERS), pytest.mark.xdist_group("archives")]
 
 
 def owners_address() -> str:

@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from django.db import connection, connections
-from psycopg import sql
+from django.db import connection
 
 from config import grants
 
@@ -21,21 +20,6 @@ def as_owner() -> Iterator[None]:
     """The whole test goes by the owner's connection."""
     with grants.as_owner():
         yield
-
-
-@pytest.fixture
-def months_put_away(transactional_db: None) -> Iterator[None]:
-    """Months that the test archives or reads back are dropped behind it: the application may not see them."""
-    yield
-    with grants.as_owner(), connections["owner"].cursor() as cursor:
-        cursor.execute(_MONTHS_LEFT)
-        for (name,) in cursor.fetchall():
-            cursor.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(name)).as_string(None))
-
-
-_MONTHS_LEFT = """
-    SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'
-    AND NOT relispartition AND relname ~ '_archived_[0-9]{6}$|^restored_'"""
 
 
 @contextmanager

@@ -15,10 +15,7 @@ from ledger.locks import phase
 from ledger.models import ArchiveFile, AuditRecord
 from tests.kit.owner import OWNERS
 
-pytestmark = [
-    pytest.mark.django_db(transaction=True, databases=OWNERS),
-    pytest.mark.usefixtures("months_put_away"),
-]
+pytestmark = pytest.mark.django_db(transaction=True, databases=OWNERS)
 
 
 def said(*arguments: str, **options: bool) -> str:

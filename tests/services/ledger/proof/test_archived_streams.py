@@ -29,7 +29,7 @@ from tests.kit.owner import OWNERS
 # The owner of the tables archives; the application cannot.
 pytestmark = [
     pytest.mark.django_db(transaction=True, databases=OWNERS),
-    pytest.mark.usefixtures("months_put_away", "as_owner"),
+    pytest.mark.usefixtures("as_owner"),
     pytest.mark.xdist_group("archives"),
 ]
 
