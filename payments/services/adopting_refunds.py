@@ -19,9 +19,9 @@ from ledger.money import Money
 from ledger.recording import record
 from payments import locks, news, numbers, posting_rules, selectors
 from payments.models import Payment, PaymentTransaction, ProviderOperation, Refund, RefundShare
-from payments.models.operations import Kind, OutcomeKind
+from payments.models.operations import Kind
 from payments.refund_division import RefundTooLarge
-from payments.services import bearing, refunding, requesting_refunds
+from payments.services import bearing, keeping_told, refunding, requesting_refunds
 
 REASON: Final = "made at the provider"
 GIVES_WAY: Final = "refunded_at_provider"
@@ -97,7 +97,10 @@ def _adopt(
         )
         for one in borne
     )  # fmt: skip
-    _keep(payment, refund, key, reference, actor, at)
+    keeping_told.keep(
+        Kind.REFUND, refund, refund.leg, refund.amount, payment_id=payment.pk, provider=payment.provider,
+        key=key, reference=reference, actor=actor, at=at,
+    )  # fmt: skip
     crashpoint("refund_adoption.before_commit")
 
 
@@ -127,25 +130,3 @@ def _set_aside(
             share.set_refund_aside(part)
             told = news.of_share(share, refund_id=refund.public_id, step_minor=part.minor)
             entry.announce(told, subject=share)
-
-
-def _keep(payment: Payment, refund: Refund, key: str, reference: str, actor: Actor, at: datetime) -> None:
-    ProviderOperation.objects.create(
-        id=uuid7(),
-        merchant_id=payment.merchant_id,
-        kind=Kind.REFUND,
-        subject_type=Refund.SUBJECT,
-        subject_id=refund.pk,
-        leg=refund.leg,
-        payment=payment,
-        provider=payment.provider,
-        amount_minor=refund.amount_minor,
-        currency=refund.currency,
-        idempotency_key=key,
-        asked_by=actor.as_json(),
-        created_at=at,
-        outcome=OutcomeKind.APPROVED,
-        provider_reference=reference,
-        noted_at=at,
-        concluded_at=at,
-    )

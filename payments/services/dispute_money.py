@@ -11,17 +11,17 @@
 from datetime import datetime
 from typing import Final
 
-from ledger import audit, ids
+from ledger import audit
 from ledger.actors import SYSTEM, Actor
 from ledger.events import Cause
 from ledger.money import Money
 from ledger.recording import Entry, record
 from payments import dispute_selectors, locks, news, posting_rules, selectors
 from payments.capture_division import commission_due, divide_over
-from payments.models import Dispute, DisputeShare, Payment, PaymentTransaction, ProviderOperation
-from payments.models.operations import Kind, OutcomeKind
+from payments.models import Dispute, DisputeShare, Payment, PaymentTransaction
+from payments.models.operations import Kind
 from payments.providers.notices import DisputeMovement, MovementKind
-from payments.services import bearing
+from payments.services import bearing, keeping_told
 from payments.services.bearing import Borne
 from vendors import selectors as vendor_selectors
 from vendors.models.merchants import DisputeBearer
@@ -195,23 +195,7 @@ def _keep(
     payment: Payment, dispute: Dispute, movement: DisputeMovement, step: str, actor: Actor, at: datetime
 ) -> None:
     kind = Kind.WITHDRAWAL if movement.kind is MovementKind.WITHDRAWAL else Kind.REINSTATEMENT
-    ProviderOperation.objects.create(
-        id=ids.uuid7(),
-        merchant_id=dispute.merchant_id,
-        kind=kind,
-        subject_type=Dispute.SUBJECT,
-        subject_id=dispute.pk,
-        leg=step,
-        payment=payment,
-        provider=dispute.provider,
-        amount_minor=movement.amount.minor,
-        currency=dispute.currency,
-        idempotency_key=movement.reference,
-        asked_by=actor.as_json(),
-        created_at=at,
-        outcome=OutcomeKind.APPROVED,
-        provider_reference=movement.reference,
-        fee_minor=movement.fee.minor,
-        noted_at=at,
-        concluded_at=at,
-    )
+    keeping_told.keep(
+        kind, dispute, step, movement.amount, payment_id=payment.pk, provider=dispute.provider,
+        key=movement.reference, reference=movement.reference, actor=actor, at=at, fee=movement.fee,
+    )  # fmt: skip

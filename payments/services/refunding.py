@@ -15,18 +15,18 @@ from ledger.actors import Actor
 from ledger.crashpoints import crashpoint, register
 from ledger.errors import Conflict
 from ledger.events import Cause
-from ledger.ids import uuid7
 from ledger.locks import phased
 from ledger.money import Money
 from ledger.recording import Entry, no_answer, record
 from payments import locks, news, posting_rules, selectors
 from payments.models import Payment, ProviderOperation, Refund, RefundShare
-from payments.models.operations import Kind, OutcomeKind
+from payments.models.operations import Kind
 from payments.providers.outcomes import Approved, Declined, Outcome, Rejected
 from payments.providers.requests import returned_key
 from payments.services import (
     bearing,
     contradicting,
+    keeping_told,
     operations,
     performing,
     recovering,
@@ -300,25 +300,11 @@ def _fail_late(
 
 def _keep_return(done: ProviderOperation, refund: Refund, actor: Actor, at: datetime) -> None:
     """Keep that the money came back, as the provider's settlement report will name it."""
-    ProviderOperation.objects.create(
-        id=uuid7(),
-        merchant_id=done.merchant_id,
-        kind=Kind.REFUND_RETURNED,
-        subject_type=Refund.SUBJECT,
-        subject_id=refund.pk,
-        leg=refund.returned_step,
-        payment_id=done.payment_id,
-        provider=done.provider,
-        amount_minor=done.amount_minor,
-        currency=done.currency,
-        idempotency_key=returned_key(done.idempotency_key),
-        asked_by=actor.as_json(),
-        created_at=at,
-        outcome=OutcomeKind.APPROVED,
-        provider_reference=done.provider_reference,
-        noted_at=at,
-        concluded_at=at,
-    )
+    keeping_told.keep(
+        Kind.REFUND_RETURNED, refund, refund.returned_step, done.amount, payment_id=done.payment_id,
+        provider=done.provider, key=returned_key(done.idempotency_key), reference=done.provider_reference,
+        actor=actor, at=at,
+    )  # fmt: skip
 
 
 def _announce(payment: Payment, refund: Refund, borne: list[Borne], entry: Entry) -> None:

@@ -19,13 +19,12 @@ from uuid import UUID
 from ledger import audit
 from ledger.actors import SYSTEM, Actor, provider_actor
 from ledger.events import Cause
-from ledger.ids import uuid7
 from ledger.locks import phased
 from ledger.money import Money
 from ledger.recording import record
 from payments import bank_locks, dispute_reasons, locks, news, posting_rules, selectors
-from payments.models import BankFile, BankFileEntry, BankWord, ProviderOperation
-from payments.models.operations import Kind, OutcomeKind
+from payments.models import BankFileEntry, BankWord, ProviderOperation
+from payments.models.operations import Kind
 from payments.providers import registry
 from payments.providers.bank_files import BankRail, WordKind
 from payments.providers.notices import (
@@ -38,7 +37,7 @@ from payments.providers.notices import (
 from payments.providers.outcomes import Approved, Declined, Taken
 from payments.providers.rails import names
 from payments.providers.requests import capture_key
-from payments.services import disputing, operations
+from payments.services import disputing, keeping_told, operations
 
 VERSION: Final = 1  # a return is told once, and whole
 
@@ -121,26 +120,10 @@ def _charge(file_id: UUID, operation: ProviderOperation, key: str, fee: Money, a
         file.charge()
         entry.post(posting_rules.return_charged(file, fee), step=step, kind="return_fee")
         entry.announce(news.of_bank_file(file, fee_minor=fee.minor, operation_id=operation.public_id))
-    ProviderOperation.objects.create(
-        id=uuid7(),
-        merchant_id=file.merchant_id,
-        kind=Kind.RETURN_FEE,
-        subject_type=BankFile.SUBJECT,
-        subject_id=file.pk,
-        leg=step,
-        payment_id=operation.payment_id,
-        provider=file.rail,
-        amount_minor=0,
-        currency=fee.currency,
-        idempotency_key=key,
-        asked_by=actor.as_json(),
-        created_at=at,
-        outcome=OutcomeKind.APPROVED,
-        provider_reference=key,
-        fee_minor=fee.minor,
-        noted_at=at,
-        concluded_at=at,
-    )
+    keeping_told.keep(
+        Kind.RETURN_FEE, file, step, Money.zero(fee.currency), payment_id=operation.payment_id,
+        provider=file.rail, key=key, reference=key, actor=actor, at=at, fee=fee,
+    )  # fmt: skip
 
 
 @phased

@@ -1,13 +1,14 @@
 """A refund whose money was turned into another currency meanwhile: its conversions are turned back for it.
 
 What a payment brought the merchant itself may have been converted; when it is refunded, the balance lacks it.
-What is missing is taken from the conversions made since the capture, the newest first, each at its own rate
-(`ledger.fx.unwinding`). Nothing here stops a refund whose money has gone: without a rate of the day, or
-without the other currency, the rest is owed by the merchant as it always was.
+What is missing is taken from the newest conversions made since the capture, the last one first, each at its
+own rate (`ledger.fx.unwinding`). Nothing here stops a refund whose money has gone: without a rate of the day,
+or without the other currency, the rest is owed by the merchant as it always was.
 """
 
 import logging
 from datetime import datetime
+from typing import Final
 
 from ledger import balances, locks
 from ledger.actors import Actor
@@ -22,6 +23,8 @@ from ledger.money import Money
 from payments import posting_rules
 from payments.models import Payment, Refund
 
+_AT_MOST: Final = 100  # each conversion turned back is a fact of its own: a refund books no more of them
+
 log = logging.getLogger(__name__)
 
 
@@ -34,9 +37,10 @@ def cover(payment: Payment, refund: Refund, own: Money, *, actor: Actor, at: dat
         state__in=(FxConversionState.BOOKED, FxConversionState.PARTLY_UNWOUND),
         occurred_at__gte=payment.captured_at,
     )  # fmt: skip
-    found = locks.lock(standing.select_related("quote"))
-    if not found:
+    newest = list(standing.order_by("-occurred_at", "-pk").values_list("pk", flat=True)[:_AT_MOST])
+    if not newest:
         return
+    found = locks.lock(standing.filter(pk__in=newest).select_related("quote"))
     account = posting_rules.own_account(Code.MERCHANT_BALANCE, payment)
     others = {one.pk: fx_rules.merchant_account(one, one.buy_currency) for one in found}
     held = balances.locked([account, *others.values()])

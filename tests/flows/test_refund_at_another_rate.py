@@ -16,7 +16,7 @@ from ledger.fx import exposure
 from ledger.ids import uuid7
 from ledger.models import Account, FxConversion
 from ledger.money import Money
-from payments.services import refunding, requesting_refunds
+from payments.services import refunding, requesting_refunds, turning_back
 from payments.services.requesting_refunds import RefundWish
 from tests.kit import fx, settling
 
@@ -112,3 +112,17 @@ def test_conversions_older_than_the_payment_are_left_alone(northwind, ada, own_n
     refunded(northwind, sold, later)
     assert not conversion.unwinds.exists()
     assert [one.sell_minor for one in newer.unwinds.all()] == [2_000]
+
+
+def test_one_refund_turns_back_the_newest_conversions_only_up_to_a_bound(
+    northwind, ada, own_network, monkeypatch
+):
+    monday, sold, older = sold_and_converted(northwind, ada, own_network, amount=9_000)
+    newer = fx.convert(
+        fx.quote(northwind.pk, Money(1_000, "USD"), "JPY", monday), monday + timedelta(seconds=1)
+    )
+    monkeypatch.setattr(turning_back, "_AT_MOST", 1)
+    refunded(northwind, sold, monday + timedelta(seconds=30))
+    assert [one.sell_minor for one in newer.unwinds.all()] == [1_000]
+    assert not older.unwinds.exists()
+    assert own_part_owed(northwind) == 1_000
