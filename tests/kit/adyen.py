@@ -31,6 +31,7 @@ class AdyenSandbox:
             trust_env=False,
             verify=False,  # loopback without TLS: no need to load the world's certificates
         )
+        network.faces[self.url] = self.clear
 
     def token(self, scenario: str = "visa", **more: str) -> str:
         """Our token of a stored test card."""

@@ -62,6 +62,7 @@ class Network:
         self.port = reserve_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.process: subprocess.Popen[bytes] | None = None
+        self.faces: dict[str, Callable[[], None]] = {}
         self.client = httpx.Client(
             base_url=self.url, headers={"authorization": f"Bearer {API_KEY}"}, timeout=15, trust_env=False
         )
@@ -125,8 +126,10 @@ class Network:
         return hits
 
     def clear(self) -> None:
-        """Drop scripts, latency and downtime; operations and hit counts stay."""
+        """Drop scripts, latency and downtime, of the faces looked at too; operations and hit counts stay."""
         self.client.delete("/sim/faults").raise_for_status()
+        for clear in self.faces.values():
+            clear()
 
     def reset(self) -> None:
         """Forget everything: only for a network of the test's own."""
@@ -249,6 +252,7 @@ def network(network_process: Network, settings: Any) -> Iterator[Network]:
     network_process.clear()
     yield network_process
     network_process.clear()
+    network_process.faces.clear()
     registry.reset()
 
 

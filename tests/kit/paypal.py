@@ -36,6 +36,7 @@ class PayPalSandbox:
             trust_env=False,
             verify=False,  # loopback without TLS: no need to load the world's certificates
         )
+        network.faces[self.url] = self.clear
 
     def approve(self, page: str, buyer: str = "ada") -> httpx.Response:
         """What a payer does on PayPal's page: pay, as one of the test buyers."""

@@ -22,6 +22,7 @@ class StripeSandbox:
             trust_env=False,
             verify=False,  # loopback without TLS: no need to load the world's certificates
         )
+        network.faces[self.url] = self.clear
 
     def library(self) -> stripe.StripeClient:
         """The official library, as its documentation says to use it."""

@@ -91,7 +91,6 @@ class StripeDesk:
 
     def __init__(self, network: Network) -> None:
         self.sandbox = StripeSandbox(network)
-        self.sandbox.clear()
 
     def token(self, scenario: str = "visa") -> str:
         return f"pm_card_{scenario}"
@@ -120,7 +119,6 @@ class PayPalDesk:
 
     def __init__(self, network: Network) -> None:
         self.sandbox = PayPalSandbox(network)
-        self.sandbox.clear()
 
     def token(self, scenario: str = "visa") -> str:
         return "paypal"
@@ -159,7 +157,6 @@ class AdyenDesk:
 
     def __init__(self, network: Network) -> None:
         self.sandbox = AdyenSandbox(network)
-        self.sandbox.clear()
 
     def token(self, scenario: str = "visa") -> str:
         return self.sandbox.token(scenario)

@@ -23,9 +23,7 @@ BACK = "https://shop.example/back?order=7"
 
 @pytest.fixture
 def sandbox(shop: Shop) -> AdyenSandbox:
-    made = AdyenSandbox(shop.network)
-    made.clear()
-    return made
+    return AdyenSandbox(shop.network)
 
 
 def pay(shop: Shop, token: str, status: int = 201, **options: Any) -> dict[str, Any]:

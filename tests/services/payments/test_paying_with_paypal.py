@@ -24,9 +24,7 @@ METHODS = "/api/v1/payment-methods/"
 
 @pytest.fixture
 def sandbox(shop: Shop) -> PayPalSandbox:
-    made = PayPalSandbox(shop.network)
-    made.clear()
-    return made
+    return PayPalSandbox(shop.network)
 
 
 def asked(shop: Shop, status: int = 201, **options: Any) -> dict[str, Any]:

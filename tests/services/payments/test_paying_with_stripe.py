@@ -25,9 +25,7 @@ BACK = "https://shop.example/back"
 
 @pytest.fixture
 def sandbox(shop: Shop) -> StripeSandbox:
-    made = StripeSandbox(shop.network)
-    made.clear()
-    return made
+    return StripeSandbox(shop.network)
 
 
 def pay(shop: Shop, token: str = "pm_card_visa", status: int = 201, **options: Any) -> dict[str, Any]:

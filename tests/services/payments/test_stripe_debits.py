@@ -36,9 +36,7 @@ ACCOUNT = {
 
 @pytest.fixture
 def sandbox(shop: Shop) -> StripeSandbox:
-    made = StripeSandbox(shop.network)
-    made.clear()
-    return made
+    return StripeSandbox(shop.network)
 
 
 def draw(shop: Shop, kind: str, token: str, status: int = 202, **options: Any) -> dict[str, Any]:

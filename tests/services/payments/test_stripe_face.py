@@ -15,9 +15,7 @@ from tests.kit.stripe import StripeSandbox
 
 @pytest.fixture
 def sandbox(network: Network) -> StripeSandbox:
-    made = StripeSandbox(network)
-    made.clear()
-    return made
+    return StripeSandbox(network)
 
 
 @pytest.fixture

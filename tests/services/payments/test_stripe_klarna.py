@@ -23,9 +23,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def sandbox(shop: Shop) -> StripeSandbox:
-    made = StripeSandbox(shop.network)
-    made.clear()
-    return made
+    return StripeSandbox(shop.network)
 
 
 def begun(shop: Shop, status: int = 201, **more: Any) -> dict[str, Any]:

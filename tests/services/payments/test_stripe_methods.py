@@ -20,9 +20,7 @@ PRICE, NOTHING = Money(1999, "USD"), Money(0, "USD")
 
 @pytest.fixture
 def sandbox(network: Network) -> StripeSandbox:
-    made = StripeSandbox(network)
-    made.clear()
-    return made
+    return StripeSandbox(network)
 
 
 def secret(scenario: str = "visa", **changes: str) -> dict[str, str]:
@@ -139,3 +137,9 @@ class TestAskingWhetherACardIsGood:
     def test_is_certainly_not_sent_while_stripe_is_down(self, sandbox):
         sandbox.client.post("/sim/down", json={"down": True})
         assert isinstance(ask("pm_card_visa", f"op_{uuid.uuid4()}"), NotSent | Unknown)
+
+
+def test_a_face_that_was_taken_down_answers_again_after_the_test(network, sandbox):
+    sandbox.client.post("/sim/down", json={"down": True})
+    network.clear()  # what the fixture does at the end
+    assert isinstance(pay("pm_card_visa"), Approved)
