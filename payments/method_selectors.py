@@ -8,16 +8,17 @@ from django.db.models import Q, QuerySet
 
 from payments import states
 from payments.models import PaymentMethod, ProviderOperation, ProviderToken
-from payments.models.methods import MethodKind, PaymentMethodNotFound
+from payments.models.methods import PaymentMethodNotFound
 from payments.models.operations import Kind
+from payments.models.payment_choices import MethodType
 from payments.selectors import Whose, of_merchant
 
 # Words of the contract for several kinds together, besides the kinds themselves.
 GROUPS: Final = {
-    "bank": (MethodKind.BANK_TRANSFER, MethodKind.ACH, MethodKind.SEPA, MethodKind.WIRE, MethodKind.CHECK),
-    "wallet": (MethodKind.DIGITAL_WALLET,),
+    "bank": (MethodType.BANK_TRANSFER, MethodType.ACH, MethodType.SEPA, MethodType.WIRE, MethodType.CHECK),
+    "wallet": (MethodType.DIGITAL_WALLET,),
 }
-TYPES: Final = (*MethodKind.values, *GROUPS)
+TYPES: Final = (*MethodType.values, *GROUPS)
 
 
 class NoDefaultMethod(PaymentMethodNotFound):
@@ -58,9 +59,9 @@ def of_type(merchant_id: Whose, customer_ref: str, word: str) -> QuerySet[Paymen
     return of_customer(merchant_id, customer_ref).filter(kind__in=kinds_of(word))
 
 
-def kinds_of(word: str) -> tuple[MethodKind, ...]:
+def kinds_of(word: str) -> tuple[MethodType, ...]:
     """Return the kinds that a word of the contract stands for."""
-    return GROUPS.get(word) or (MethodKind(word),)
+    return GROUPS.get(word) or (MethodType(word),)
 
 
 def default(merchant_id: Whose, customer_ref: str) -> PaymentMethod:

@@ -17,7 +17,7 @@ from ledger.admin.base import (
 )
 from payments import method_selectors
 from payments.models import ExchangeKey, PaymentMethod, ProviderOperation, ProviderToken, VaultRecord
-from payments.models.methods import MethodKind
+from payments.models.payment_choices import MethodType
 
 _SEALED = ["wrapped_key", "nonce", "ciphertext"]
 
@@ -118,7 +118,7 @@ class VaultRecordAdmin(ViewOnlyAdmin):
 
     list_display = ["public", "kind", "key_id", "kept", "erased"]
     list_select_related = ["merchant"]
-    list_filter = [filters.one_of("kind", MethodKind.values)]
+    list_filter = [filters.one_of("kind", MethodType.values)]
     search_fields = ["=id"]
     hidden_fields = [*_SEALED, "fingerprint"]
     masked_fields = ["token"]

@@ -8,7 +8,8 @@ from ledger import clock
 from payments import states
 from payments.api.renderings import instant
 from payments.models import PaymentMethod
-from payments.models.methods import ACCOUNT_TYPES, CRYPTO_NETWORKS, MethodKind, Verification
+from payments.models.methods import ACCOUNT_TYPES, CRYPTO_NETWORKS, Verification
+from payments.models.payment_choices import MethodType
 from payments.services.revealing_methods import Revealed
 from vendors.api.fields import (
     FlagField,
@@ -60,7 +61,7 @@ class AddMethod(StrictSerializer):
     """A new payment method: exactly one of `encrypted`, `details` and `provider_token`."""
 
     customer_id = TextField(100)
-    type = WordField(MethodKind.values)
+    type = WordField(MethodType.values)
     encrypted = TextField(
         ENCRYPTED_MAX, required=False, help_text="What the customer's browser encrypted for us (ev1.…)."
     )
@@ -114,7 +115,7 @@ class MethodShape(serializers.Serializer):
     id = serializers.CharField()
     object = serializers.ChoiceField(["payment_method"])
     customer_id = serializers.CharField()
-    type = serializers.ChoiceField(MethodKind.values)
+    type = serializers.ChoiceField(MethodType.values)
     status = serializers.ChoiceField(states.PAYMENT_METHOD_STATUSES)
     default = serializers.BooleanField()
     token = serializers.CharField(allow_null=True)

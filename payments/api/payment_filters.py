@@ -14,8 +14,7 @@ from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 
 from payments.models import Payment
-from payments.models.payment_choices import CaptureMethod
-from payments.models.payments import MethodType
+from payments.models.payment_choices import CaptureMethod, MethodType
 from payments.states import PAYMENT_STATUSES
 from vendors.api.books.shapes import asked_for
 from vendors.api.fields import CurrencyField, InstantField, WordField

@@ -12,8 +12,8 @@ from payments.models.payment_choices import (
     CaptureMethod,
     Exemption,
     LiabilityShift,
+    MethodType,
 )
-from payments.models.payments import MethodType
 from payments.providers.declines import RetryLater, RetryNow
 from payments.share_division import WEIGHT_MAX
 from payments.states import PAYMENT_STATUSES, PAYMENT_TRANSACTION_STATUSES

@@ -14,6 +14,7 @@ from ledger.errors import NotFound
 from ledger.ids import uuid7
 from ledger.recording import Recorded
 from ledger.states import StateField
+from payments.models.payment_choices import MethodType
 from payments.states import PAYMENT_METHOD
 
 ACCOUNT_TYPES: Final = ("checking", "savings")
@@ -24,20 +25,6 @@ class PaymentMethodNotFound(NotFound):
     """No such payment method for this merchant."""
 
     code = "payment_method_not_found"
-
-
-class MethodKind(models.TextChoices):
-    """What the customer pays with."""
-
-    CARD = "card", "Card"
-    BANK_TRANSFER = "bank_transfer", "Bank transfer"
-    ACH = "ach", "ACH debit"
-    SEPA = "sepa", "SEPA debit"
-    WIRE = "wire", "Wire"
-    CHECK = "check", "Check"
-    DIGITAL_WALLET = "digital_wallet", "Digital wallet"
-    BNPL = "bnpl", "Buy now, pay later"
-    CRYPTO = "crypto", "Crypto currency"
 
 
 class Verification(models.TextChoices):
@@ -62,7 +49,7 @@ class PaymentMethod(Recorded):
         "vendors.Merchant", on_delete=models.PROTECT, related_name="+", db_index=False
     )
     customer_ref = models.CharField(max_length=100)
-    kind = models.CharField(max_length=16, choices=MethodKind.choices)
+    kind = models.CharField(max_length=16, choices=MethodType.choices)
     state = StateField(PAYMENT_METHOD)
     is_default = models.BooleanField(default=False)
 

@@ -21,7 +21,7 @@ from ledger.recording import no_answer, record
 from payments import method_locks as locks
 from payments import method_selectors, news
 from payments.models import PaymentMethod, ProviderToken
-from payments.models.methods import MethodKind
+from payments.models.payment_choices import MethodType
 from payments.providers import registry
 from payments.providers.errors import ProviderUnavailable
 from payments.providers.registry import ProviderNotKnown
@@ -156,7 +156,7 @@ def _build(
         id=method_id,
         merchant_id=merchant_id,
         customer_ref=wanted.customer_ref,
-        kind=MethodKind(wanted.kind).value,
+        kind=MethodType(wanted.kind).value,
         brand=shown.brand,
         last4=shown.last4,
         bin=shown.bin,

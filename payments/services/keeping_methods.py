@@ -13,13 +13,14 @@ from ledger.states import StateConflict
 from payments import method_locks as locks
 from payments import method_selectors, news, states
 from payments.models import PaymentMethod, ProviderToken
-from payments.models.methods import MethodKind, Verification
+from payments.models.methods import Verification
+from payments.models.payment_choices import MethodType
 from payments.services.adding_methods import unmake_default
 from payments.services.operations import Answer
 from payments.vault import tokens
 
 # Of these a provider or the bank can be asked, so nobody's word is taken instead.
-PROVEN_BY_PROVIDER: Final = frozenset({MethodKind.CARD, MethodKind.DIGITAL_WALLET})
+PROVEN_BY_PROVIDER: Final = frozenset({MethodType.CARD, MethodType.DIGITAL_WALLET})
 FAILED_BY_MERCHANT: Final = "failed_by_merchant"
 
 

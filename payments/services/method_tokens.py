@@ -19,8 +19,7 @@ from ledger.ids import uuid7
 from ledger.locks import phased
 from payments import method_selectors, states
 from payments.models import PaymentMethod, ProviderOperation, ProviderToken
-from payments.models.methods import MethodKind
-from payments.models.payments import MethodType
+from payments.models.payment_choices import MethodType
 from payments.providers import registry
 from payments.providers.base import Capability
 from payments.providers.errors import ProviderRefused
@@ -29,17 +28,17 @@ from payments.vault import tokens
 from payments.vault.instruments import Instrument, Shown
 
 PAYABLE_AS: Final[Mapping[str, MethodType]] = {
-    MethodKind.CARD: MethodType.CARD,
-    MethodKind.DIGITAL_WALLET: MethodType.CARD,  # a wallet's token stands for a card
-    MethodKind.BANK_TRANSFER: MethodType.BANK_TRANSFER,
-    MethodKind.SEPA: MethodType.BANK_TRANSFER,
-    MethodKind.CRYPTO: MethodType.CRYPTO,
-    MethodKind.BNPL: MethodType.BNPL,
+    MethodType.CARD: MethodType.CARD,
+    MethodType.DIGITAL_WALLET: MethodType.CARD,  # a wallet's token stands for a card
+    MethodType.BANK_TRANSFER: MethodType.BANK_TRANSFER,
+    MethodType.SEPA: MethodType.BANK_TRANSFER,
+    MethodType.CRYPTO: MethodType.CRYPTO,
+    MethodType.BNPL: MethodType.BNPL,
 }
 # Drawn by a rail of our own where one is set up and the vault has the account.
 DRAWN_AS: Final[Mapping[str, MethodType]] = {
-    MethodKind.SEPA: MethodType.SEPA,
-    MethodKind.ACH: MethodType.ACH,
+    MethodType.SEPA: MethodType.SEPA,
+    MethodType.ACH: MethodType.ACH,
 }
 
 
@@ -106,7 +105,7 @@ def payable_as(method: PaymentMethod) -> MethodType:
     :raises MethodNotPayable: no provider takes its kind.
     """
     found = routed_as(method.kind, is_in_vault=bool(method.vault_token))
-    if method.kind == MethodKind.DIGITAL_WALLET and method.institution in _own_wallets():
+    if method.kind == MethodType.DIGITAL_WALLET and method.institution in _own_wallets():
         return MethodType.DIGITAL_WALLET
     if method.kind in DRAWN_AS and not method.vault_token and _is_drawn_by_its_holder(method):
         return DRAWN_AS[method.kind]

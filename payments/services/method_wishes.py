@@ -10,7 +10,8 @@ from django.views.decorators.debug import sensitive_variables
 from ledger.errors import Invalid
 from payments import states
 from payments.models import PaymentMethod
-from payments.models.methods import MethodKind, Verification
+from payments.models.methods import Verification
+from payments.models.payment_choices import MethodType
 from payments.services import keeping_methods, verifying_methods
 from payments.services.adding_methods import NewMethod, ProvidersOwn
 from payments.vault.errors import BadDetail
@@ -21,13 +22,13 @@ from vendors.models import Mode
 WAYS: Final = ("encrypted", "details", "provider_token")
 # What a token of a provider must say besides, by kind; other kinds than these are not given as tokens.
 TOKEN_NEEDS: Final[Mapping[str, tuple[str, ...]]] = {
-    MethodKind.CARD: (),
-    MethodKind.BANK_TRANSFER: (),
-    MethodKind.SEPA: (),
-    MethodKind.ACH: (),
-    MethodKind.CRYPTO: (),
-    MethodKind.DIGITAL_WALLET: ("wallet",),
-    MethodKind.BNPL: ("plan", "instalments"),
+    MethodType.CARD: (),
+    MethodType.BANK_TRANSFER: (),
+    MethodType.SEPA: (),
+    MethodType.ACH: (),
+    MethodType.CRYPTO: (),
+    MethodType.DIGITAL_WALLET: ("wallet",),
+    MethodType.BNPL: ("plan", "instalments"),
 }
 
 Step = Callable[..., PaymentMethod]
@@ -65,7 +66,7 @@ def read(asked: Mapping[str, Any], *, merchant_id: UUID, mode: str) -> NewMethod
     given = held = None
     if "provider_token" in asked:
         held = _held(kind, asked["provider_token"])
-    elif kind == MethodKind.CARD and "details" in asked:
+    elif kind == MethodType.CARD and "details" in asked:
         raise MustBeEncrypted("a card's details must be encrypted", param="details")
     else:
         given = Given(kind, merchant_id, mode == Mode.LIVE, asked.get("encrypted", ""), asked.get("details"))

@@ -25,8 +25,7 @@ from ledger import clock
 from ledger.errors import Invalid
 from ledger.money import Money
 from payments import routing_scores, routing_selectors
-from payments.models.payment_choices import CaptureMethod
-from payments.models.payments import MethodType
+from payments.models.payment_choices import CaptureMethod, MethodType
 from payments.providers import registry
 from payments.providers.base import Capability
 from payments.providers.reach import reach_of

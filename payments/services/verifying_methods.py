@@ -22,8 +22,9 @@ from ledger.states import StateConflict
 from payments import method_locks as locks
 from payments import method_selectors, news, posting_rules, states
 from payments.models import PaymentMethod, ProviderOperation
-from payments.models.methods import MethodKind, Verification
+from payments.models.methods import Verification
 from payments.models.operations import Kind, OutcomeKind
+from payments.models.payment_choices import MethodType
 from payments.providers import registry
 from payments.providers.base import Capability
 from payments.providers.errors import ProviderUnavailable
@@ -35,7 +36,7 @@ from payments.services.routing import NoProvider
 
 DEPOSITS: Final = 2
 DEPOSIT_MINOR_MAX: Final = 99
-CURRENCY_OF: Final = {MethodKind.ACH: "USD", MethodKind.SEPA: "EUR", MethodKind.BANK_TRANSFER: "EUR"}
+CURRENCY_OF: Final = {MethodType.ACH: "USD", MethodType.SEPA: "EUR", MethodType.BANK_TRANSFER: "EUR"}
 ZERO_CURRENCY: Final = "USD"  # nothing is reserved: the currency only fills the field
 AMOUNTS_MISMATCH: Final = "amounts_mismatch"
 
@@ -181,7 +182,7 @@ def _claim_deposits(
     merchant_id: UUID, method_id: UUID, operation_ids: list[UUID], actor: Actor, at: datetime
 ) -> None:
     method = locks.method(merchant_id, method_id)
-    currency = CURRENCY_OF.get(MethodKind(method.kind))
+    currency = CURRENCY_OF.get(MethodType(method.kind))
     if currency is None or not method.vault_token:
         raise NotVerifiable(f"no deposits are made to a {method.kind}", param="verification")
     able = registry.able(Capability.TRANSFER)

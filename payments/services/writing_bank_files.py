@@ -13,7 +13,7 @@ from ledger.errors import Conflict
 from ledger.locks import phased
 from payments import bank_locks, bank_selectors
 from payments.models import BankFile, BankFileContent, BankFileEntry
-from payments.models.methods import MethodKind
+from payments.models.payment_choices import MethodType
 from payments.providers import registry
 from payments.providers.bank_files import (
     Account,
@@ -82,7 +82,7 @@ def _of_instrument(instrument: Instrument, rail: str) -> Account | None:
     secret = instrument.secret
     if instrument.kind != rail:
         return None
-    if rail == MethodKind.SEPA:
+    if rail == MethodType.SEPA:
         return Account(secret["holder"], secret["iban"])
     if len(secret["account_number"]) <= 17:  # as much as the format has room for
         return Account(
@@ -98,7 +98,7 @@ def _of_instrument(instrument: Instrument, rail: str) -> Account | None:
 @sensitive_variables()
 def _outgoing(file: BankFile, entry: BankFileEntry, account: Account) -> OutgoingEntry:
     mandate = None
-    if file.rail == MethodKind.SEPA and file.direction == Direction.DEBIT:
+    if file.rail == MethodType.SEPA and file.direction == Direction.DEBIT:
         mandate = _mandate(file, entry)
     return OutgoingEntry(entry.end_to_end, entry.trace, entry.operation.amount, account, mandate)
 

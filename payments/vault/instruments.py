@@ -18,7 +18,8 @@ from stdnum import bitcoin
 from stdnum.us import rtn
 
 from ledger.card_numbers import is_luhn_valid
-from payments.models.methods import ACCOUNT_TYPES, CRYPTO_NETWORKS, MethodKind
+from payments.models.methods import ACCOUNT_TYPES, CRYPTO_NETWORKS
+from payments.models.payment_choices import MethodType
 from payments.vault.brands import TEST_NUMBERS, brand_of
 from payments.vault.errors import (
     AccountNumberInvalid,
@@ -141,7 +142,7 @@ def read(kind: str, values: Mapping[str, Any], *, at: datetime, where: str, is_l
     :raises BadDetail: (or a subclass that says what) a detail is missing, unknown or wrong.
     """
     details = Details(values, where)
-    instrument = _READERS[MethodKind(kind)](details, at, is_live)
+    instrument = _READERS[MethodType(kind)](details, at, is_live)
     details.end()
     return instrument
 
@@ -177,7 +178,7 @@ def _card(details: Details, at: datetime, is_live: bool) -> Instrument:
     # PCI DSS 3.4.1: at most the BIN and the last four may be shown; of numbers under 16 digits six.
     shown = Shown(brand.name, number[-4:], number[: 8 if len(number) >= 16 else 6], month, year, holder)
     secret = {"number": number, "exp_month": str(month), "exp_year": str(year), "holder": holder}
-    return Instrument(MethodKind.CARD, shown, secret, number, code, expires_at)
+    return Instrument(MethodType.CARD, shown, secret, number, code, expires_at)
 
 
 def _card_expiry(month: int, year: int, at: datetime, details: Details) -> datetime:
@@ -194,13 +195,13 @@ def _card_expiry(month: int, year: int, at: datetime, details: Details) -> datet
 # --- bank accounts --------------------------------------------------------------------------------------
 @sensitive_variables()
 def _bank_transfer(details: Details, at: datetime, is_live: bool) -> Instrument:
-    return _iban_account(details, MethodKind.BANK_TRANSFER)
+    return _iban_account(details, MethodType.BANK_TRANSFER)
 
 
 @sensitive_variables()
 def _sepa(details: Details, at: datetime, is_live: bool) -> Instrument:
     mandate = details.text("mandate_reference", most=35, optional=True)  # AT-01 of the scheme: 35 characters
-    found = _iban_account(details, MethodKind.SEPA, {"mandate_reference": mandate} if mandate else {})
+    found = _iban_account(details, MethodType.SEPA, {"mandate_reference": mandate} if mandate else {})
     if found.shown.country not in SEPA_COUNTRIES:
         raise NotSepa("the account's country takes no part in SEPA", param=details.place("iban"))
     return found
@@ -237,7 +238,7 @@ def _ach(details: Details, at: datetime, is_live: bool) -> Instrument:
         details={"account_type": account_type},
     )
     secret = {"routing_number": routing, "account_number": account, "holder": holder}
-    return Instrument(MethodKind.ACH, shown, {**secret, "account_type": account_type}, f"{routing}/{account}")
+    return Instrument(MethodType.ACH, shown, {**secret, "account_type": account_type}, f"{routing}/{account}")
 
 
 @sensitive_variables()
@@ -250,7 +251,7 @@ def _wire(details: Details, at: datetime, is_live: bool) -> Instrument:
     code = str(bic.compact)
     shown = Shown(last4=account[-4:], holder=holder, country=code[4:6], institution=code)
     secret = {"account_number": account, "bic": code, "holder": holder}
-    return Instrument(MethodKind.WIRE, shown, secret, f"{code}/{account}")
+    return Instrument(MethodType.WIRE, shown, secret, f"{code}/{account}")
 
 
 @sensitive_variables()
@@ -259,7 +260,7 @@ def _check(details: Details, at: datetime, is_live: bool) -> Instrument:
     routing, account = _routing_number(details), _account_number(details)
     shown = Shown(last4=account[-4:], holder=holder, country="US", institution=routing)
     secret = {"routing_number": routing, "account_number": account, "holder": holder}
-    return Instrument(MethodKind.CHECK, shown, secret, f"{routing}/{account}")
+    return Instrument(MethodType.CHECK, shown, secret, f"{routing}/{account}")
 
 
 @sensitive_variables()
@@ -289,21 +290,21 @@ def _crypto(details: Details, at: datetime, is_live: bool) -> Instrument:
     if not bitcoin.is_valid(address):
         raise CryptoAddressInvalid(f"this is no address of {network}", param=details.place("address"))
     shown = Shown(last4=address[-4:], institution=network)
-    return Instrument(MethodKind.CRYPTO, shown, {"network": network, "address": address}, address)
+    return Instrument(MethodType.CRYPTO, shown, {"network": network, "address": address}, address)
 
 
 def _by_token_only(details: Details, at: datetime, is_live: bool) -> Instrument:
     raise BadDetail("this kind of method is given as a provider's token", param="provider_token")
 
 
-_READERS: Final[Mapping[MethodKind, Callable[[Details, datetime, bool], Instrument]]] = {
-    MethodKind.CARD: _card,
-    MethodKind.BANK_TRANSFER: _bank_transfer,
-    MethodKind.SEPA: _sepa,
-    MethodKind.ACH: _ach,
-    MethodKind.WIRE: _wire,
-    MethodKind.CHECK: _check,
-    MethodKind.CRYPTO: _crypto,
-    MethodKind.DIGITAL_WALLET: _by_token_only,
-    MethodKind.BNPL: _by_token_only,
+_READERS: Final[Mapping[MethodType, Callable[[Details, datetime, bool], Instrument]]] = {
+    MethodType.CARD: _card,
+    MethodType.BANK_TRANSFER: _bank_transfer,
+    MethodType.SEPA: _sepa,
+    MethodType.ACH: _ach,
+    MethodType.WIRE: _wire,
+    MethodType.CHECK: _check,
+    MethodType.CRYPTO: _crypto,
+    MethodType.DIGITAL_WALLET: _by_token_only,
+    MethodType.BNPL: _by_token_only,
 }
