@@ -13,15 +13,17 @@ import json
 import os
 import struct
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final, TypeVar
+from uuid import UUID
 
 from django.conf import settings
+from django.db import models
 
-from ledger.errors import Invalid
+from ledger.errors import Invalid, NotFound
 from ledger.models import ArchiveFile
 
 FORMAT: Final = "everycent-archive/1"
@@ -31,6 +33,7 @@ _STORED: Final = b"\x01"
 _HEADER_MAX: Final = 65_535
 _CHUNK: Final = 1 << 16
 _GZIP: Final = 31
+Row = TypeVar("Row", bound=models.Model)
 
 
 class BadArchive(Invalid):
@@ -38,6 +41,13 @@ class BadArchive(Invalid):
 
     code = "archive_invalid"
     advice = "Take another copy of the file; nothing is dropped or restored from this one."
+
+
+class ArchiveAway(NotFound):
+    """The file of an archive is not here."""
+
+    code = "archive_away"
+    advice = "Bring the file to ARCHIVE_DIR, as it was written, and ask again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +149,53 @@ def verify(path: Path) -> Header:
     for _line in read(path):
         pass
     return read_header(path)
+
+
+def lines_of(row: ArchiveFile) -> Iterator[str]:
+    """Return the lines of the file that was written for an archive, checked as `read` checks them.
+
+    :raises ArchiveAway: the file is not here. :raises BadArchive: it is another, or not as it was sealed.
+    """
+    path: Path = settings.ARCHIVE_DIR / row.file_name
+    if not path.exists():
+        raise ArchiveAway(f"archive {row.number}, {row.file_name}, is not here")
+    check_against_row(read_header(path), row)
+    yield from read(path)
+
+
+def check_against_row(header: Header, row: ArchiveFile) -> None:
+    """See that a file is the one that was written when its month was detached.
+
+    :raises BadArchive: it is another.
+    """
+    if (header.number, header.archive_hash(), header.mac) != (
+        row.number, bytes(row.archive_hash).hex(), bytes(row.mac).hex(),
+    ):  # fmt: skip
+        raise BadArchive(f"{row.file_name} is not the file that was written for archive {row.number}")
+
+
+def row_of(model: type[Row], told: Mapping[str, Any]) -> Row:
+    """Return the row that a line of an archive tells of, as `row_to_json` wrote it; it is not saved.
+
+    Columns that are younger than the file have their default.
+    """
+    fields = [field for field in model._meta.concrete_fields if field.attname in told]
+    return model(**{field.attname: _value(field, told[field.attname]) for field in fields})
+
+
+def _value(field: Any, told: Any) -> Any:
+    while isinstance(field, models.ForeignKey):
+        field = field.target_field
+    if told is None:
+        return None
+    match field:
+        case models.UUIDField():
+            return UUID(told)
+        case models.DateTimeField():
+            return datetime.fromisoformat(told)
+        case models.BinaryField():
+            return bytes.fromhex(told.removeprefix("\\x"))
+    return told
 
 
 def is_genuine(row: ArchiveFile) -> bool:

@@ -9,16 +9,15 @@ archive it is, its last sequence and hash. So a subject may go on after all: its
 import json
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from django.apps import apps
-from django.conf import settings
 from django.db import connection
 from psycopg import sql
 
 from ledger import archive_files
+from ledger.archive_files import ArchiveAway, row_of
 from ledger.errors import NotFound
 from ledger.models import ArchivedStream, ArchiveFile, Event
 from ledger.recorded import Recorded
@@ -74,31 +73,21 @@ def events_of(subject_type: str, subject_id: UUID) -> Iterator[Event]:
 
     :raises HistoryArchived: a file is not here. :raises BadArchive: it is not as it was sealed.
     """
-    for row in of_subjects([subject_id]).get(subject_id, ()):
+    left = of_subjects([subject_id]).get(subject_id, ())
+    files = ArchiveFile.objects.in_bulk([row.archive for row in left])
+    for row in left:
         if row.subject_type != subject_type:
             continue
-        archive = ArchiveFile.objects.get(pk=row.archive)
-        path: Path = settings.ARCHIVE_DIR / archive.file_name
-        if not path.exists():
-            raise HistoryArchived(
-                f"events {row.first_sequence} to {row.last_sequence} of {subject_type} {subject_id} are in "
-                f"archive {archive.number}, {archive.file_name}, which is not here"
-            )
         key = f'"{subject_id}"'
-        told = [json.loads(line) for line in archive_files.read(path) if key in line]
+        try:
+            lines = [line for line in archive_files.lines_of(files[row.archive]) if key in line]
+        except ArchiveAway as error:
+            raise HistoryArchived(
+                f"events {row.first_sequence} to {row.last_sequence} of {subject_type} {subject_id}: {error}"
+            ) from error
         own = [
-            one for one in told if (one["subject_id"], one["subject_type"]) == (str(subject_id), subject_type)
+            one
+            for one in map(json.loads, lines)
+            if (one["subject_id"], one["subject_type"]) == (str(subject_id), subject_type)
         ]
-        yield from map(_event, sorted(own, key=lambda one: one["sequence"]))
-
-
-def _event(told: dict[str, Any]) -> Event:
-    """Return the event that a line of an archive tells of, as `row_to_json` wrote it."""
-    fields = {name: told[name] for name in (f.attname for f in Event._meta.concrete_fields)}
-    for name in ("id", "merchant_id", "subject_id", "entry_id"):
-        fields[name] = UUID(fields[name]) if fields[name] else None
-    for name in ("occurred_at", "recorded_at"):
-        fields[name] = datetime.fromisoformat(fields[name])
-    for name in ("previous_hash", "hash"):
-        fields[name] = bytes.fromhex(fields[name].removeprefix("\\x"))
-    return Event(**fields)
+        yield from (row_of(Event, one) for one in sorted(own, key=lambda one: one["sequence"]))

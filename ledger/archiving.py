@@ -101,7 +101,7 @@ def drop(number: int, at: datetime, actor: Actor) -> ArchiveFile:
     kept_as = ArchiveFile.objects.get(pk=number)
     if not is_there(kept_as.detached_as):
         raise NotDetached(f"archive {number} has no table any more")
-    check_against_row(archive_files.verify(folder() / kept_as.file_name), kept_as)
+    archive_files.check_against_row(archive_files.verify(folder() / kept_as.file_name), kept_as)
     _refuse_held(_month_of(kept_as))
     with connection.cursor() as cursor:
         cursor.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(kept_as.detached_as)))
@@ -144,17 +144,6 @@ def restore(path: Path, at: datetime, actor: Actor) -> tuple[str, int]:
         actor=actor, what="restore", at=at, sought={"file": path.name, "rows": count, "as": name}
     )
     return name, count
-
-
-def check_against_row(header: Header, row: ArchiveFile) -> None:
-    """See that a file is the one that was written when its month was detached.
-
-    :raises BadArchive: it is another.
-    """
-    if (header.number, header.archive_hash(), header.mac) != (
-        row.number, bytes(row.archive_hash).hex(), bytes(row.mac).hex(),
-    ):  # fmt: skip
-        raise BadArchive(f"{row.file_name} is not the file that was written for archive {row.number}")
 
 
 def check_chain() -> Iterator[str]:

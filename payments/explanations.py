@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from uuid import UUID
 
 from ledger import ids
-from ledger.explain import acts
+from ledger.explain import acts, sources
 from ledger.explain.entries import posting_ref
 from ledger.explain.registry import (
     Scope,
@@ -17,7 +17,6 @@ from ledger.explain.registry import (
     subject_ref,
 )
 from ledger.explain.types import Explanation, Link, Part, one
-from ledger.models import JournalEntry, Posting
 from ledger.money import Money
 from payments import route_explanations
 from payments.models import Dispute, Payment, ProviderOperation, ProviderWebhook, Refund
@@ -62,7 +61,7 @@ def operations(tails: Sequence[str], scope: Scope) -> dict[str, Explanation]:
     keys = {head: key for key, head in keys_of(OPERATION, set(heads.values())).items()}
     rows = scope.of(ProviderOperation.objects.filter(pk__in=list(keys.values()))).in_bulk()
     whole = [rows[key] for key in {keys[tail] for tail in heads if tail in keys} if key in rows]
-    booked = _booked(whole, scope)
+    booked, lacking = _booked(whole, scope)
     told = _webhooks([row.pk for row in whole], scope)
     made = first_events([row.subject_id for row in whole if row.subject_type in OURS], scope)
     found = {}
@@ -71,18 +70,23 @@ def operations(tails: Sequence[str], scope: Scope) -> dict[str, Explanation]:
         if row is None:
             continue
         if tail == head:
-            found[tail] = _explained(row, booked.get(row.pk, []), told.get(row.pk, []), made)
+            found[tail] = _explained(
+                row, booked.get(row.pk, []), told.get(row.pk, []), made, lacking.get(row.subject_id, ())
+            )
         elif tail == f"{head}.{FEE}":
             found[tail] = _fee(row)
     return found
 
 
 def _explained(
-    row: ProviderOperation, booked: list[Part], told: list[Link], made: dict[UUID, str]
+    row: ProviderOperation,
+    booked: list[Part],
+    told: list[Link],
+    made: dict[UUID, str],
+    problems: tuple[str, ...],
 ) -> Explanation:
-    problems: tuple[str, ...] = ()
     if row.has_succeeded and row.kind != Kind.VOID and not row.provider_reference:
-        problems = ("it is approved, but the provider gave no reference for it",)
+        problems += ("it is approved, but the provider gave no reference for it",)
     parts, causes = booked, [_asked(row), *_answered(row), *told]
     if row.subject_id in made:
         causes.append(Link(f"for the {row.subject_type}", "", made[row.subject_id]))
@@ -135,22 +139,20 @@ def _fee(row: ProviderOperation) -> Explanation:
     )
 
 
-def _booked(rows: Sequence[ProviderOperation], scope: Scope) -> dict[UUID, list[Part]]:
-    """Return what the books hold of captures and refunds: they must come to the operation's amount."""
+def _booked(
+    rows: Sequence[ProviderOperation], scope: Scope
+) -> tuple[dict[UUID, list[Part]], dict[UUID, tuple[str, ...]]]:
+    """Return what the books hold of captures and refunds: they must come to the operation's amount.
+
+    Beside it stands, by subject, why some could not be read back from archives.
+    """
     facts = {(row.subject_id, row.leg): row for row in rows if row.has_succeeded and row.kind in MOVES_MONEY}
-    if not facts:
-        return {}
-    entries = {
-        entry.pk: facts[entry.source_id, entry.step]
-        for entry in scope.of(
-            JournalEntry.objects.filter(source_type__in=OURS, source_id__in={key for key, _ in facts})
-        )
-        if (entry.source_id, entry.step) in facts
-    }
+    booked = sources.booked(OURS, {key for key, _ in facts}, scope)
     parts: dict[UUID, list[Part]] = {row.pk: [] for row in facts.values()}
-    moved = Posting.objects.filter(entry_id__in=list(entries), purpose__in=BOOKED)
-    for leg in moved.select_related("account").order_by("entry_id", "line"):
-        row = entries[leg.entry_id]
+    for entry, leg in ((entry, leg) for entry, legs in booked.entries for leg in legs):
+        row = facts.get((entry.source_id, entry.step))
+        if row is None or leg.purpose not in BOOKED:
+            continue
         if leg.account.code in ("provider_clearing", "provider_fees"):
             sign = 1 if row.kind in COMES_IN else -1
             label = "booked as its fee" if leg.purpose == "fee" else "booked as owed by the provider"
@@ -159,7 +161,7 @@ def _booked(rows: Sequence[ProviderOperation], scope: Scope) -> dict[UUID, list[
     for row in facts.values():
         if not parts[row.pk]:
             parts[row.pk].append(Part("nothing is booked", Money.zero(row.currency), "", False))
-    return parts
+    return parts, {key: booked.lacking([key]) for key, _ in facts}
 
 
 def _webhooks(operation_ids: Iterable[UUID], scope: Scope) -> dict[UUID, list[Link]]:

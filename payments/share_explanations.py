@@ -1,11 +1,12 @@
 """What this floor explains of vendors' shares: their money by postings, their commission by the terms that
 were frozen on them. And why a capture's or refund's postings are what they are: fees and commissions."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
 from ledger import ids
+from ledger.explain import sources
 from ledger.explain.entries import leg_text, posting_ref
 from ledger.explain.registry import Scope, causes_postings, explains, first_events, keys_of
 from ledger.explain.types import Explanation, Link, Part, one
@@ -31,20 +32,23 @@ def shares(tails: Sequence[str], scope: Scope) -> dict[str, Explanation]:
     ).in_bulk()
     made = first_events(rows, scope)
     whole = [rows[keys[tail]] for tail in heads if tail in keys and keys[tail] in rows]
-    postings = _postings_of(whole, scope)
+    postings, lacking = _postings_of(whole, scope)
     found = {}
     for tail, head in heads.items():
         row = rows.get(keys[head]) if head in keys else None
         if row is None:
             continue
         if tail == head:
-            found[tail] = _share(row, postings.get(row.pk, []), made.get(row.pk))
+            parts, problems = postings.get(row.pk, []), lacking.get(row.payment_id, ())
+            found[tail] = _share(row, parts, made.get(row.pk), problems)
         elif tail == f"{head}.{TERMS}":
             found[tail] = _terms(row, made.get(row.pk))
     return found
 
 
-def _share(row: PaymentTransaction, parts: list[Part], made: str | None) -> Explanation:
+def _share(
+    row: PaymentTransaction, parts: list[Part], made: str | None, problems: tuple[str, ...]
+) -> Explanation:
     returned = row.commission_refunded_minor + row.commission_disputed_minor
     kept = row.commission_captured_minor - returned
     gone = row.refunded_minor + row.disputed_minor
@@ -55,6 +59,7 @@ def _share(row: PaymentTransaction, parts: list[Part], made: str | None) -> Expl
         amounts=one(row.money(row.captured_minor - gone - kept)),
         parts=tuple(parts),
         causes=(Link("created", "", made),) if made else (Link("created", "no event tells of it"),),
+        problems=problems,
         at=row.created_at,
         page=("payments_paymenttransaction", str(row.pk)),
     )
@@ -83,30 +88,35 @@ def _terms(row: PaymentTransaction, made: str | None) -> Explanation:
     )
 
 
-def _postings_of(rows: Sequence[PaymentTransaction], scope: Scope) -> dict[UUID, list[Part]]:
-    """Return each vendor's postings of each payment and of its refunds, from the vendor's side."""
+def _postings_of(
+    rows: Sequence[PaymentTransaction], scope: Scope
+) -> tuple[dict[UUID, list[Part]], dict[UUID, tuple[str, ...]]]:
+    """Return each vendor's postings of each payment and of its refunds, from the vendor's side.
+
+    Beside it stands, by payment, why some could not be read back from archives.
+    """
     if not rows:
-        return {}
+        return {}, {}
     payments = {row.payment_id for row in rows}
     payment_of = dict.fromkeys(payments) | {key: key for key in payments}
     refunds = Refund.objects.filter(payment__in=payments).values_list("pk", "payment_id")
     payment_of |= dict(refunds)
     disputes = Dispute.objects.filter(payment__in=payments).values_list("pk", "payment_id")
     payment_of |= dict(disputes)
-    entries = scope.of(JournalEntry.objects.filter(source_type__in=OURS, source_id__in=list(payment_of)))
-    source = {entry.pk: payment_of[entry.source_id] for entry in entries}
+    booked = sources.booked(OURS, list(payment_of), scope)
     share_of = {(str(row.payment_id), str(row.vendor_id)): row.pk for row in rows}
-    postings = Posting.objects.filter(
-        entry_id__in=list(source), account__owner__in={str(row.vendor_id) for row in rows}
-    )
     found: dict[UUID, list[Part]] = {}
-    for leg in postings.select_related("account").order_by("entry_id", "line"):
-        share = share_of.get((str(source[leg.entry_id]), leg.account.owner))
+    for entry, leg in ((entry, leg) for entry, legs in booked.entries for leg in legs):
+        share = share_of.get((str(payment_of[entry.source_id]), leg.account.owner))
         if share is not None:
             label = leg_text(leg, {leg.account.owner: "the vendor"})
             part = Part(label, Money(-leg.amount, leg.currency), posting_ref(leg.entry_id, leg.line))
             found.setdefault(share, []).append(part)
-    return found
+    of_payment: dict[UUID, list[UUID]] = {}
+    for source, payment in payment_of.items():
+        if payment is not None:
+            of_payment.setdefault(payment, []).append(source)
+    return found, {payment: booked.lacking(own) for payment, own in of_payment.items()}
 
 
 # --- why postings of captures and refunds are what they are ------------------------------------------------
@@ -142,7 +152,7 @@ def commissions(
     taken = [(entry, posting) for entry, posting in pairs if posting.purpose in COMMISSION]
     if not taken:
         return {}
-    owners = _vendors_of(posting for _, posting in taken)
+    owners = _vendors_of([posting for _, posting in taken], scope)
     rows = scope.of(
         PaymentTransaction.objects.filter(
             payment__in={payment_of.get(entry.source_id) for entry, _ in taken} - {None}
@@ -161,11 +171,15 @@ def commissions(
 NO_SHARE = Link("commission agreed", "no share of a vendor is there that it could be taken of")
 
 
-def _vendors_of(postings: Iterable[Posting]) -> dict[tuple[UUID, int], str]:
+def _vendors_of(wanted: Sequence[Posting], scope: Scope) -> dict[tuple[UUID, int], str]:
     """Return whose commission a posting is: the line of our income stands after the vendor's own."""
-    wanted = list(postings)
-    legs = Posting.objects.filter(entry_id__in={leg.entry_id for leg in wanted}, purpose__in=COMMISSION)
-    owners = {(leg.entry_id, leg.line): leg.account.owner for leg in legs.select_related("account")}
+    booked = sources.in_books({leg.entry_id for leg in wanted}, scope)
+    owners = {
+        (leg.entry_id, leg.line): leg.account.owner
+        for _, legs in booked.entries
+        for leg in legs
+        if leg.purpose in COMMISSION
+    }
     return {
         (leg.entry_id, leg.line): owners[leg.entry_id, leg.line]
         or owners.get((leg.entry_id, leg.line - 1), "")

@@ -8,12 +8,12 @@ from uuid import UUID
 from django.db.models import Sum
 
 from ledger.chart import Code
-from ledger.explain import accounts, acts
+from ledger.explain import accounts, acts, sources
 from ledger.explain.entries import posting_ref
 from ledger.explain.registry import Scope, causes_events, explains, keys_of
 from ledger.explain.types import PARTS_MAX, Explanation, Link, Part, one
 from ledger.ids import show
-from ledger.models import Account, Event, JournalEntry
+from ledger.models import Account, Event
 from ledger.money import Money
 from settlements.bank_explanations import line_ref
 from settlements.models import BatchLine, Match, Payout, SettlementBatch
@@ -134,14 +134,8 @@ def _recovered(rows: Sequence[SettlementBatch], scope: Scope) -> dict[UUID, list
     """Return what the vendor owed us: the movements of his receivable account up to the batch's entry."""
     if not rows:
         return {}
-    entries = {
-        entry.source_id: entry
-        for entry in scope.of(
-            JournalEntry.objects.filter(
-                source_type=SettlementBatch.SUBJECT, source_id__in=[row.pk for row in rows], step="close"
-            )
-        )
-    }
+    booked = sources.booked([SettlementBatch.SUBJECT], [row.pk for row in rows], scope)
+    entries = {entry.source_id: entry for entry, _ in booked.entries if entry.step == "close"}
     owed = scope.of(
         Account.objects.filter(
             code=Code.VENDOR_RECEIVABLE.value,

@@ -17,7 +17,8 @@ from django.utils.safestring import SafeString
 from ledger.admin import formats
 from ledger.admin.explain_link import address_of
 from ledger.admin.pages import SEES_BOOKS, only_for
-from ledger.explain import walking
+from ledger.explain import archived, walking
+from ledger.explain.registry import Scope
 from ledger.explain.types import Explanation, Seal
 from ledger.explain.walking import NotExplained, Story
 from ledger.money import Money
@@ -64,7 +65,8 @@ def explain_page(request: HttpRequest, site: AdminSite, ref: str) -> HttpRespons
     context: dict[str, Any] = {**site.each_context(request), "title": "Explain", "ref": ref}
     if ref:
         try:
-            story = walking.explain(ref, depth=DEPTH, nodes_max=NODES_MAX)
+            scope = Scope(archived_rows_max=archived.ROWS_MAX)
+            story = walking.explain(ref, scope=scope, depth=DEPTH, nodes_max=NODES_MAX)
         except NotExplained as error:
             raise Http404("there is no such id") from error
         context |= _shown(story)

@@ -2,8 +2,9 @@
 
 `acc_…` is an account's balance now, `bal_…@2026-03-02T18:00:00Z` its balance at an instant (by the time of
 recording, inclusive), `mov_…@from..to` what moved from an instant up to another (exclusive). More than a
-hundred postings are shown as sums of shorter stretches of time, so a balance of a million postings is a page
-and every posting is a few steps away. Each level costs three queries, whatever its number of accounts.
+hundred postings are shown as sums of shorter stretches of time (`….h`: of what stands here), so a balance of
+a million postings is a page and every posting is a few steps away. What an archived month carried forward is
+a part of its own (`carried`). A level costs the same queries, whatever its number of accounts.
 """
 
 import re
@@ -14,6 +15,7 @@ from typing import Any, Final
 
 from django.db import connection
 
+from ledger.explain import carried
 from ledger.explain.entries import account_text, leg_text, posting_ref
 from ledger.explain.registry import Scope, explains, keys_of
 from ledger.explain.types import PARTS_MAX, Explanation, Link, Part, one
@@ -24,9 +26,12 @@ from ledger.owners import names_of
 ACCOUNT, BALANCE, MOVED = "acc", "bal", "mov"
 _BEGIN: Final = datetime(1, 1, 1, tzinfo=UTC)
 _END: Final = datetime(9999, 1, 1, tzinfo=UTC)
+_INSTANT: Final = timedelta(microseconds=1)
 _MOMENT: Final = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z"
 _AT: Final = re.compile(rf"([0-9a-z]{{26}})@({_MOMENT})", re.ASCII)
-_STRETCH: Final = re.compile(rf"([0-9a-z]{{26}})@({_MOMENT})\.\.({_MOMENT})(?:\.p(\d{{1,9}}))?", re.ASCII)
+_STRETCH: Final = re.compile(
+    rf"([0-9a-z]{{26}})@({_MOMENT})\.\.({_MOMENT})(\.h)?(?:\.p(\d{{1,9}}))?", re.ASCII
+)
 # A stretch is cut into the longest units of which it has no more than a hundred.
 _UNITS: Final = (
     ("month", timedelta(days=100)),
@@ -52,24 +57,29 @@ _WITHIN: Final = """
 _PLACE: Final = f"(row_number() OVER (ORDER BY p.recorded_at, p.entry_id, p.line) - 1) / {PARTS_MAX} AS place"
 
 
+Cut = tuple[tuple[Part, ...], tuple[str, ...]]  # the parts of a stretch, and why it lacks some
+
+
 @dataclass(frozen=True, slots=True)
 class Stretch:
     """The postings of an account recorded from `low` up to `high` (exclusive), or a page of them.
 
-    `account` is the end of its public id; `row_id` is filled in when it is looked up.
+    `account` is the end of its public id; `row_id` is filled in when it is looked up. `is_here` leaves out
+    what archived months carried forward: a part of a stretch that counts it already.
     """
 
     account: str
     low: datetime = _BEGIN
     high: datetime = _END
+    is_here: bool = False
     page: int | None = None
     row_id: int = 0
 
     @property
     def ref(self) -> str:
         """The id under which it is explained."""
-        page = "" if self.page is None else f".p{self.page}"
-        return f"{MOVED}_{self.account}@{_text(self.low)}..{_text(self.high)}{page}"
+        here, page = ".h" if self.is_here else "", "" if self.page is None else f".p{self.page}"
+        return f"{MOVED}_{self.account}@{_text(self.low)}..{_text(self.high)}{here}{page}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +107,10 @@ def accounts_now(tails: Sequence[str], scope: Scope) -> dict[str, Explanation]:
     """Explain balances as they are now: the balance that is kept must be the sum of the postings."""
     accounts = _accounts(tails, scope)
     kept = _kept(accounts)
-    parts = _parts({tail: Stretch(tail) for tail in accounts}, accounts)
+    cut = _cut({tail: Stretch(tail) for tail in accounts}, accounts)
     names = names_of(account.owner for account in accounts.values())
     return {
-        tail: _balance(account.public_id, account, kept[account.pk], parts[tail], names, "now")
+        tail: _balance(account.public_id, account, kept[account.pk], cut[tail], names, "now")
         for tail, account in accounts.items()
     }
 
@@ -121,11 +131,11 @@ def accounts_then(tails: Sequence[str], scope: Scope) -> dict[str, Explanation]:
         if head in accounts
     }
     said = _said({tail: (accounts[moments[tail][0]], moments[tail][1]) for tail in wanted})
-    parts = _parts(wanted, accounts)
+    cut = _cut(wanted, accounts)
     names = names_of(account.owner for account in accounts.values())
     return {
         tail: _balance(
-            f"{BALANCE}_{tail}", accounts[stretch.account], said[tail], parts[tail], names,
+            f"{BALANCE}_{tail}", accounts[stretch.account], said[tail], cut[tail], names,
             f"at {_text(moments[tail][1])}",
         )
         for tail, stretch in wanted.items()
@@ -138,19 +148,21 @@ def movements(tails: Sequence[str], scope: Scope) -> dict[str, Explanation]:
     wanted = {tail: stretch for tail in tails if (stretch := _stretch(tail)) is not None}
     accounts = _accounts({stretch.account for stretch in wanted.values()}, scope)
     wanted = {tail: stretch for tail, stretch in wanted.items() if stretch.account in accounts}
-    parts = _parts(wanted, accounts)
+    cut = _cut(wanted, accounts)
     names = names_of(account.owner for account in accounts.values())
     found = {}
     for tail, stretch in wanted.items():
         account = accounts[stretch.account]
-        total = Money(sum(part.amount.minor for part in parts[tail]), account.currency)
+        parts, problems = cut[tail]
+        total = Money(sum(part.amount.minor for part in parts), account.currency)
         found[tail] = Explanation(
             ref=f"{MOVED}_{tail}",
             kind="movements",
             title=f"{account_text(account.code, account.owner, names)}, {_between(stretch)}",
             amounts=one(total),
-            parts=parts[tail],
-            causes=() if parts[tail] else (NOTHING_POSTED,),
+            parts=parts,
+            causes=() if parts else (NOTHING_POSTED,),
+            problems=problems,
             page=("ledger_account", str(account.pk)),
         )
     return found
@@ -171,8 +183,9 @@ NOTHING_POSTED: Final = Link("nothing", "nothing was posted", is_outside=True)
 
 
 def _balance(
-    ref: str, account: Account, minor: int, parts: tuple[Part, ...], names: dict[str, str], when: str
+    ref: str, account: Account, minor: int, cut: Cut, names: dict[str, str], when: str
 ) -> Explanation:
+    parts, problems = cut
     return Explanation(
         ref=ref,
         kind="balance",
@@ -181,6 +194,7 @@ def _balance(
         parts=parts,
         causes=() if parts or minor else (NOTHING_POSTED,),
         evidence=(("account", f"{account.code} {account.owner} {account.currency}".replace("  ", " ")),),
+        problems=problems,
         page=("ledger_account", str(account.pk)),
     )
 
@@ -214,7 +228,24 @@ def _said(wanted: dict[str, tuple[Account, datetime]]) -> dict[str, int]:
 
 
 # --- cutting stretches ----------------------------------------------------------------------------------
-def _parts(wanted: dict[Any, Stretch], accounts: dict[str, Account]) -> dict[Any, tuple[Part, ...]]:
+def _cut(wanted: dict[str, Stretch], accounts: dict[str, Account]) -> dict[str, Cut]:
+    """Return the parts of stretches, with what archived months carried forward, and why some are lacking."""
+    parts = _parts(wanted, accounts)
+    whole = {tail: stretch for tail, stretch in wanted.items() if not stretch.is_here}
+    counted = carried.within(
+        [
+            # Of a balance, what the books say at an instant: a month counts once it is over.
+            (accounts[one.account], one.low, one.high - _INSTANT if one.low == _BEGIN else one.high)
+            for one in whole.values()
+        ]
+    )
+    found: dict[str, Cut] = {tail: (own, ()) for tail, own in parts.items()}
+    for tail, (more, problems) in zip(whole, counted, strict=True):
+        found[tail] = (*more, *parts[tail]), problems
+    return found
+
+
+def _parts(wanted: dict[str, Stretch], accounts: dict[str, Account]) -> dict[str, tuple[Part, ...]]:
     """Return the parts of stretches: postings when they are few, shorter stretches or pages when many."""
     keys = list(wanted)
     stretches = [replace(one, row_id=accounts[one.account].pk) for one in wanted.values()]
@@ -232,7 +263,7 @@ def _parts(wanted: dict[Any, Stretch], accounts: dict[str, Account]) -> dict[Any
         whole, account = found[n], stretches[n].account
         assert whole.first is not None
         assert whole.last is not None
-        piece = Stretch(account, whole.first, whole.last + timedelta(microseconds=1), page)
+        piece = Stretch(account, whole.first, whole.last + timedelta(microseconds=1), True, page)
         money = Money(amount, accounts[account].currency)
         parts[n].append(Part(f"page {page}: {count} postings", money, piece.ref))
     return {keys[n]: tuple(rows) for n, rows in parts.items()}
@@ -321,7 +352,7 @@ def _piece(stretch: Stretch, unit: str, low: datetime) -> Stretch:
         high = low.replace(year=low.year + low.month // 12, month=low.month % 12 + 1)
     else:
         high = low + _LENGTHS[unit]
-    return Stretch(stretch.account, max(low, stretch.low), min(high, stretch.high))
+    return Stretch(stretch.account, max(low, stretch.low), min(high, stretch.high), is_here=True)
 
 
 def _stretch(tail: str) -> Stretch | None:
@@ -329,7 +360,7 @@ def _stretch(tail: str) -> Stretch | None:
     low, high = (_moment(match[2]), _moment(match[3])) if match else (None, None)
     if match is None or low is None or high is None:
         return None
-    return Stretch(match[1], low, high, None if match[4] is None else int(match[4]))
+    return Stretch(match[1], low, high, match[4] is not None, None if match[5] is None else int(match[5]))
 
 
 def _moment(text: str) -> datetime | None:

@@ -6,7 +6,8 @@ from uuid import UUID
 
 from ledger import ids
 from ledger.chart import CHART, Code
-from ledger.explain import acts, seals
+from ledger.explain import acts, archived, archives, seals
+from ledger.explain.archived import Found
 from ledger.explain.registry import (
     Scope,
     event_causes,
@@ -16,7 +17,7 @@ from ledger.explain.registry import (
     posting_causes,
     refers_to,
 )
-from ledger.explain.types import Explanation, Link, Part, Seal, SealState, one, summed
+from ledger.explain.types import MISSING, Explanation, Link, Part, Seal, SealState, one, summed
 from ledger.models import Event, JournalEntry, Posting
 from ledger.money import Money
 from ledger.owners import names_of
@@ -60,14 +61,11 @@ def entries_and_postings(tails: Sequence[str], scope: Scope) -> dict[str, Explan
     heads = {tail: tail.partition(".")[0] for tail in tails}
     keys = {head: key for key, head in keys_of(ENTRY, set(heads.values())).items()}
     entries = scope.of(JournalEntry.objects.filter(pk__in=list(keys.values()))).in_bulk()
-    if not entries:
-        return {}
-    postings: dict[UUID, list[Posting]] = {}
-    rows = Posting.objects.filter(entry_id__in=list(entries)).select_related("account")
-    for posting in rows.order_by("entry_id", "line"):
-        postings.setdefault(posting.entry_id, []).append(posting)
+    read = archived.entries(set(keys.values()) - entries.keys(), scope)
+    postings = _postings_of(list(entries), read)
+    entries |= {key: read.entries[key] for key in keys.values() if key in read.entries}
     whole = {entries[keys[tail]].pk for tail in heads if keys.get(tail) in entries}
-    found = _entries([entries[key] for key in whole], postings, scope) if whole else {}
+    found = _entries([entries[key] for key in whole], postings, scope, read) if whole else {}
     wanted = {
         tail: posting
         for tail, head in heads.items()
@@ -75,14 +73,39 @@ def entries_and_postings(tails: Sequence[str], scope: Scope) -> dict[str, Explan
         for posting in postings.get(keys[head], ())
         if tail == f"{head}.{posting.line}"
     }
-    return found | _postings(wanted, entries, scope)
+    away = {tail: read.unread[keys[head]] for tail, head in heads.items() if keys.get(head) in read.unread}
+    return found | _postings(wanted, entries, scope, read) | _unread(ENTRY, away)
+
+
+def _postings_of(entry_ids: Sequence[UUID], read: Found) -> dict[UUID, list[Posting]]:
+    found = dict(read.postings)
+    if entry_ids:
+        rows = Posting.objects.filter(entry_id__in=entry_ids).select_related("account")
+        for posting in rows.order_by("entry_id", "line"):
+            found.setdefault(posting.entry_id, []).append(posting)
+    return found
+
+
+def _unread(prefix: str, away: dict[str, str]) -> dict[str, Explanation]:
+    """Say of what lies in archives why it could not be read."""
+    return {
+        tail: Explanation(f"{prefix}_{tail}", MISSING, f"not here: {why}", problems=(why,))
+        for tail, why in away.items()
+    }
 
 
 def _entries(
-    entries: Sequence[JournalEntry], postings: dict[UUID, list[Posting]], scope: Scope
+    entries: Sequence[JournalEntry], postings: dict[UUID, list[Posting]], scope: Scope, read: Found
 ) -> dict[str, Explanation]:
-    states = seals.of_entries([entry.pk for entry in entries])
+    here = [entry.pk for entry in entries if entry.pk not in read.entries]
+    left = [entry for entry in entries if entry.pk in read.entries]
+    states = seals.of_entries(here) | seals.of_archived(read, [entry.pk for entry in left])
     named = events_of(entries, scope)
+    unnamed = [entry for entry in left if entry.pk not in named]
+    if unnamed:
+        for event in sorted(archived.events_of(unnamed, scope).events.values(), key=lambda one: one.pk):
+            if event.entry_id is not None:
+                named.setdefault(event.entry_id, []).append(event)
     names = names_of(posting.account.owner for entry in entries for posting in postings.get(entry.pk, ()))
     found = {}
     for entry in entries:
@@ -97,7 +120,9 @@ def _entries(
         if not legs:
             problems += ("it has no postings",)
         if entry.pk not in named:
-            problems += ("no event names this entry: nothing says why it was posted",)
+            problems += (
+                read.unread.get(entry.pk, "no event names this entry: nothing says why it was posted"),
+            )
         found[ref.partition("_")[2]] = Explanation(
             ref=ref,
             kind="journal entry",
@@ -107,14 +132,26 @@ def _entries(
             causes=tuple(
                 Link("posted by the event", event.type, event_ref(event.pk))
                 for event in named.get(entry.pk, ())[:1]
-            ),
+            )
+            + read_from(read, entry.pk),
             evidence=(("content hash", bytes(entry.content_hash).hex()), *_reversal(entry)),
             seal=states[entry.pk],
             problems=problems,
             at=entry.occurred_at,
-            page=("ledger_journalentry", str(entry.pk)),
+            page=_page(read, entry.pk, "ledger_journalentry"),
         )
     return found
+
+
+def read_from(read: Found, key: UUID) -> tuple[Link, ...]:
+    """Return from which archive an entry or event was read; nothing for what stands in the tables."""
+    archive = read.archives.get(key)
+    return (Link("read from the archive", "", archives.archive_ref(archive.number)),) if archive else ()
+
+
+def _page(read: Found, key: UUID, page: str) -> tuple[str, str]:
+    archive = read.archives.get(key)
+    return ("ledger_archivefile", str(archive.number)) if archive else (page, str(key))
 
 
 def events_of(entries: Sequence[JournalEntry], scope: Scope) -> dict[UUID, list[Event]]:
@@ -146,7 +183,7 @@ NEARBY_MS = 60_000
 
 
 def _postings(
-    wanted: dict[str, Posting], entries: dict[UUID, JournalEntry], scope: Scope
+    wanted: dict[str, Posting], entries: dict[UUID, JournalEntry], scope: Scope, read: Found
 ) -> dict[str, Explanation]:
     names = names_of(posting.account.owner for posting in wanted.values())
     more = _posting_causes(list(wanted.values()), entries, scope)
@@ -163,7 +200,7 @@ def _postings(
                 *more.get((posting.entry_id, posting.line), ()),
             ),
             at=entry.occurred_at,
-            page=("ledger_journalentry", str(entry.pk)),
+            page=_page(read, entry.pk, "ledger_journalentry"),
         )
     return found
 
@@ -188,6 +225,10 @@ def events_themselves(tails: Sequence[str], scope: Scope) -> dict[str, Explanati
     keys = keys_of(EVENT, tails)
     rows = list(scope.of(Event.objects.filter(pk__in=list(keys))))
     states = seals.of_events(rows)
+    read = archived.events(keys.keys() - states.keys(), scope)
+    left = [read.events[key] for key in keys if key in read.events]
+    states |= seals.of_archived(read, [event.pk for event in left]) if left else {}
+    rows += left
     by_type: dict[str, list[Event]] = {}
     for event in rows:
         by_type.setdefault(event.subject_type, []).append(event)
@@ -196,11 +237,12 @@ def events_themselves(tails: Sequence[str], scope: Scope) -> dict[str, Explanati
         if subject_type in event_causes:
             more |= event_causes[subject_type](events, scope)
     actors = acts.actors_of(rows, scope)
-    return {keys[event.pk]: _event(event, states[event.pk], more, actors) for event in rows}
+    found = {keys[event.pk]: _event(event, states[event.pk], more, actors, read) for event in rows}
+    return found | _unread(EVENT, {keys[key]: why for key, why in read.unread.items() if key in keys})
 
 
 def _event(
-    event: Event, state: SealState, more: dict[UUID, list[Link]], actors: dict[UUID, Link]
+    event: Event, state: SealState, more: dict[UUID, list[Link]], actors: dict[UUID, Link], read: Found
 ) -> Explanation:
     causes = [actors[event.pk]]
     named = link_of(event.cause_type, event.cause_id) if event.cause_type else None
@@ -213,7 +255,7 @@ def _event(
         ref=event_ref(event.pk),
         kind="event",
         title=f"{_words(event.type)}: {_words(event.from_state) or 'new'} → {_words(event.to_state)}",
-        causes=(*causes, *more.get(event.pk, ())),
+        causes=(*causes, *more.get(event.pk, ()), *read_from(read, event.pk)),
         evidence=(
             ("sequence", f"{event.sequence} of {_words(event.subject_type)}"),
             ("signature", bytes(event.hash).hex()),
@@ -222,7 +264,7 @@ def _event(
         seal=state,
         problems=problems,
         at=event.occurred_at,
-        page=("ledger_event", str(event.pk)),
+        page=_page(read, event.pk, "ledger_event"),
     )
 
 

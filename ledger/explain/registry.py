@@ -20,9 +20,13 @@ from ledger.recorded import Recorded
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Whose things may be seen; None is the house itself (staff, the day's proof)."""
+    """Whose things may be seen; None is the house itself (staff, the day's proof).
+
+    `archived_rows_max` bounds what is read of archive files for one request; None reads any number.
+    """
 
     merchant_id: UUID | None = None
+    archived_rows_max: int | None = None
 
     def of(self, rows: Any, field: str = "merchant_id") -> Any:
         """Return those rows of a queryset that may be seen."""

@@ -13,6 +13,8 @@ from typing import Final
 
 from ledger.money import Money
 
+MISSING: Final = "missing"
+"""The kind of what is not there."""
 PARTS_MAX: Final = 100
 """More parts than these are shown as sums of groups, each with an id of its own."""
 

@@ -16,9 +16,9 @@ from typing import Any, Final
 from django.db import connection, transaction
 
 from ledger.errors import NotFound
-from ledger.explain import archives, registry
+from ledger.explain import archived, registry
 from ledger.explain.registry import HOUSE, Scope
-from ledger.explain.types import Explanation, Verdict
+from ledger.explain.types import MISSING, Explanation, Verdict
 from ledger.money import Money
 
 DEPTH_MAX: Final = 1_000
@@ -86,7 +86,7 @@ def explain_all(
     :raises NotExplained: one of them is not there. :raises LookupError: no such kind of object.
     """
     story = Story(list(dict.fromkeys(registry.ref_of(thing) for thing in things)))
-    with one_state():
+    with one_state(), archived.kept():
         _walk(story, scope, depth, nodes_max)
     for ref in _ends_first(story):
         story.verdicts[ref] = _judged(story, ref)
@@ -110,8 +110,7 @@ def _walk(story: Story, scope: Scope, depth: int, nodes_max: int) -> None:
         found = _ask(level, scope)
         if step == 0:
             for ref in level:
-                if ref not in found:
-                    raise NotExplained("nothing is known under this id", param="id")
+                _require(found.get(ref), scope)
         for ref in level:
             story.nodes[ref] = found.get(ref) or _missing(ref)
         ahead = dict.fromkeys(behind for ref in level for behind in story.nodes[ref].refs())
@@ -121,6 +120,16 @@ def _walk(story: Story, scope: Scope, depth: int, nodes_max: int) -> None:
         if step == depth or len(story.nodes) + len(level) > nodes_max:
             story.not_followed.update(level)
             return
+
+
+def _require(root: Explanation | None, scope: Scope) -> None:
+    """See that what was asked for is there; the house is told which archive it may lie in.
+
+    :raises NotExplained: it is not.
+    """
+    if root is None or root.kind == MISSING:
+        why = f": {root.problems[0]}" if root and scope.merchant_id is None else ""
+        raise NotExplained(f"nothing is known under this id{why}", param="id")
 
 
 def _ask(refs: Sequence[str], scope: Scope) -> dict[str, Explanation]:
@@ -140,10 +149,7 @@ def _ask(refs: Sequence[str], scope: Scope) -> dict[str, Explanation]:
 
 
 def _missing(ref: str) -> Explanation:
-    place = archives.where(ref)
-    if place:
-        return Explanation(ref, "missing", f"in {place}", problems=(f"{ref} is not here but in {place}",))
-    return Explanation(ref, "missing", "nothing is there", problems=(f"{ref} is not there",))
+    return Explanation(ref, MISSING, "nothing is there", problems=(f"{ref} is not there",))
 
 
 def _ends_first(story: Story) -> list[str]:
@@ -194,7 +200,7 @@ def _judge_part(story: Story, ref: str, part: Any, verdict: Verdict) -> None:
     if known is None:
         verdict.owe(currency, minor, f"{part.ref} and {ref} explain each other in a circle")
         return
-    if story.nodes[part.ref].kind == "missing":
+    if story.nodes[part.ref].kind == MISSING:
         verdict.owe(currency, minor)
         return
     amounts = {amount.currency: amount.minor for amount in story.nodes[part.ref].amounts}

@@ -1,6 +1,6 @@
 """Whether a row is sealed: in which block, since when, and whether the block's head stands outside too."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -35,6 +35,8 @@ _TOLD: Final = """
 _ACTS: Final = """
     SELECT id, xid::text::bigint AS xid, true AS is_act FROM ledger_audit
     WHERE id = ANY (%(ids)s::uuid[]) AND at = ANY (%(moments)s::timestamptz[])"""
+_READ_BACK: Final = """
+    SELECT id, xid, false AS is_act FROM unnest(%(ids)s::uuid[], %(transactions)s::bigint[]) AS r (id, xid)"""
 _SEALS: Final = """
     SELECT r.id, s.number, s.sealed_at,
            (SELECT max(c.finished_at) FROM ledger_seal_check c
@@ -59,18 +61,30 @@ def seals_of(ids: Iterable[UUID]) -> dict[UUID, SealStatus]:
     return _seals(_TOLD, list(ids), [])
 
 
+def seals_of_archived(transactions: Mapping[UUID, int]) -> dict[UUID, SealStatus]:
+    """Return the seals of entries and events that were read back from archives, by what wrote them."""
+    return _seals(_READ_BACK, list(transactions), [], list(transactions.values()))
+
+
 def seals_of_acts(records: Sequence[AuditRecord]) -> dict[UUID, SealStatus]:
     """Return the seals of audit records by their ids, in one query that reads only their months."""
     return _seals(_ACTS, [record.pk for record in records], [record.at for record in records])
 
 
-def _seals(rows: str, wanted: list[UUID], moments: list[datetime]) -> dict[UUID, SealStatus]:
+def _seals(
+    rows: str, wanted: list[UUID], moments: list[datetime], transactions: Sequence[int] = ()
+) -> dict[UUID, SealStatus]:
     if not wanted:
         return {}
     with connection.cursor() as cursor:
         cursor.execute(
             _SEALS.format(rows=rows),
-            {"ids": wanted, "moments": moments, "with_audit": blocks.WITH_AUDIT},
+            {
+                "ids": wanted,
+                "moments": moments,
+                "transactions": list(transactions),
+                "with_audit": blocks.WITH_AUDIT,
+            },
         )
         found = cursor.fetchall()
     noted = _noted() if found else 0

@@ -77,7 +77,7 @@ def test_a_killed_run_is_finished_by_the_next(month, settings, tmp_path, point):
     assert not AuditRecord.objects.filter(object_id__in=names).exists()
     rows = list(ArchiveFile.objects.filter(table="ledger_audit", range_from=begins).order_by("-number"))
     row = rows[0]
-    archiving.check_against_row(archive_files.verify(settings.ARCHIVE_DIR / row.file_name), row)
+    archive_files.check_against_row(archive_files.verify(settings.ARCHIVE_DIR / row.file_name), row)
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT count(*) FROM {row.detached_as} WHERE object_id = ANY (%s)", [names])
         assert cursor.fetchone() == (5,)

@@ -80,7 +80,7 @@ def _verified(files: list[Path]) -> Iterator[str]:
     for file in files or [archiving.folder() / name for name in sorted(known)]:
         header = archive_files.verify(_place(file))
         if file.name in known:
-            archiving.check_against_row(header, known[file.name])
+            archive_files.check_against_row(header, known[file.name])
         yield f"{file.name}: {header.rows} rows of {header.table}, whole"
     for fault in archiving.check_chain():
         raise CommandError(fault)

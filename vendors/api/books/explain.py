@@ -9,7 +9,7 @@ from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, ValidationError
 from rest_framework.request import Request
 
-from ledger.explain import shown, walking
+from ledger.explain import archived, shown, walking
 from ledger.explain.registry import Scope
 from ledger.explain.walking import NotExplained
 from vendors.api.base import MerchantViewSet
@@ -148,7 +148,8 @@ class ExplainViewSet(MerchantViewSet):
         "is the sum of its parts: its footing is zero. What nothing explains is counted in `unexplained` "
         f"with its reason. Follows at most {NODES_MAX} objects; what lies beyond has an id of its own to ask "
         "for. Ids: those of all objects of the API, `acc_…` (an account), `bal_…@2026-03-02T18:00:00Z` (its "
-        "balance then), `jnl_….2` (a posting), `bln_12` (a bank line), `op_….fee` (a fee), `cell_…`.",
+        "balance then), `car_…` (what an archived month carried forward), `jnl_….2` (a posting), `bln_12` (a "
+        "bank line), `op_….fee` (a fee), `cell_…`.",
         parameters=[
             path_text("id", "What to explain: any id that the API or another explanation shows."),
             OpenApiParameter(
@@ -164,7 +165,8 @@ class ExplainViewSet(MerchantViewSet):
     def retrieve(self, request: Request, id: str) -> HttpResponse:
         """Explain one id."""
         check_parameters(request, "depth")
-        story = walking.explain(id, scope=Scope(self.merchant.pk), depth=_depth(request), nodes_max=NODES_MAX)
+        scope = Scope(self.merchant.pk, archived.ROWS_MAX)
+        story = walking.explain(id, scope=scope, depth=_depth(request), nodes_max=NODES_MAX)
         return self.reply(shown.as_json(story))
 
 
