@@ -217,9 +217,8 @@ def _move(model: type[models.Model], names: frozenset[str]) -> tuple[str, tuple[
 def _json(documents: Sequence[dict[str, Any]]) -> str:
     try:
         return orjson.dumps(documents, _plain, _INSTANTS_ARE_OURS).decode()
-    except (
-        orjson.JSONEncodeError
-    ):  # it holds an integer beyond 64 bits, or what the slower one refuses better
+    except orjson.JSONEncodeError:
+        # It holds an integer beyond 64 bits, or what the slower one refuses better.
         return _ENCODER.encode(documents)
 
 

@@ -70,14 +70,15 @@ def sellers(merchant_id: UUID, vendor_ids: Iterable[UUID]) -> tuple[dict[UUID, V
     The vendors are for reading: other requests have the same objects.
     """
     listed = array_literals.uuids(vendor_ids)
+    vendors_era, rules_era = _vendors.era, _rules.era
     with connection.cursor() as cursor:
         cursor.execute(_SELLERS, [merchant_id, listed, merchant_id, listed])
         found = cursor.fetchall()
     vendors = _vendors.recall(
-        {row[1]: row[2:] for row in found if row[0]}, lambda ids: vendors_by_id(merchant_id, ids)
+        {row[1]: row[2:] for row in found if row[0]}, lambda ids: vendors_by_id(merchant_id, ids), vendors_era
     )
     rules = _rules.recall(
-        {row[1]: row[2:] for row in found if not row[0]}, lambda ids: _terms(merchant_id, ids)
+        {row[1]: row[2:] for row in found if not row[0]}, lambda ids: _terms(merchant_id, ids), rules_era
     )
     return vendors, list(rules.values())
 
@@ -130,16 +131,16 @@ def api_key_by_lookup(lookup: str) -> ApiKey | None:
     Every request of the API begins with it: it goes round the ORM's compiler, and of rows that this process
     knows it only asks whether they are still the same.
     """
-    row = None
+    row, era = None, _keys.era
     if lookup in _keys:
         version = _one(_VERSION_OF_KEY, lookup)
-        row = _keys.get(lookup, version)
+        row = _keys.get(lookup, version, era)
     if row is None:
         found = _one(_KEY_WITH_MERCHANT, lookup)
         if found is None:
             return None
         row = found[_VERSION_COLUMNS:]
-        _keys.keep(lookup, found[:_VERSION_COLUMNS], row)
+        _keys.keep(lookup, found[:_VERSION_COLUMNS], row, era)
     split = len(ApiKey._meta.concrete_fields)
     key = reading.row(ApiKey, row[:split])
     key.merchant = reading.row(Merchant, row[split:])

@@ -7,9 +7,8 @@ from config.settings.base import DATABASES
 DATABASES["owner"]["TEST"] = {"DEPENDENCIES": []}
 DATABASES["default"]["TEST"] = {"MIRROR": "owner"}
 WHITENOISE_USE_FINDERS = True
-WHITENOISE_AUTOREFRESH = (
-    True  # look a file up when asked: each test's client is a new house, which would list all
-)
+# Look a file up when asked: each test's client is a new house, which would list all.
+WHITENOISE_AUTOREFRESH = True
 STATIC_ROOT = None
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 # All tests come from one address; those of the limit set it themselves.

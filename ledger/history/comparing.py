@@ -239,10 +239,9 @@ def _judge_entries(subject_type: str, chunk: Sequence[_Witnesses], verdicts: Seq
         for entry_id in sorted(mine):
             if entry_id in faults:
                 verdict.blame(LEDGER, f"entry {entry_id} {faults[entry_id]}")
+        # Of one whose first events were archived, those named there are gone.
         unnamed = set() if both.left else claimed.get(both.subject_id, set()) - mine
-        for entry_id in sorted(
-            unnamed
-        ):  # of one whose first events were archived, those named there are gone
+        for entry_id in sorted(unnamed):
             verdict.blame(LEDGER, f"entry {entry_id} names it as source, and no event names the entry")
 
 
