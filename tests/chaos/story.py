@@ -1,4 +1,5 @@
-"""The story that every chaos test tells: paid, captured, partly refunded, another voided, settled, paid out.
+"""The story that every chaos test tells: paid, captured, partly refunded, another raised and voided, settled,
+paid out.
 
 It is told over HTTP by a client that repeats what gets no final answer, as a merchant's server would. At the
 end it says what must have happened, once, whatever was killed meanwhile.
@@ -19,7 +20,7 @@ PATIENCE_SECONDS = 240.0
 UNKNOWN_SECONDS = 60.0
 LEASES_SECONDS = 120.0
 VENDORS = ("ada", "bruno", "cleo", "dora", "emil", "fay")
-SHARE, BACK, VOIDED = 1_000, 700, 1_234
+SHARE, BACK, VOIDED, MORE = 1_000, 700, 1_234, 66
 AMOUNT = SHARE * len(VENDORS)
 DATE = "2026-01-05"
 
@@ -27,10 +28,11 @@ DATE = "2026-01-05"
 class Teller:
     """A merchant with six vendors in a house, and its way to tell stories."""
 
-    def __init__(self, house: House, api: Api, network: Network, vendors: list[str]) -> None:
+    def __init__(self, house: House, api: Api, network: Network, merchant: str, vendors: list[str]) -> None:
         self.house = house
         self.api = api
         self.network = network
+        self.merchant = merchant
         self.vendors = vendors
 
     def live(self, names: list[str], note: Callable[[str], None] = lambda _: None) -> None:
@@ -45,26 +47,21 @@ class Teller:
             self.refund(name, paid)
             note(f"{name} refunded")
 
+        self.at_once(one, names)
+        self.settle(names[0])
+
+    @staticmethod
+    def at_once(one: Callable[[str], None], names: list[str]) -> None:
+        """Do the same for all names at the same time."""
         with ThreadPoolExecutor(len(names)) as all_at_once:
             list(all_at_once.map(one, names))
-        self.settle(names[0])
 
     def pay(
         self, name: str, amount: int, split: dict[str, int], capture: str = "automatic"
     ) -> dict[str, Any]:
         """Create and authorize a payment; return it as it was answered."""
-        body = {
-            "amount": {"amount": amount, "currency": "EUR"},
-            "order_id": f"order-{name}",
-            "customer_id": f"carla-{name}",
-            "payment_method": {
-                "type": "card",
-                "token": self.network.token(customer_card(name).as_network_body()),
-            },
-            "capture_method": capture,
-            "confirm": True,
-            "vendor_split": [{"vendor_id": vendor, "amount": part} for vendor, part in split.items()],
-        }
+        token = self.network.token(customer_card(name).as_network_body())
+        body = order(name, amount, split, {"type": "card", "token": token}, capture)
         return self.api.make("/api/v1/payments/core/", body, f"pay-{name}")
 
     def capture(self, name: str, paid: dict[str, Any]) -> None:
@@ -76,8 +73,12 @@ class Teller:
         self.await_status(paid["id"], "captured")
 
     def void(self, name: str) -> None:
-        """Authorize another payment and give it up."""
+        """Authorize another payment, raise it and give it up."""
         held = self.pay(f"{name}-void", VOIDED, {self.vendors[0]: VOIDED}, capture="manual")
+        self.await_status(held["id"], "authorized")
+        path = f"/api/v1/payments/core/{held['id']}/increase"
+        raised = self.api.put(path, {"amount": MORE}, f"increase-{name}")
+        assert raised.status < 300, raised
         self.await_status(held["id"], "authorized")
         answer = self.api.put(
             f"/api/v1/payments/core/{held['id']}/cancel", {"reason": "changed mind"}, f"cancel-{name}"
@@ -105,8 +106,7 @@ class Teller:
             batch = self.api.make("/api/v1/settlements/", wish, f"settle-{name}-{vendor}")
             self.api.make(f"/api/v1/settlements/{batch['id']}/process", {}, f"payout-{name}-{vendor}")
 
-        with ThreadPoolExecutor(len(self.vendors)) as all_at_once:
-            list(all_at_once.map(one, self.vendors))
+        self.at_once(one, self.vendors)
         eventually(lambda: not self.is_paying(), seconds=PATIENCE_SECONDS, what="payouts to be concluded")
         self.network.close_bank_day(DATE)
         self.api.make("/api/v1/bank-statements/fetch", {"date": DATE}, f"fetch-{name}")
@@ -136,10 +136,26 @@ class Teller:
         assert figures == [AMOUNT, AMOUNT, AMOUNT, BACK], paid
         (voided,) = self.api.pages(f"/api/v1/payments/core/order/order-{name}-void")
         assert (voided["status"], voided["captured"]["amount"]) == ("cancelled", 0), voided
+        assert voided["amount"]["amount"] == VOIDED + MORE, voided
         (refund,) = self.api.pages(f"/api/v1/refunds/order/order-{name}")
         assert (refund["status"], refund["amount"]["amount"]) == ("completed", BACK), refund
         states = {row["status"] for row in self.settlements()}
         assert states <= {"paid", "reconciled"}, states
+
+
+def order(
+    name: str, amount: int, split: dict[str, int], method: dict[str, str] | str, capture: str
+) -> dict[str, Any]:
+    """What the shop sends for an order of a name."""
+    return {
+        "amount": {"amount": amount, "currency": "EUR"},
+        "order_id": f"order-{name}",
+        "customer_id": f"carla-{name}",
+        "payment_method": method,
+        "capture_method": capture,
+        "confirm": True,
+        "vendor_split": [{"vendor_id": vendor, "amount": part} for vendor, part in split.items()],
+    }
 
 
 @contextmanager
@@ -152,7 +168,7 @@ def teller(house: House, name: str) -> Iterator[Teller]:
         house.environment["VELOCITYPAY_URL"], key, connections=16, patience_seconds=PATIENCE_SECONDS
     )
     try:
-        yield Teller(house, api, network, known["vendors"])
+        yield Teller(house, api, network, known["merchant"], known["vendors"])
     finally:
         api.close()
         network.close()

@@ -49,7 +49,11 @@ def points() -> list[str]:
 
 
 def newcomer(name: str, vendors: str) -> dict[str, Any]:
-    """Make a merchant with a key of all scopes and some vendors; return the key and the public ids."""
+    """Make a merchant with a key of all scopes and some vendors; return the key and the public ids.
+
+    A stored card is tried at VelocityPay first, then at Stripe.
+    """
+    from config.day import opening
     from config.day.means import account_of
     from ledger import clock
     from ledger.actors import SYSTEM
@@ -58,6 +62,7 @@ def newcomer(name: str, vendors: str) -> dict[str, Any]:
     at = clock.now()
     merchant = onboarding.create_merchant(name=name, actor=SYSTEM, at=at)
     _, plaintext = keys.issue(merchant, None, actor=SYSTEM, at=at)
+    opening.set_route(merchant)
     made = [
         onboarding.create_vendor(
             merchant_id=merchant.id,
