@@ -179,4 +179,4 @@ def assert_at_rest(house: House) -> None:
     left = house.ask("rest", str(UNKNOWN_SECONDS), str(LEASES_SECONDS))
     assert not left, f"the house is not at rest: {left}"
     wrong = {line["sentence"]: line["differences"] for line in house.ask("audit") if line["differences"]}
-    assert not wrong
+    assert not wrong, wrong

@@ -85,5 +85,4 @@ def test_every_flow_has_its_points():
 
 def test_what_is_killed_elsewhere_is_there():
     for start, file in ELSEWHERE.items():
-        assert any(point.startswith(start) for point in crashpoints.registry)
-        assert start in (Path(__file__).parent / file).read_text()
+        assert start.rstrip("._") in (Path(__file__).parent / file).read_text()

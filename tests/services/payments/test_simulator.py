@@ -177,6 +177,19 @@ class TestItsLaws:
         assert network.truth(id=authorization)[0]["captured"] == 900
 
 
+class TestItsTruth:
+    def test_counts_what_raised_an_authorization_once(self, network):
+        authorization = authorize(network, amount=1000).json()["id"]
+        answer = httpx.post(
+            f"{network.url}/v1/authorizations/{authorization}/increments",
+            json={"amount": 300, "reference": "pay_more"},
+            headers={"authorization": f"Bearer {API_KEY}", "idempotency-key": key()},
+        )
+        assert answer.json()["status"] == "succeeded"
+        told = {row["kind"]: row["amount"] for row in network.truth() if authorization in row.values()}
+        assert told == {"authorize": 1000, "increment": 300}
+
+
 class TestItsFaults:
     def test_count_from_the_nth_match_and_are_spent(self, network):
         reference = key()
