@@ -79,7 +79,7 @@ def has_done(payment: Payment, operation_id: UUID) -> bool:
     return history.filter(cause_id=show("op", operation_id)).exists()
 
 
-def resume(operation: ProviderOperation, *, actor: Actor, at: datetime, answer: Answer) -> Any:
+def resume(operation: ProviderOperation, *, actor: Actor, at: datetime, answer: Answer = no_answer) -> Any:
     """Learn what became of an operation that an earlier run of the request claimed, and answer from that."""
     operation = failing_over.newest(operation)
     leased = locks.lease_operation(operation.pk, at) if operation.is_awaited else None

@@ -124,13 +124,16 @@ def deposit(
     """
     method = method_selectors.method(merchant_id, method_id)
     operation_ids = [uuid5(effect_id, f"deposit:{number}") for number in range(1, DEPOSITS + 1)]
-    if not ProviderOperation.objects.filter(merchant_id=merchant_id, pk=operation_ids[0]).exists():
+    is_first_run = not ProviderOperation.objects.filter(merchant_id=merchant_id, pk=operation_ids[0]).exists()
+    if is_first_run:
         _check_startable(method)
         _claim_deposits(merchant_id, method_id, operation_ids, actor, at)
     for operation_id in operation_ids:
         operation = ProviderOperation.objects.get(merchant_id=merchant_id, pk=operation_id)
-        if operation.is_awaited:
-            operations.conclude(operation, operations.call(operation), actor=actor, at=at)
+        if is_first_run:
+            performing.carry_out(operation, actor=actor, at=at)
+        else:
+            performing.resume(operation, actor=actor, at=at)
     return _answer_as_is(merchant_id, method_id, answer)
 
 

@@ -15,18 +15,23 @@ from ledger.actors import SYSTEM
 from ledger.crashpoints import registry
 from ledger.ids import uuid7
 from ledger.locks import phase
+from ledger.models import JournalEntry
 from payments.models import PaymentMethod, ProviderOperation, VaultRecord
-from payments.services import adding_methods, recovering, verifying_methods
+from payments.providers import registry as registry_of_providers
+from payments.services import adding_methods, keeping_methods, recovering, verifying_methods
 from payments.services.adding_methods import NewMethod, ProvidersOwn
 from payments.vault import instruments, rotation, stores, tokens
 from payments.vault.instruments import Shown
+from payments.vault.tokens import Given
 from tests.kit import cards
+from tests.kit.killed import killed_at
 from tests.kit.network import Network
 from tests.services.payments.cast import now_plus
 from vendors.models import Merchant
 
 pytestmark = [pytest.mark.chaos, pytest.mark.django_db(transaction=True)]
 ROWS = 12
+IBAN = "DE89370400440532013000"
 ROTATE = """
 import sys, django; django.setup()
 from django.core.management import call_command
@@ -122,5 +127,48 @@ def test_a_killed_verification_ends_once(
     assert ProviderOperation.objects.filter(subject_id=method.pk).count() == 1
 
 
+DEPOSITED = sorted(point for point in registry if point.startswith("deposit."))
+
+
+@pytest.mark.parametrize("point", DEPOSITED)
+def test_killed_deposits_arrive_once_each(
+    northwind: Merchant, network: Network, tmp_path: Path, point: str
+) -> None:
+    """Killed at the first of both: what was sent is found again, the other is sent."""
+    given = Given("sepa", northwind.pk, is_live=False, details={"holder": "Carla Jung", "iban": IBAN})
+    method = adding_methods.add(
+        merchant_id=northwind.pk, method_id=uuid7(), wanted=NewMethod("carla", "sepa", given=given),
+        actor=SYSTEM, at=clock.now(),
+    )  # fmt: skip
+    effect_id = uuid7()
+
+    def step() -> None:
+        registry_of_providers.reset()  # connections to the network are the parent's
+        verifying_methods.deposit(
+            merchant_id=northwind.pk, method_id=method.pk, effect_id=effect_id, actor=SYSTEM, at=clock.now()
+        )
+
+    killed_at(point, tmp_path, step)
+    for seconds in (20, 40, 60):
+        recovering.sweep(now_plus(seconds))
+    step()
+    sent = ProviderOperation.objects.filter(subject_id=method.pk).order_by("leg")
+    assert [(row.kind, row.outcome) for row in sent] == [("deposit", "approved")] * 2
+    for row in sent:
+        assert [there["amount"] for there in network.truth(idempotency_key=row.idempotency_key)] == [
+            row.amount_minor
+        ]
+    assert JournalEntry.objects.filter(source_id=method.pk).count() == 2
+    verified = verifying_methods.tell_amounts(
+        merchant_id=northwind.pk, method_id=method.pk, amounts=[row.amount_minor for row in sent],
+        actor=SYSTEM, at=clock.now(),
+    )  # fmt: skip
+    assert verified.state == "verified"
+    keeping_methods.remove(
+        merchant_id=northwind.pk, method_id=method.pk, reason="end of test", actor=SYSTEM, at=clock.now()
+    )
+
+
 def test_the_points_are_there() -> None:
     assert {"verify.after_claim", "verify.after_call", "verify.before_commit"} <= set(VERIFIED)
+    assert len(DEPOSITED) == len(VERIFIED) == 4
