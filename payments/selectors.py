@@ -24,12 +24,13 @@ from payments.models import (
     RefundShare,
 )
 from payments.models.contradictions import ContradictionNotFound
-from payments.models.operations import OperationNotFound, OutcomeKind
+from payments.models.operations import Kind, OperationNotFound, OutcomeKind
 from payments.models.payments import PaymentNotFound
 from payments.models.refunds import RefundNotFound
 from payments.models.transactions import PaymentTransactionNotFound
 from payments.providers import registry
 from payments.providers.notices import DisputeNotice, ProviderNotice
+from payments.providers.requests import returned_key
 
 Row = TypeVar("Row", bound=Model)
 
@@ -280,6 +281,17 @@ def operation_of(provider: str, notice: ProviderNotice | DisputeNotice) -> Provi
 def has_operation(provider: str, idempotency_key: str) -> bool:
     """Say whether an operation of ours has a key."""
     return ProviderOperation.objects.filter(provider=provider, idempotency_key=idempotency_key).exists()
+
+
+def operation_by_key(provider: str, idempotency_key: str) -> ProviderOperation | None:
+    """Return the operation of ours that has a key, if any."""
+    return ProviderOperation.objects.filter(provider=provider, idempotency_key=idempotency_key).first()
+
+
+def has_come_back(operation: ProviderOperation) -> bool:
+    """Say whether an operation is a refund that was done and whose money is with us again."""
+    is_done = operation.kind == Kind.REFUND and operation.has_succeeded
+    return is_done and has_operation(operation.provider, returned_key(operation.idempotency_key))
 
 
 def operations_of_notices(

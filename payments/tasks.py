@@ -26,6 +26,7 @@ from payments.services import (
     provider_health,
     recovering,
     releasing,
+    returned_refunds,
     straying,
     voiding,
     warning_disputes,
@@ -63,6 +64,12 @@ def release_rest(reference: str, at: datetime) -> None:
 def void_stray(reference: str, at: datetime) -> None:
     """Give back what a provider reserved after the payment had gone on with another."""
     straying.void_by_job(UUID(reference), at)
+
+
+@runs(returned_refunds.ASK_JOB, queue="money")
+def ask_returned_refund(reference: str, at: datetime) -> None:
+    """Ask about a refund whose money had come back and that is spoken of again."""
+    returned_refunds.ask_by_job(reference, at)
 
 
 @runs(authorizing.TIME_OUT_JOB, queue="money")

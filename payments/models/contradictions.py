@@ -65,7 +65,12 @@ class Contradiction(Recorded):
         ]
 
     def __str__(self) -> str:
-        return f"{self.was}, then {self.said}"
+        return f"{self.was}, then {self.said}{' again' if self.is_after_all else ''}"
+
+    @property
+    def is_after_all(self) -> bool:
+        """It says again that a refund was done whose money had come back."""
+        return self.was == self.said == OutcomeKind.APPROVED
 
     @CONTRADICTION.edge("open")
     def open(self) -> None:

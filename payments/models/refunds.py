@@ -160,9 +160,13 @@ class Refund(Recorded):
         self.decided_at = at
 
     @REFUND.edge("reopen")
-    def reopen(self) -> None:
-        """The provider is asked about a try that it had failed."""
+    def reopen(self, *, is_after_all: bool) -> None:
+        """A try that the provider had failed is open again: it is asked about that; or, when its money had
+        come back, its provider says that it was done after all, which counts as a try of its own.
+        """
         self._forget_failure()
+        if is_after_all:
+            self.tries, self.provider_reference = self.tries + 1, ""
 
     def _begin_anew(self, by: dict[str, str]) -> None:
         self._forget_failure()

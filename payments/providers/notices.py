@@ -1,5 +1,6 @@
 """What providers tell the house by themselves: verified callbacks, disputes, reports of settlement."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
@@ -126,7 +127,10 @@ class ReportLine:
 
 @dataclass(frozen=True, slots=True)
 class ProviderReport:
-    """What the provider says it pays us and for what: net = captured - fees - refunded - disputed."""
+    """What the provider says it pays us and for what: net = captured - fees - refunded - disputed.
+
+    Refunds that came back are taken off `refunded`, and what was reinstated off `disputed`.
+    """
 
     id: str
     business_date: date
@@ -135,7 +139,22 @@ class ProviderReport:
     refunded: Money
     net: Money
     lines: tuple[ReportLine, ...]
-    disputed: Money | None = None  # withdrawn less reinstated; None: none
+    disputed: Money
+
+    @classmethod
+    def of(cls, report_id: str, day: date, lines: Iterable[ReportLine], currency: str) -> "ProviderReport":
+        """Sum lines of one currency up."""
+        told = tuple(lines)
+        zero = Money.zero(currency)
+
+        def total(kind: str) -> Money:
+            return sum((line.amount for line in told if line.kind == kind), zero)
+
+        captured, fees = total("capture"), sum((line.fee for line in told), zero)
+        refunded = total("refund") - total("refund_returned")
+        disputed = total("withdrawal") - total("reinstatement")
+        net = captured - fees - refunded - disputed
+        return cls(report_id, day, captured, fees, refunded, net, told, disputed)
 
 
 @dataclass(frozen=True, slots=True)

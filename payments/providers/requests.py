@@ -49,6 +49,16 @@ def returned_key(refund_key: str) -> str:
     return f"{refund_key}:returned"
 
 
+def again_key(refund_key: str) -> str:
+    """The key of a refund that was done after all, after its money had come back."""
+    return f"{refund_key}:again"
+
+
+def refund_key(returned_key: str) -> str:
+    """The key of the refund whose money came back under a key."""
+    return returned_key.removesuffix(":returned")
+
+
 @dataclass(frozen=True, slots=True)
 class IncrementRequest:
     """Raise an authorization by an amount (Capability.INCREMENT); the outcome is of that amount.

@@ -6,6 +6,7 @@ believes by rule (a refund that failed late) is none.
 """
 
 from datetime import datetime
+from typing import Final
 
 from ledger import audit, metrics
 from ledger.actors import Actor
@@ -15,6 +16,7 @@ from payments.models import Contradiction, ProviderOperation
 from payments.models.operations import Kind, OutcomeKind
 from payments.providers.outcomes import Approved, Declined, Outcome, Rejected
 
+AFTER_ALL: Final = "after_it_came_back"
 _REFUSED = (OutcomeKind.DECLINED, OutcomeKind.REJECTED, OutcomeKind.NOT_SENT)
 
 
@@ -25,10 +27,31 @@ def note(
 
     The same word again opens nothing.
     """
-    require_phase()
     found = _against(operation, outcome)
-    if found is None:
+    return _open(operation, found, actor, at) if found is not None else None
+
+
+def note_after_all(
+    operation: ProviderOperation, outcome: Approved, *, actor: Actor, at: datetime
+) -> Contradiction | None:
+    """Open a contradiction of a locked refund whose money had come back and that is said to be done again.
+
+    Whoever else says so then (a message, a report) opens nothing.
+    """
+    if Contradiction.objects.filter(operation=operation, said_code=AFTER_ALL).exists():
         return None
+    found = Contradiction(
+        said=OutcomeKind.APPROVED, said_code=AFTER_ALL, said_reference=outcome.reference[:100],
+        said_words=f"{outcome.amount.display()}, after it had come back",
+        said_minor=outcome.amount.minor if outcome.amount.currency == operation.currency else None,
+    )  # fmt: skip
+    return _open(operation, found, actor, at)
+
+
+def _open(
+    operation: ProviderOperation, found: Contradiction, actor: Actor, at: datetime
+) -> Contradiction | None:
+    require_phase()
     is_known = Contradiction.objects.filter(
         operation=operation,
         said=found.said,

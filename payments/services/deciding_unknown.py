@@ -111,7 +111,8 @@ def accept(*, contradiction_id: UUID, actor: Actor, reason: str, at: datetime) -
         _reverse(payment, found, actor, reason, at)
     elif operation.kind == Kind.REFUND:
         renewing_refunds.believe(payment, found, reason, actor, at)
-        _reopen(found, at)
+        if not found.is_after_all:
+            _reopen(found, at)
     else:
         _set_aside_again(payment, found, actor, reason, at)
         _reopen(found, at)

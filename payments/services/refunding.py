@@ -21,7 +21,7 @@ from ledger.recording import Entry, no_answer, record
 from payments import locks, news, posting_rules, selectors
 from payments.models import Payment, ProviderOperation, Refund, RefundShare
 from payments.models.operations import Kind
-from payments.providers.outcomes import Approved, Declined, Outcome, Rejected
+from payments.providers.outcomes import Approved, Declined, Outcome, Pending, Rejected
 from payments.providers.requests import returned_key
 from payments.services import (
     bearing,
@@ -31,6 +31,7 @@ from payments.services import (
     performing,
     recovering,
     requesting_refunds,
+    returned_refunds,
     turning_back,
 )
 from payments.services.bearing import Borne
@@ -132,14 +133,17 @@ def conclude(
 ) -> Refund:
     """End a refund's operation with what the provider says; the first to arrive does it.
 
-    A provider that reports a completed refund as failed is believed: the money is with us again.
+    A provider that reports a completed refund as failed is believed: the money is with us again. One that
+    then speaks of it otherwise is asked (`returned_refunds`), for the message may be an old one.
     """
     payment, operation = locks.payment_with_operation(operation_id)
     refund = locks.refund_of(operation)
     refund.payment = payment
     cause = operations.cause(operation)
     if not operation.is_awaited:
-        if not isinstance(outcome, Declined):
+        if isinstance(outcome, Approved | Pending) and selectors.has_come_back(operation):
+            returned_refunds.ask(operation, at)
+        elif not isinstance(outcome, Declined):
             contradicting.note(operation, outcome, actor=actor, at=at)
         elif refund.state == COMPLETED and operation.leg == refund.leg:
             _fail_late(payment, refund, outcome, actor, at, cause)

@@ -15,12 +15,14 @@ from django.views.decorators.debug import sensitive_variables
 from ledger import audit
 from ledger.actors import Actor
 from ledger.errors import Conflict
+from ledger.ids import uuid7
 from ledger.locks import phased
 from ledger.money import Money
 from ledger.recording import no_answer, record
 from payments import locks, selectors
-from payments.models import Contradiction, Payment, PaymentTransaction, Refund
-from payments.models.operations import OutcomeKind
+from payments.models import Contradiction, Payment, PaymentTransaction, ProviderOperation, Refund
+from payments.models.operations import Kind, OutcomeKind
+from payments.providers.requests import again_key
 from payments.refund_division import RefundTooLarge
 from payments.services import operations, requesting_refunds, sending_back
 from payments.services.adopting_refunds import GIVES_WAY
@@ -92,8 +94,11 @@ def ask_again(
 def why_not_believed(found: Contradiction, payment: Payment) -> str:
     """Return why the books cannot follow a provider that says it gave back after all; empty when they can."""
     operation = found.operation
-    if found.said != OutcomeKind.APPROVED or operation.outcome not in _REFUSED:
+    is_refused = found.said == OutcomeKind.APPROVED and operation.outcome in _REFUSED
+    if not is_refused and not found.is_after_all:
         return "what was booked stays; only a refusal can still become an approval"
+    if found.is_after_all and found.said_minor != operation.amount_minor:
+        return "its provider speaks of another amount"
     refund = selectors.refund(selectors.ALL, operation.subject_id)
     if refund.state != FAILED or refund.leg != operation.leg:
         return f"the refund was asked for again and is {refund.state}"
@@ -101,8 +106,11 @@ def why_not_believed(found: Contradiction, payment: Payment) -> str:
 
 
 def believe(payment: Payment, found: Contradiction, reason: str, actor: Actor, at: datetime) -> None:
-    """Open a locked refund again and speak for its money, in the step that accepts its provider's word; the
-    caller opens its operation again, in the same phase."""
+    """Open a locked refund again and speak for its money, in the step that accepts its provider's word.
+
+    The caller opens its operation again, in the same phase; of a refund whose money had come back, what is
+    now said to be done is an operation of its own, which two people conclude: the first one is booked.
+    """
     refund = locks.refund_of(found.operation)
     parts = requesting_refunds.giving(refund, locks.shares(payment.pk))
     cause = operations.cause(found.operation)
@@ -111,8 +119,34 @@ def believe(payment: Payment, found: Contradiction, reason: str, actor: Actor, a
     ) as entry:
         found.accept(actor.label or actor.id, reason, at)
         entry.announce(found.as_event())
-        refund.reopen()
+        refund.reopen(is_after_all=found.is_after_all)
         requesting_refunds.set_aside(payment, refund, parts, entry)
+    if found.is_after_all:
+        _hold_again(found, refund, actor, at)
+
+
+def _hold_again(found: Contradiction, refund: Refund, actor: Actor, at: datetime) -> None:
+    done = found.operation
+    # The provider has one name for both: the second has one of its own here.
+    told = {"reference": again_key(found.said_reference), "minor": found.said_minor}
+    again = ProviderOperation.objects.create(
+        id=uuid7(),
+        merchant_id=done.merchant_id,
+        kind=Kind.REFUND,
+        subject_type=Refund.SUBJECT,
+        subject_id=refund.pk,
+        leg=refund.leg,
+        payment_id=done.payment_id,
+        provider=done.provider,
+        amount_minor=done.amount_minor,
+        currency=done.currency,
+        idempotency_key=again_key(done.idempotency_key),
+        request={**done.request, operations.REOPENED: at.isoformat(), operations.TOLD: told},
+        asked_by=actor.as_json(),
+        created_at=at,
+        outcome=OutcomeKind.UNKNOWN,
+    )
+    operations.hold(again, "its provider says that it was done after all: two people decide on that", at)
 
 
 def why_no_room(payment: Payment, refund: Refund, shares: list[PaymentTransaction]) -> str:

@@ -222,7 +222,7 @@ def _apply_apart(
             return _apply_unasked(webhook, notice, at)
         if isinstance(notice.outcome, Unknown):
             return Verdict(Fate.IGNORE, notice.outcome.reason, operation)
-        if says_nothing_new(operation, notice.outcome):
+        if says_nothing_new(operation, notice.outcome) and not selectors.has_come_back(operation):
             return Verdict(Fate.APPLY, KNOWN, operation)
         operations.conclude(operation, notice.outcome, actor=provider_actor(webhook.provider), at=at)
     except DomainError as error:
@@ -282,8 +282,6 @@ def _mark(verdicts: dict[UUID, Verdict], at: datetime) -> None:
     parked_until: dict[tuple[str, str], datetime | None] = {}
     for row in rows:  # in the order of their keys, so those that wait come after the one they wait for
         verdict = verdicts[row.pk]
-        if verdict.merchant_id is not None:
-            row.merchant_id = verdict.merchant_id
         if verdict.operation is not None:
             row.operation, row.merchant_id = verdict.operation, verdict.operation.merchant_id
         elif verdict.merchant_id is not None:

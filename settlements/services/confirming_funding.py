@@ -6,7 +6,6 @@ funded for the first time, and when the items come to the line. Operations that 
 of their day and are in none are one break an account.
 """
 
-import logging
 from collections.abc import Mapping, Set
 from datetime import datetime
 
@@ -22,19 +21,17 @@ from payments.models import ProviderOperation
 from payments.models.operations import Kind
 from payments.providers import registry
 from payments.providers.requests import returned_key
-from payments.refund_division import RefundTooLarge
-from payments.services import adopting_refunds, learning_fees
+from payments.services import learning_fees
 from settlements import locks, posting_rules, selectors
 from settlements.models import FundedOperation, Match, ReconciliationRun, StatementLine
 from settlements.models.reconciliation import BreakReason
 from settlements.reconciliation import reports, sources
 from settlements.reconciliation.matching import Difference, Reason, compare
 from settlements.reconciliation.reports import Report
-from settlements.services import resolving
+from settlements.services import hearing_reports, resolving
 from settlements.services.resolving import Finding
 
 SHOWN_MAX = 20
-log = logging.getLogger(__name__)
 
 
 def explain(run: ReconciliationRun, line: StatementLine, actor: Actor, at: datetime) -> list[Finding]:
@@ -46,26 +43,7 @@ def explain(run: ReconciliationRun, line: StatementLine, actor: Actor, at: datet
     if report is None:
         detail = {"provider": name.provider, "report": name.report}
         return [_finding(BreakReason.REPORT_NOT_FOUND, line, "", line.amount, detail)]
-    _adopt(run, report, actor, at)
-    return _confirm(run, line.pk, report, actor, at)
-
-
-def _adopt(run: ReconciliationRun, report: Report, actor: Actor, at: datetime) -> None:
-    """Make refunds ours that the provider reports, that we did not ask for, and of which no message came."""
-    back = {item.key for item in report.items if item.kind == Kind.REFUND_RETURNED}
-    for item in report.items:
-        came_back = returned_key(item.key) in back
-        if item.kind != Kind.REFUND or came_back or not adopting_refunds.is_foreign(item.key):
-            continue
-        try:
-            adopting_refunds.adopt(
-                provider=report.provider, authorization=item.authorization, key=item.key,
-                reference=item.reference, amount=item.amount, actor=actor,
-                cause=Cause("provider_report", f"{report.provider} {report.id}"), at=at,
-            )  # fmt: skip
-        except RefundTooLarge as error:
-            # It stays unknown, and the line a break, with this as what was found out.
-            log.warning("a reported refund cannot be ours", extra={"key": item.key, "error": error.message})
+    return _confirm(run, line.pk, hearing_reports.hear(report, actor, at), actor, at)
 
 
 @phased

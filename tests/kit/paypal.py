@@ -75,10 +75,17 @@ class PayPalSandbox:
         (found,) = self.truth(key=key)
         return found
 
-    def refund(self, capture: str, value: str, name: str, currency: str = "USD") -> dict[str, Any]:
+    def refund(
+        self, capture: str, value: str, name: str, currency: str = "USD", result: str = "ok"
+    ) -> dict[str, Any]:
         """Refund as in PayPal's dashboard."""
         amount = {"currency_code": currency, "value": value}
-        return self._post("/sim/refunds", {"capture": capture, "amount": amount, "name": name})
+        asked = {"capture": capture, "amount": amount, "name": name, "result": result}
+        return self._post("/sim/refunds", asked)
+
+    def do_after_all(self, refund: str) -> dict[str, Any]:
+        """Do a refund that has failed after all."""
+        return self._post(f"/sim/refunds/{refund}/after-all", {})
 
     def dispute(self, capture: str, **how: Any) -> dict[str, Any]:
         """Open a dispute of a capture."""

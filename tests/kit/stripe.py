@@ -67,3 +67,8 @@ class StripeSandbox:
             page = answer.raise_for_status().json()
             found += [row for row in page["data"] if all(row.get(name) == wanted[name] for name in wanted)]
         return found
+
+    def do_after_all(self, refund: str) -> dict[str, Any]:
+        """Do a refund that has failed after all."""
+        made: dict[str, Any] = self.client.post(f"/sim/refunds/{refund}/after-all").raise_for_status().json()
+        return made

@@ -92,14 +92,12 @@ class Adyen:
 
     def authorize(self, request: AuthorizeRequest) -> Outcome:
         """Reserve money on the payer's method, and take it when it is a sale."""
-        back = f"{self._return_url}/{request.idempotency_key}/" if self._return_url else ""
-        if plans.named(request.token) is not None:
-            if not back:
-                return Rejected("no_way_back", "ADYEN_RETURN_URL is not set: the payer cannot come back")
-            return self._pay("sale" if request.capture else "authorize", request, back)
-        return self._pay(
-            "sale" if request.capture else "authorize", request, back if request.return_url else ""
-        )
+        is_plan = plans.named(request.token) is not None
+        if is_plan and not self._return_url:
+            return Rejected("no_way_back", "ADYEN_RETURN_URL is not set: the payer cannot come back")
+        comes_back = self._return_url and (is_plan or request.return_url)
+        back = f"{self._return_url}/{request.idempotency_key}/" if comes_back else ""
+        return self._pay("sale" if request.capture else "authorize", request, back)
 
     def verify(self, request: VerifyRequest) -> Outcome:
         """Ask the issuer whether a method is good: an authorization of nothing."""

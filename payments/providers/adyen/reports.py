@@ -19,7 +19,7 @@ from ledger.money import Money, exponent
 from payments.providers.adyen import mapping
 from payments.providers.errors import ProviderRefused, Unanswered
 from payments.providers.notices import ProviderReport, ReportLine
-from payments.providers.requests import capture_key
+from payments.providers.requests import capture_key, returned_key
 
 NAME: Final = re.compile(r"[0-9]{1,9}")
 FEES: Final = ("Commission (NC)", "Markup (NC)", "Scheme Fees (NC)", "Interchange (NC)")
@@ -35,7 +35,9 @@ MOVEMENTS: Final = {
     "SecondChargeback": ("withdrawal", "second_chargeback"),
     "ChargebackReversed": ("reinstatement", "chargeback_reversed"),
 }
-UNDONE: Final = {"RefundedReversed": "Refunded", "CaptureFailed": "Settled"}
+RETURNED: Final = "RefundedReversed"
+CAPTURE_FAILED: Final = "CaptureFailed"
+OURS: Final = frozenset({*OPERATIONS, *MOVEMENTS, RETURNED, CAPTURE_FAILED})
 SIZE_MAX: Final = 50_000_000
 
 
@@ -76,26 +78,13 @@ def report(report_id: str, content: bytes) -> ProviderReport:
         currency, day = payout.net.currency, date.fromisoformat(payout.day[:10])
         if any(currency not in (row.gross.currency, row.net.currency) for row in rows):
             raise ValueError("several currencies")
-        lines = tuple(_line(row) for row in _standing([row for row in rows if row.type != PAYOUT]))
-        return _whole(report_id, day, lines, -payout.net)
+        lines = [_line(row) for row in _standing([row for row in rows if row.type != PAYOUT])]
+        made = ProviderReport.of(report_id, day, lines, currency)
     except (ValueError, KeyError, TypeError, InvalidOperation, Invalid, csv.Error) as error:
         raise Unanswered("bad_body") from error
-
-
-def _whole(report_id: str, day: date, lines: tuple[ReportLine, ...], paid: Money) -> ProviderReport:
-    zero = Money.zero(paid.currency)
-
-    def total(*kinds: str) -> Money:
-        return sum((line.amount for line in lines if line.kind in kinds), zero)
-
-    fees = sum((line.fee for line in lines), zero)
-    disputed = total("withdrawal") - total("reinstatement")
-    if total("capture") - fees - total("refund") - disputed != paid:
+    if made.net != -payout.net:
         raise Unanswered("report_does_not_add_up")
-    return ProviderReport(
-        report_id, day, captured=total("capture"), fees=fees, refunded=total("refund"), net=paid,
-        lines=lines, disputed=disputed,
-    )  # fmt: skip
+    return made
 
 
 def _rows(text: str) -> list[Row]:
@@ -113,7 +102,7 @@ def _row(number: int, told: Mapping[str, str]) -> Row:
     currency = told["Net Currency"]
     net = _signed(told, "Net Debit (NC)", "Net Credit (NC)", currency)
     fee = sum((_amount(told[name], currency) for name in FEES), Money.zero(currency))
-    is_operation = told["Type"] in {*OPERATIONS, *MOVEMENTS, *UNDONE}
+    is_operation = told["Type"] in OURS
     gross = net
     if is_operation:
         gross = _signed(told, "Gross Debit (GC)", "Gross Credit (GC)", told["Gross Currency"])
@@ -127,13 +116,10 @@ def _row(number: int, told: Mapping[str, str]) -> Row:
 
 
 def _standing(rows: list[Row]) -> list[Row]:
-    """Leave out what was done and undone within the report: it moved nothing."""
-    done = {(row.type, row.modification) for row in rows}
-    gone = {
-        row.modification
-        for row in rows
-        if row.type in UNDONE and (UNDONE[row.type], row.modification) in done and not row.fee.minor
-    }
+    """Leave out the captures that failed within the report: they moved nothing."""
+    settled = {row.modification for row in rows if row.type == "Settled"}
+    failed = {row.modification for row in rows if row.type == CAPTURE_FAILED and not row.fee.minor}
+    gone = settled & failed
     kept = [row for row in rows if row.modification not in gone or row.type in MOVEMENTS]
     left_out = sum((row.net.minor for row in rows if row not in kept), 0)
     return kept if left_out == 0 else rows
@@ -148,6 +134,10 @@ def _line(row: Row) -> ReportLine:
         if kind != OPERATIONS[row.type]:
             kind, key = OPERATIONS[row.type], f"adyen_{row.modification}"
         return ReportLine(kind, key, row.modification, amount, row.fee, row.payment)
+    if row.type == RETURNED and row.gross.is_positive:
+        kind, key = mapping.operation_of(row.reference)
+        key = returned_key(key if kind == "refund" else f"adyen_{row.modification}")
+        return ReportLine("refund_returned", key, row.modification, amount, row.fee, row.payment)
     if row.type in MOVEMENTS:
         kind, name = MOVEMENTS[row.type]
         key = f"{row.modification}:{name}"

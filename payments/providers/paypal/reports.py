@@ -9,7 +9,7 @@ total.
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -19,7 +19,7 @@ from payments.providers.notices import DisputeMovement, MovementKind, ProviderRe
 from payments.providers.paypal import disputes, mapping, orders
 from payments.providers.paypal.amounts import signed
 from payments.providers.paypal.orders import REFUND_MARK, Body
-from payments.providers.requests import capture_key
+from payments.providers.requests import capture_key, returned_key
 
 PATH: Final = "/v1/reporting/transactions"
 RANGE: Final = timedelta(days=31)
@@ -28,6 +28,7 @@ PAGES_MAX: Final = 2_000
 LOOKED_BACK: Final = 6  # ranges in which a transfer is looked for
 TRANSFERS: Final = ("T0400", "T0401", "T0403")  # to the bank: general, automatic, by hand
 REFUND: Final = ("T1107",)
+RETURNED: Final = "T1100"  # a reversal that PayPal has no code of its own for: of a refund, when it names one
 DISPUTED: Final = frozenset({"T0106", "T0114", "T1106", "T1201", "T1202"})  # fees, chargebacks, reversals
 FEES: Final = frozenset({"T0106", "T0114"})
 KEY: Final = "op_"
@@ -97,22 +98,12 @@ def report(
 
     :raises Unanswered: the movements do not sum to the transfer.
     """
-    zero = Money.zero(transfer.amount.currency)
     names = _names(moved, cases, before, transfer)
-    lines = tuple(_merged(_line(one, names) for one in moved))
-
-    def total(*kinds: str) -> Money:
-        return sum((line.amount for line in lines if line.kind in kinds), zero)
-
-    fees = sum((line.fee for line in lines), zero)
-    in_disputes = total("withdrawal") - total("reinstatement")
-    net = total("capture") - fees - total("refund") - in_disputes
-    if net != -transfer.amount:
+    lines = _merged(_line(one, names) for one in moved)
+    made = ProviderReport.of(transfer.id, transfer.at.date(), lines, transfer.amount.currency)
+    if made.net != -transfer.amount:
         raise Unanswered("report_does_not_add_up")
-    return ProviderReport(
-        transfer.id, transfer.at.date(), captured=total("capture"), fees=fees, refunded=total("refund"),
-        net=net, lines=lines, disputed=in_disputes,
-    )  # fmt: skip
+    return made
 
 
 def readable(status: int, body: Body | None) -> Body:
@@ -154,9 +145,10 @@ def _line(moved: Moved, names: Mapping[str, DisputeMovement]) -> ReportLine:
             named.kind.value, named.reference, named.reference, named.amount, named.fee, moved.about
         )
     if moved.code in REFUND and amount.minor <= 0:
-        mark = moved.custom_id.removeprefix(REFUND_MARK).partition(".")[0]
-        is_ours = moved.custom_id.startswith(f"{REFUND_MARK}{KEY}")
-        return ReportLine("refund", mark if is_ours else moved.id, moved.id, -amount, moved.fee, moved.about)
+        key = _refund_key(moved) or moved.id
+        return ReportLine("refund", key, moved.id, -amount, moved.fee, moved.about)
+    if moved.code == RETURNED and amount.is_positive and (key := _refund_key(moved) or moved.about):
+        return ReportLine("refund_returned", returned_key(key), moved.id, amount, moved.fee)
     if moved.code.startswith("T00") and amount.minor >= 0:
         return ReportLine("capture", _capture_key(moved), moved.id, amount, moved.fee, moved.about)
     kind = MovementKind.REINSTATEMENT if amount.is_positive else MovementKind.WITHDRAWAL
@@ -170,23 +162,24 @@ def _capture_key(moved: Moved) -> str:
     return capture_key(moved.custom_id) if moved.custom_id.startswith(KEY) else moved.id
 
 
+def _refund_key(moved: Moved) -> str:
+    """Our key of a refund, or of what came back of one; empty when it is none of ours."""
+    is_ours = moved.custom_id.startswith(f"{REFUND_MARK}{KEY}")
+    return moved.custom_id.removeprefix(REFUND_MARK).partition(".")[0] if is_ours else ""
+
+
 def _merged(lines: Iterable[ReportLine]) -> list[ReportLine]:
     """The lines, the parts of one refund together."""
-    made: list[ReportLine] = []
-    refunds: dict[str, int] = {}
-    for line in lines:
-        place = refunds.get(line.idempotency_key) if line.kind == "refund" else None
-        if place is None:
-            if line.kind == "refund":
-                refunds[line.idempotency_key] = len(made)
-            made.append(line)
-        else:
-            first = made[place]
-            made[place] = ReportLine(
-                first.kind, first.idempotency_key, first.reference, first.amount + line.amount,
-                first.fee + line.fee, first.authorization,
-            )  # fmt: skip
-    return made
+    made: dict[tuple[str, str], ReportLine] = {}
+    for number, line in enumerate(lines):
+        name = ("refund", line.idempotency_key) if line.kind == "refund" else (line.kind, str(number))
+        first = made.get(name)
+        made[name] = line if first is None else _both(first, line)
+    return list(made.values())
+
+
+def _both(first: ReportLine, other: ReportLine) -> ReportLine:
+    return replace(first, amount=first.amount + other.amount, fee=first.fee + other.fee)
 
 
 def _names(

@@ -87,19 +87,8 @@ class FileRail(SilentBank):
         :raises ProviderUnavailable: could not be asked. :raises ProviderRefused: no such report.
         """
         content = self._fetch(report_id)
-        zero = Money.zero(self.currency)
-        lines = tuple(line for word in iso20022_reader.words(content) for line in self._report_lines(word))
-        sums = {
-            kind: sum((line.amount for line in lines if line.kind == kind), zero)
-            for kind in ("capture", "refund", REFUND_RETURNED, "withdrawal")
-        }
-        fees = sum((line.fee for line in lines), zero)
-        refunded = sums["refund"] - sums[REFUND_RETURNED]
-        net = sums["capture"] - refunded - sums["withdrawal"] - fees
-        day = _day_in(report_id)
-        return ProviderReport(
-            report_id, day, sums["capture"], fees, refunded, net, lines, disputed=sums["withdrawal"]
-        )
+        lines = (line for word in iso20022_reader.words(content) for line in self._report_lines(word))
+        return ProviderReport.of(report_id, _day_in(report_id), lines, self.currency)
 
     def health(self) -> bool:
         """Say whether the bank's file desk answers."""

@@ -6,7 +6,7 @@ under its own id as money taken or given back, which no operation of ours explai
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from ledger.errors import Invalid
@@ -47,9 +47,12 @@ def report(payout: Body, rows: Sequence[Body], charges: Mapping[str, Sequence[Bo
         net = _signed(payout["amount"], currency)
         day = datetime.fromtimestamp(int(payout["arrival_date"]), UTC).date()
         lines = [_line(row, charges) for row in _standing(rows) if row["type"] != PAID]
-        return _summed(str(payout["id"]), day, net, lines)
+        made = ProviderReport.of(str(payout["id"]), day, lines, net.currency)
     except (KeyError, TypeError, ValueError, OverflowError, OSError, Invalid) as error:
         raise Unanswered("bad_body") from error
+    if made.net != net:
+        raise Unanswered("report_does_not_add_up")
+    return made
 
 
 def _standing(rows: Sequence[Body]) -> list[Body]:
@@ -63,25 +66,6 @@ def _standing(rows: Sequence[Body]) -> list[Body]:
     }  # fmt: skip
     moves = (*CHARGES, UNPAID)
     return [row for row in rows if row["type"] not in moves or str(_source(row).get("id")) not in gone]
-
-
-def _summed(report_id: str, day: date, net: Money, lines: Sequence[ReportLine]) -> ProviderReport:
-    def total(*kinds: str) -> Money:
-        return sum((line.amount for line in lines if line.kind in kinds), Money.zero(net.currency))
-
-    made = ProviderReport(
-        report_id,
-        day,
-        captured=total("capture"),
-        fees=sum((line.fee for line in lines), Money.zero(net.currency)),
-        refunded=total("refund") - total("refund_returned"),
-        net=net,
-        lines=tuple(lines),
-        disputed=total("withdrawal") - total("reinstatement"),
-    )
-    if made.captured - made.fees - made.refunded - (total("withdrawal") - total("reinstatement")) != net:
-        raise Unanswered("report_does_not_add_up")
-    return made
 
 
 def _line(row: Body, charges: Mapping[str, Sequence[Body]]) -> ReportLine:

@@ -6,13 +6,16 @@ raised, and asked for again.
 
 from collections.abc import Mapping
 from datetime import date
-from typing import Any
+from typing import Any, Final
 
 from ledger.errors import Invalid
 from ledger.money import Money
 from payments.providers.errors import ProviderRefused, Unanswered
 from payments.providers.notices import ProviderReport, ReportLine, StatementSummary
 from payments.providers.velocitypay.mapping import REJECTED_STATUSES, error_of, is_reference
+
+KINDS: Final = ("capture", "refund", "refund_returned", "withdrawal", "reinstatement")
+SUMS: Final = ("captured", "fees", "refunded", "disputed", "net")
 
 
 def path_part(text: str) -> str:
@@ -31,30 +34,14 @@ def report(pages: list[Mapping[str, Any]]) -> ProviderReport:
     :raises Unanswered: not shaped like one, or its lines do not sum to its head.
     """
     try:
-        head = pages[0]
-        lines = tuple(_report_line(row) for page in pages for row in page["operations"])
-        currency = head["currency"]
-        sums = {name: Money(head[name], currency) for name in ("captured", "fees", "refunded", "net")}
-        told = Money(head.get("disputed", 0), currency)
-        made = ProviderReport(
-            head["id"], date.fromisoformat(head["date"]), lines=lines, disputed=told, **sums
-        )
+        head = {"disputed": 0, **pages[0]}
+        lines = [_report_line(row) for page in pages for row in page["operations"]]
+        currency, day = head["currency"], date.fromisoformat(head["date"])
+        told = {name: Money(head[name], currency) for name in SUMS}
+        made = ProviderReport.of(head["id"], day, lines, currency)
     except (KeyError, IndexError, TypeError, ValueError, Invalid) as error:
         raise Unanswered("bad_body") from error
-    zero = Money.zero(currency)
-    captured = sum((line.amount for line in lines if line.kind == "capture"), zero)
-    refunded = sum((line.amount for line in lines if line.kind == "refund"), zero)
-    fees = sum((line.fee for line in lines), zero)
-    withdrawn = sum((line.amount for line in lines if line.kind == "withdrawal"), zero)
-    reinstated = sum((line.amount for line in lines if line.kind == "reinstatement"), zero)
-    disputed = withdrawn - reinstated
-    if (captured, refunded, disputed, fees, captured - fees - refunded - disputed) != (
-        made.captured,
-        made.refunded,
-        made.disputed,
-        made.fees,
-        made.net,
-    ):
+    if told != {name: getattr(made, name) for name in SUMS}:
         raise Unanswered("report_does_not_add_up")
     return made
 
@@ -107,7 +94,7 @@ def readable(status: int, body: Mapping[str, Any] | None) -> Mapping[str, Any]:
 
 def _report_line(row: Mapping[str, Any]) -> ReportLine:
     currency = row["currency"]
-    if row["kind"] not in ("capture", "refund", "withdrawal", "reinstatement"):
+    if row["kind"] not in KINDS:
         raise ValueError(row["kind"])
     return ReportLine(
         row["kind"],

@@ -8,7 +8,7 @@ from payments.simulator.adyen.desk import Done
 from payments.simulator.adyen.errors import IN_PROGRESS, AdyenRefused, error
 from payments.simulator.answers import Answer
 from payments.simulator.faults import Plan
-from payments.simulator.stripe.books import Body
+from payments.simulator.objects import Body
 
 PLAIN = ("reset_after", "truncated_json", "trickle", "many_headers", "html_200", "huge", "gzip_bomb")
 BUSY = "Request already processed or in progress"

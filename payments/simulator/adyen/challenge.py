@@ -11,7 +11,7 @@ from payments.simulator.adyen import amounts, lending, payments
 from payments.simulator.adyen.desk import Desk
 from payments.simulator.adyen.errors import AdyenRefused
 from payments.simulator.answers import Answer
-from payments.simulator.stripe.books import Record
+from payments.simulator.objects import Record
 
 RESULTS = ("success", "fail", "timeout")
 

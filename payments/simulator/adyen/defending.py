@@ -10,7 +10,7 @@ import binascii
 from payments.simulator.adyen import disputes
 from payments.simulator.adyen.desk import Desk, Done
 from payments.simulator.adyen.errors import AdyenRefused
-from payments.simulator.stripe.books import Body, Record
+from payments.simulator.objects import Body, Record
 
 OPEN = ("Undefended", "Unresponded")
 MEDIA_TYPES = {

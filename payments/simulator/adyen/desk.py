@@ -6,15 +6,17 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
+from payments.simulator import objects
 from payments.simulator.adyen import amounts, events
 from payments.simulator.adyen.errors import invalid
 from payments.simulator.callbacks import keep
 from payments.simulator.faults import OK, Plan
 from payments.simulator.network import iso
-from payments.simulator.stripe import books
-from payments.simulator.stripe.books import Body, Record
+from payments.simulator.objects import Body, Record
 
 FILE = "adyen.sqlite3"
+SCHEMA = objects.SCHEMA + objects.ANSWERED
+TABLES = (*objects.TABLES, "answered")
 ALPHABET = "BCDFGHJKLMNPQRSTVWXZ23456789"
 
 
@@ -65,7 +67,7 @@ class Desk:
 
     def save(self, record: Record) -> None:
         """Write an object as it stands now."""
-        books.put(self.connection, record)
+        objects.put(self.connection, record)
 
     def get(self, kind: str, reference: str) -> Record:
         """An object by its PSP reference.
@@ -79,14 +81,11 @@ class Desk:
 
     def find(self, kind: str, reference: str) -> Record | None:
         """An object by its PSP reference, when there is one."""
-        row = self.connection.execute(
-            "SELECT 1 FROM object WHERE id = ? AND kind = ?", (reference, kind)
-        ).fetchone()
-        return books.get(self.connection, kind, reference) if row else None
+        return objects.find(self.connection, kind, reference)
 
     def labelled(self, kind: str, reference: str) -> list[Record]:
         """The objects under a reference of the merchant's, newest first."""
-        return books.labelled(self.connection, kind, "operation", reference, self.now)
+        return objects.labelled(self.connection, kind, "operation", reference, self.now)
 
     def tell(
         self,
@@ -139,7 +138,7 @@ class Desk:
             "brand": payment.private["brand"], "value": value, "fee": fee, "sign": sign, "at": self.now,
             "movement": f"{subject.id}:{movement}",
         }  # fmt: skip
-        books.put(
+        objects.put(
             self.connection,
             Record(
                 f"{subject.id}:{kind}", "journal", f"open:{payment.private['currency']}", self.now, line, {}

@@ -4,7 +4,7 @@ from payments.simulator.adyen import cards
 from payments.simulator.adyen.desk import Desk
 from payments.simulator.adyen.errors import invalid
 from payments.simulator.network import iso
-from payments.simulator.stripe.books import Body, Record
+from payments.simulator.objects import Body, Record
 
 DEFENCE_SECONDS = 18 * 86_400
 FEE = 1_500

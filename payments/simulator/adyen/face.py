@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from payments.simulator import objects
 from payments.simulator.adyen import (
     answering,
     cards,
@@ -29,15 +30,14 @@ from payments.simulator.adyen import (
     settling,
     storing,
 )
-from payments.simulator.adyen.desk import FILE, Desk, Done, Rules
+from payments.simulator.adyen.desk import FILE, SCHEMA, TABLES, Desk, Done, Rules
 from payments.simulator.adyen.errors import IN_PROGRESS, AdyenRefused, invalid
 from payments.simulator.answers import Answer
 from payments.simulator.callbacks import Deliverer
 from payments.simulator.errors import Refused
 from payments.simulator.faults import Faults, Subject
+from payments.simulator.objects import Body
 from payments.simulator.storage import Storage
-from payments.simulator.stripe import books
-from payments.simulator.stripe.books import Body
 
 Law = Callable[..., Done]
 PAGES = ("/3ds/", "/klarna/")
@@ -90,7 +90,7 @@ class AdyenFace:
     def __init__(self, folder: Path, keys: Keys, rules: Rules) -> None:
         self._keys = keys
         self._rules = rules
-        self._storage = Storage(folder, FILE, books.SCHEMA, books.TABLES)
+        self._storage = Storage(folder, FILE, SCHEMA, TABLES)
         self._faults = Faults(self._storage, cards.BY_NAME)
         self._running: set[str] = set()
         self._lock = threading.Lock()
@@ -133,10 +133,10 @@ class AdyenFace:
     def conclude_due(self) -> None:
         """End what was pending or challenged for too long, and decide what was defended."""
         with self._storage.reading() as connection:
-            if not books.due(connection, time.time()):
+            if not objects.due(connection, time.time()):
                 return
         with self._storage.writing() as connection:
-            for record in books.due(connection, time.time()):
+            for record in objects.due(connection, time.time()):
                 desk = Desk(connection, self._rules, f"due:{record.id}")
                 law = {"payment": payments, "modification": modifications}.get(record.kind, disputes)
                 law.conclude(desk, record)
@@ -173,7 +173,7 @@ class AdyenFace:
     ) -> Answer:
         """Run a request once under its key; the key stays taken until the answer leaves."""
         with self._storage.reading() as connection:
-            known = books.answer_of(connection, key)
+            known = objects.answer_of(connection, key)
             subject = self._subject(connection, asked, body, operation, key)
         plan = self._faults.plan(subject, is_replay=known is not None)
         if plan.before:
@@ -187,7 +187,7 @@ class AdyenFace:
             with self._storage.writing() as connection:
                 done = work(Desk(connection, self._rules, key, plan))
                 digest = hashlib.sha256(asked.raw).hexdigest()
-                books.keep_answer(connection, key, digest, done.status, done.body, "")
+                objects.keep_answer(connection, key, digest, done.status, done.body, "")
             self._wake()
             if self._deliverer and plan.webhook == "webhook_first":
                 reference = json.dumps(str(body.get("reference", "")))

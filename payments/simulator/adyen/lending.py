@@ -1,7 +1,7 @@
 """Klarna at the sandbox's Adyen: what a request must tell of a sale, and the page on which the payer agrees.
 
 The payer chooses how he pays; Adyen tells it by the name of the payment's method, and in how many instalments
-not at all.
+in its additional data.
 """
 
 from typing import Any
@@ -9,14 +9,15 @@ from typing import Any
 from payments.simulator import pages
 from payments.simulator.adyen import amounts
 from payments.simulator.adyen.errors import invalid
-from payments.simulator.stripe.books import Body, Record
+from payments.simulator.objects import Body, Record
 
 KLARNA = "klarna"
 PLANS = {
     "klarna": "In 30 days, all at once",
-    "klarna_account": "Over time, in monthly instalments",
+    "klarna_account": "Over time, in 3 monthly instalments",
     "klarna_paynow": "Now, from my bank account",
 }
+INSTALMENTS = {"klarna_account": "3"}
 ENDS = {
     "success": "Agree and pay with Klarna",
     "refused": "Be refused by Klarna",
@@ -28,6 +29,12 @@ CODES = {"refused": "2", "cancel": "16"}
 def is_lent(brand: str) -> bool:
     """Say whether a lender pays."""
     return brand in PLANS
+
+
+def told(brand: str) -> Body:
+    """What Adyen tells of a loan: how the payer pays, and in how many instalments where there are several."""
+    count = INSTALMENTS.get(brand)
+    return {"paymentMethod": brand} | ({"installments.value": count} if count else {})
 
 
 def facts(body: Body) -> dict[str, Any]:

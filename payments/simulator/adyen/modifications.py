@@ -8,7 +8,7 @@ a new total.
 from payments.simulator.adyen import amounts, cards, disputes, payments
 from payments.simulator.adyen.desk import Desk, Done
 from payments.simulator.adyen.errors import invalid
-from payments.simulator.stripe.books import Body, Record
+from payments.simulator.objects import Body, Record
 
 TOO_MUCH = "Insufficient balance on payment"
 EVENTS = {

@@ -10,8 +10,8 @@ from payments.simulator.adyen.errors import AdyenRefused
 from payments.simulator.answers import Answer
 from payments.simulator.controls import PAGE_MAX, Controls, whole
 from payments.simulator.faults import Faults
+from payments.simulator.objects import Body
 from payments.simulator.storage import Storage
-from payments.simulator.stripe.books import Body
 
 
 class Operator(Controls):

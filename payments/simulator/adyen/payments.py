@@ -7,11 +7,11 @@ with a redirect: until then the merchant knows it by his own.
 import hashlib
 from typing import Any
 
+from payments.simulator import objects
 from payments.simulator.adyen import amounts, cards, lending, sales
 from payments.simulator.adyen.desk import Desk, Done
 from payments.simulator.adyen.errors import AdyenRefused, invalid
-from payments.simulator.stripe import books
-from payments.simulator.stripe.books import Body, Record
+from payments.simulator.objects import Body, Record
 
 AUTHORISED, REFUSED, REDIRECT, PENDING, CLOSED = "authorised", "refused", "redirect", "pending", "closed"
 NOT_AUTHENTICATED, AUTHENTICATION_REQUIRED, CANCELLED = "11", "38", "15"
@@ -60,7 +60,7 @@ def finish(desk: Desk, body: Body) -> Done:
     result = details.get("redirectResult") if isinstance(details, dict) else None
     if not isinstance(result, str) or not result:
         raise invalid("14_030", "Return URL is missing.")
-    found = books.labelled(desk.connection, "payment", "result", result, desk.now)
+    found = objects.labelled(desk.connection, "payment", "result", result, desk.now)
     if not found:
         raise invalid("14_011", "Invalid redirectResult")
     payment = found[0]
@@ -231,7 +231,7 @@ def _card_data(payment: Record) -> Body:
     """The additional data that an account can be set to send."""
     private = payment.private
     if lending.is_lent(private["brand"]):
-        return {"paymentMethod": private["brand"]}
+        return lending.told(private["brand"])
     told = {
         "cardSummary": private["last4"],
         "paymentMethod": private["brand"],

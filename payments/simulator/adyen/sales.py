@@ -2,7 +2,7 @@
 
 from payments.simulator.adyen import amounts, cards, disputes
 from payments.simulator.adyen.desk import Desk
-from payments.simulator.stripe.books import Record
+from payments.simulator.objects import Record
 
 
 def capture(desk: Desk, payment: Record) -> None:

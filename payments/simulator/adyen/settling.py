@@ -8,15 +8,15 @@ import io
 import sqlite3
 from collections.abc import Sequence
 
+from payments.simulator import objects
 from payments.simulator.adyen import amounts
 from payments.simulator.adyen.desk import Rules
 from payments.simulator.adyen.errors import AdyenRefused
 from payments.simulator.currencies import major
 from payments.simulator.network import iso
+from payments.simulator.objects import Body, Record
 from payments.simulator.payers import Settlement
 from payments.simulator.storage import Storage
-from payments.simulator.stripe import books
-from payments.simulator.stripe.books import Body, Record
 
 COLUMNS = (
     "Company Account", "Merchant Account", "Psp Reference", "Merchant Reference", "Payment Method",
@@ -61,9 +61,9 @@ class Batches:
         with self._storage.reading() as connection:
             rows = connection.execute("SELECT id FROM object WHERE kind = 'batch'").fetchall()
             for row in rows:
-                batch = books.get(connection, "batch", row["id"])
+                batch = objects.get(connection, "batch", row["id"])
                 if name == f"settlement_detail_report_batch_{batch.body['number']}.csv":
-                    return self._csv(batch, books.of_parent(connection, "journal", batch.id))
+                    return self._csv(batch, objects.of_parent(connection, "journal", batch.id))
         raise AdyenRefused(404, "905", "No such report")
 
     def _csv(self, batch: Record, lines: Sequence[Record]) -> str:
@@ -116,20 +116,19 @@ class Batches:
 
 
 def _batch_of(connection: sqlite3.Connection, statement_id: str) -> Record | None:
-    row = connection.execute("SELECT 1 FROM object WHERE id = ?", (f"batch:{statement_id}",)).fetchone()
-    return books.get(connection, "batch", f"batch:{statement_id}") if row else None
+    return objects.find(connection, "batch", f"batch:{statement_id}")
 
 
 def _close(connection: sqlite3.Connection, currency: str, day: str, statement_id: str) -> Record | None:
     """Close a batch over all open lines of a currency; None, and nothing done, when they come to nothing."""
-    lines = books.of_parent(connection, "journal", f"open:{currency}")
+    lines = objects.of_parent(connection, "journal", f"open:{currency}")
     net = sum(line.body["sign"] * line.body["value"] - line.body["fee"] for line in lines)
     if not lines or not net:
         return None
     count = connection.execute("SELECT count(*) FROM object WHERE kind = 'batch'").fetchone()[0]
     body = {"number": count + 1, "net": net, "currency": currency, "day": day, "metadata": {}}
     batch = Record(f"batch:{statement_id}", "batch", "", lines[-1].made_at, body)
-    books.put(connection, batch)
+    objects.put(connection, batch)
     connection.execute(
         "UPDATE object SET parent = ? WHERE kind = 'journal' AND parent = ?", (batch.id, f"open:{currency}")
     )

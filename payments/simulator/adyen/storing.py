@@ -4,7 +4,7 @@ from payments.simulator.adyen import cards, payments
 from payments.simulator.adyen.desk import Desk, Done
 from payments.simulator.adyen.errors import invalid
 from payments.simulator.errors import Refused
-from payments.simulator.stripe.books import Body, Record
+from payments.simulator.objects import Body, Record
 
 
 def create(desk: Desk, body: Body) -> Done:

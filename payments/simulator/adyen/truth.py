@@ -6,9 +6,9 @@ reference. A modification is told once it was decided.
 
 import sqlite3
 
+from payments.simulator import objects
 from payments.simulator.adyen import amounts
-from payments.simulator.stripe import books
-from payments.simulator.stripe.books import Body, Record
+from payments.simulator.objects import Body, Record
 
 Row = dict[str, object]
 KINDS = ("payment", "modification", "journal")
@@ -23,7 +23,7 @@ MOVEMENTS = {
 
 def page(connection: sqlite3.Connection, after: int, size: int) -> Body:
     """The operations of the next objects, in the order in which these were made."""
-    found = books.since(connection, KINDS, after, size + 1)
+    found = objects.since(connection, KINDS, after, size + 1)
     rows = [row for record in found[:size] if (row := _row(connection, record))]
     return {"data": rows, "has_more": len(found) > size, "after": found[:size][-1].seq if found else after}
 
@@ -35,16 +35,24 @@ def _row(connection: sqlite3.Connection, record: Record) -> Row | None:
         key = private["reference"].removeprefix("sale.")
         return _told(record, record, "authorize", key, status, private["value"])
     payment_id = record.parent if record.kind == "modification" else record.body["payment"]
-    payment = books.get(connection, "payment", payment_id)
+    payment = objects.get(connection, "payment", payment_id)
     if record.kind == "modification":
         private = record.private
         value = private.get("added") or private["value"] or payment.private["value"]
         status = MODIFICATIONS[private["status"]]
-        return _told(record, payment, private["kind"], _key(record), status, value)
+        row = _told(record, payment, private["kind"], _key(record), status, value)
+        return row | {"fee": _fee(connection, record, payment)} if private["kind"] == "capture" else row
     if record.body["type"] not in MOVEMENTS:
         return None
     kind = MOVEMENTS[record.body["type"]]
     return _told(record, payment, kind, record.body["movement"], "succeeded", record.body["value"])
+
+
+def _fee(connection: sqlite3.Connection, capture: Record, payment: Record) -> int:
+    """What a capture cost, once a settlement report has told it: nothing tells it before."""
+    line = objects.find(connection, "journal", f"{capture.id}:Settled")
+    is_told = line is not None and line.parent.startswith("batch:")
+    return amounts.to_iso(line.body["fee"], payment.private["currency"]) if line and is_told else 0
 
 
 def _key(modification: Record) -> str:
@@ -64,7 +72,7 @@ def _told(record: Record, payment: Record, kind: str, key: str, status: str, val
         "idempotency_key": key,
         "status": status,
         "amount": amounts.to_iso(value, currency),
-        "fee": 0,  # Adyen tells it in its settlement report alone
+        "fee": 0,
         "currency": currency,
         "reference": payment.private["order"],
     }

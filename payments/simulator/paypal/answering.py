@@ -7,7 +7,7 @@ from typing import Any
 from payments.simulator import answers
 from payments.simulator.answers import Answer
 from payments.simulator.faults import Plan
-from payments.simulator.paypal.books import Body
+from payments.simulator.objects import Body
 from payments.simulator.paypal.errors import PayPalRefused, error
 
 PLAIN = ("reset_after", "truncated_json", "trickle", "many_headers", "html_200", "huge", "gzip_bomb")

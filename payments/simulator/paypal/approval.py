@@ -8,8 +8,8 @@ from html import escape
 
 from payments.simulator import pages
 from payments.simulator.answers import Answer
+from payments.simulator.objects import Record
 from payments.simulator.paypal import orders
-from payments.simulator.paypal.books import Record
 from payments.simulator.paypal.buyers import BUYERS, BY_NAME
 from payments.simulator.paypal.desk import Desk
 from payments.simulator.paypal.errors import PayPalRefused

@@ -1,31 +1,20 @@
-"""The face's own memory: every PayPal object as a row, every key, and what moved on the merchant's balance.
+"""What of PayPal's books is its own: what each key made, and what moved on the merchant's balance.
 
-A row keeps the object as PayPal shows it (`body`), what only the sandbox knows of it (`private`) and, while
-something is still to come of it, when (`due_at`). A movement is written in the transaction of its effect.
+A movement is written in the transaction of its effect.
 """
 
 import hashlib
-import json
 import sqlite3
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
+from payments.simulator import objects
+from payments.simulator.objects import Record
 from payments.simulator.paypal.errors import missing
 
 FILE = "paypal.sqlite3"
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS object (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT,
-    id TEXT NOT NULL UNIQUE,
-    kind TEXT NOT NULL,
-    parent TEXT NOT NULL,
-    made_at REAL NOT NULL,
-    due_at REAL,
-    body TEXT NOT NULL,
-    private TEXT NOT NULL
-);
-CREATE INDEX IF NOT EXISTS object_of_parent ON object (parent, kind, seq);
-CREATE INDEX IF NOT EXISTS object_due ON object (due_at) WHERE due_at IS NOT NULL;
+SCHEMA = (
+    objects.SCHEMA
+    + """
 CREATE TABLE IF NOT EXISTS answered (
     key TEXT PRIMARY KEY,
     hash TEXT NOT NULL,
@@ -48,21 +37,8 @@ CREATE TABLE IF NOT EXISTS movement (
 CREATE INDEX IF NOT EXISTS movement_unsettled ON movement (currency, seq) WHERE settled_in IS NULL;
 CREATE INDEX IF NOT EXISTS movement_by_time ON movement (made_at, seq);
 """
-TABLES = ("object", "answered", "movement")
-Body = dict[str, Any]
-
-
-@dataclass(slots=True)
-class Record:
-    """One object of PayPal's; `parent` is what it belongs to (an order, for parts of it)."""
-
-    id: str
-    kind: str
-    parent: str
-    made_at: float
-    body: Body
-    private: Body = field(default_factory=dict)
-    due_at: float | None = None
+)
+TABLES = (*objects.TABLES, "answered", "movement")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,40 +61,15 @@ def digest(*parts: str, length: int = 17) -> str:
     return hashlib.sha256("|".join(parts).encode()).hexdigest()[:length].upper()
 
 
-def put(connection: sqlite3.Connection, record: Record) -> None:
-    """Write an object as it stands now."""
-    connection.execute(
-        "INSERT INTO object (id, kind, parent, made_at, due_at, body, private) VALUES (?, ?, ?, ?, ?, ?, ?)"
-        " ON CONFLICT (id) DO UPDATE SET due_at = excluded.due_at, body = excluded.body,"
-        " private = excluded.private",
-        (record.id, record.kind, record.parent, record.made_at, record.due_at, _text(record.body),
-         _text(record.private)),
-    )  # fmt: skip
-
-
 def get(connection: sqlite3.Connection, kind: str, object_id: str) -> Record:
     """An object by its id.
 
     :raises PayPalRefused: none of this kind has it.
     """
-    row = connection.execute("SELECT * FROM object WHERE id = ? AND kind = ?", (object_id, kind)).fetchone()
-    if row is None:
+    found = objects.find(connection, kind, object_id)
+    if found is None:
         raise missing()
-    return _record(row)
-
-
-def of_parent(connection: sqlite3.Connection, kind: str, parent: str) -> list[Record]:
-    """The objects that belong to another, oldest first."""
-    rows = connection.execute(
-        "SELECT * FROM object WHERE parent = ? AND kind = ? ORDER BY seq", (parent, kind)
-    ).fetchall()
-    return [_record(row) for row in rows]
-
-
-def due(connection: sqlite3.Connection, now: float) -> list[Record]:
-    """The objects of which something is to come now."""
-    rows = connection.execute("SELECT * FROM object WHERE due_at <= ? ORDER BY due_at", (now,)).fetchall()
-    return [_record(row) for row in rows]
+    return found
 
 
 def move(connection: sqlite3.Connection, movement: Movement) -> None:
@@ -132,25 +83,8 @@ def move(connection: sqlite3.Connection, movement: Movement) -> None:
     )  # fmt: skip
 
 
-def answer_of(connection: sqlite3.Connection, key: str) -> sqlite3.Row | None:
-    """What stands under a key: hash, kind, object_id."""
-    row: sqlite3.Row | None = connection.execute("SELECT * FROM answered WHERE key = ?", (key,)).fetchone()
-    return row
-
-
 def keep_answer(
     connection: sqlite3.Connection, key: str, request_hash: str, kind: str, object_id: str
 ) -> None:
     """Keep what a key made, in the transaction of its effect."""
     connection.execute("INSERT INTO answered VALUES (?, ?, ?, ?)", (key, request_hash, kind, object_id))
-
-
-def _text(value: Body) -> str:
-    return json.dumps(value, separators=(",", ":"))
-
-
-def _record(row: sqlite3.Row) -> Record:
-    return Record(
-        row["id"], row["kind"], row["parent"], row["made_at"], json.loads(row["body"]),
-        json.loads(row["private"]), row["due_at"],
-    )  # fmt: skip

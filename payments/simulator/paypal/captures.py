@@ -1,8 +1,10 @@
 """Authorizations after an order: captured in parts, voided; and the captures themselves, with their fee."""
 
+from payments.simulator import objects
 from payments.simulator.fees import capture_fee
+from payments.simulator.objects import Body, Record
 from payments.simulator.paypal import amounts, books, disputes
-from payments.simulator.paypal.books import Body, Movement, Record
+from payments.simulator.paypal.books import Movement
 from payments.simulator.paypal.buyers import BY_NAME
 from payments.simulator.paypal.desk import Desk, Done
 from payments.simulator.paypal.errors import PayPalRefused
@@ -102,7 +104,7 @@ def conclude(desk: Desk, made: Record) -> None:
 
 def taken(desk: Desk, order_id: str) -> int:
     """How much of an order was captured, in minor units."""
-    rows = books.of_parent(desk.connection, "capture", order_id)
+    rows = objects.of_parent(desk.connection, "capture", order_id)
     return sum(amounts.read(row.body["amount"])[0] for row in rows if row.body["status"] in TAKEN)
 
 

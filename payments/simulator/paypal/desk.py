@@ -6,10 +6,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from payments.simulator import objects
 from payments.simulator.callbacks import keep
 from payments.simulator.faults import OK, Plan
+from payments.simulator.objects import Body, Record
 from payments.simulator.paypal import books
-from payments.simulator.paypal.books import Body, Record, digest
+from payments.simulator.paypal.books import digest
 
 RESOURCE_TYPES = {
     "CHECKOUT": "checkout-order",
@@ -61,13 +63,13 @@ class Desk:
         made = Record(object_id or self.new_id(kind), kind, parent, self.now, {}, private)
         times = {"create_time": iso(self.now), "update_time": iso(self.now)}
         made.body = {"id": made.id, **body, **times}
-        books.put(self.connection, made)
+        objects.put(self.connection, made)
         return made
 
     def save(self, record: Record) -> None:
         """Write an object as it stands now."""
         record.body["update_time"] = iso(self.now)
-        books.put(self.connection, record)
+        objects.put(self.connection, record)
 
     def get(self, kind: str, object_id: str) -> Record:
         """An object by its id.

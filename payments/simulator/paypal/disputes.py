@@ -10,9 +10,11 @@ from email.policy import HTTP
 from json import loads
 from typing import Any
 
+from payments.simulator import objects
 from payments.simulator.errors import Refused
+from payments.simulator.objects import Body, Record
 from payments.simulator.paypal import amounts, books
-from payments.simulator.paypal.books import Body, Movement, Record
+from payments.simulator.paypal.books import Movement
 from payments.simulator.paypal.desk import Desk, Done, iso
 from payments.simulator.paypal.errors import PayPalRefused
 
@@ -32,7 +34,7 @@ STAGES = ("INQUIRY", "CHARGEBACK", "PRE_ARBITRATION")
 
 def listed(desk: Desk, params: Body) -> Done:
     """GET /v1/customer/disputes?disputed_transaction_id=…: the disputes of a capture, oldest first."""
-    rows = books.of_parent(desk.connection, "dispute", str(params.get("disputed_transaction_id", "")))
+    rows = objects.of_parent(desk.connection, "dispute", str(params.get("disputed_transaction_id", "")))
     names = ("dispute_id", "create_time", "update_time", "reason", "status", "dispute_amount")
     return Done(200, {"items": [{name: row.body[name] for name in names} for row in rows], "links": []})
 

@@ -17,10 +17,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
+from payments.simulator import objects
 from payments.simulator.answers import Answer
 from payments.simulator.callbacks import Deliverer
 from payments.simulator.errors import Refused
 from payments.simulator.faults import Faults, Subject
+from payments.simulator.objects import Body, Record
 from payments.simulator.paypal import (
     answering,
     approval,
@@ -33,7 +35,6 @@ from payments.simulator.paypal import (
     refunds,
     reports,
 )
-from payments.simulator.paypal.books import Body, Record
 from payments.simulator.paypal.desk import Desk, Done, Rules
 from payments.simulator.paypal.errors import PayPalRefused
 from payments.simulator.paypal.settling import Transfers
@@ -152,10 +153,10 @@ class PayPalFace:
     def conclude_due(self) -> None:
         """End what was pending or open for too long."""
         with self.storage.reading() as connection:
-            if not books.due(connection, time.time()):
+            if not objects.due(connection, time.time()):
                 return
         with self.storage.writing() as connection:
-            for record in books.due(connection, time.time()):
+            for record in objects.due(connection, time.time()):
                 CONCLUDE[record.kind](Desk(connection, self._rules, f"due:{record.id}"), record)
         self._wake()
 
@@ -243,7 +244,7 @@ class PayPalFace:
         canonical = json.dumps([asked.path, params], sort_keys=True, separators=(",", ":"))
         request_hash = hashlib.sha256(canonical.encode()).hexdigest()
         with self.storage.reading() as connection:
-            known = books.answer_of(connection, key)
+            known = objects.answer_of(connection, key)
         subject = self._subject(operation, asked.path, params, key)
         plan = self._faults.plan(subject, is_replay=known is not None)
         if plan.before:

@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl
 
 from payments.simulator.answers import Answer
 from payments.simulator.controls import PAGE_MAX, Controls, whole
-from payments.simulator.faults import Faults
+from payments.simulator.faults import Faults, Plan
 from payments.simulator.paypal import amounts, buyers, disputes, orders, refunds, truth
 from payments.simulator.paypal.desk import Desk
 from payments.simulator.paypal.errors import PayPalRefused
@@ -50,6 +50,9 @@ class Operator(Controls):
                 return self._truth(dict(parse_qsl(query)))
             case "GET", "/sim/operations":
                 return self._operations(dict(parse_qsl(query)))
+        failed = re.fullmatch(r"/sim/refunds/([A-Z0-9]+)/after-all", path)
+        if method == "POST" and failed:
+            return Answer(200, self._at_desk(path, lambda desk: _do_after_all(desk, failed[1])))
         moved = re.fullmatch(r"/sim/disputes/([A-Za-z0-9-]+)", path)
         if method == "POST" and moved:
             to = str(self.body(raw).get("to", ""))
@@ -59,11 +62,14 @@ class Operator(Controls):
         raise PayPalRefused(404, "NOT_FOUND", f"{method} {path} does not exist")
 
     def _refund(self, body: dict[str, Any]) -> dict[str, object]:
-        """Refund as in PayPal's dashboard: {capture, amount: {currency_code, value}, name}."""
+        """Refund as in PayPal's dashboard: {capture, amount: {currency_code, value}, name, result?}."""
         capture, params = str(body.get("capture", "")), {"amount": body.get("amount")}
-        made: dict[str, object] = self._at_desk(
-            f"dashboard:{body.get('name', capture)}", lambda desk: refunds.create(desk, capture, params).body
-        )
+
+        def work(desk: Desk) -> dict[str, object]:
+            desk.plan = Plan(result=str(body.get("result", "ok")))
+            return refunds.create(desk, capture, params).body
+
+        made: dict[str, object] = self._at_desk(f"dashboard:{body.get('name', capture)}", work)
         return made
 
     def _open_dispute(self, body: dict[str, Any]) -> dict[str, object]:
@@ -101,3 +107,9 @@ class Operator(Controls):
         data = self._at_desk("truth", work)
         after = page[-1]["seq"] if page else after
         return Answer(200, {"data": data, "has_more": len(rows) > PAGE_MAX, "after": after})
+
+
+def _do_after_all(desk: Desk, refund_id: str) -> dict[str, Any]:
+    refund = desk.get("refund", refund_id)
+    refunds.do_after_all(desk, refund)
+    return refund.body

@@ -2,8 +2,9 @@
 
 from typing import Any
 
+from payments.simulator import objects
+from payments.simulator.objects import Body, Record
 from payments.simulator.paypal import amounts, books, captures
-from payments.simulator.paypal.books import Body, Record
 from payments.simulator.paypal.buyers import Buyer
 from payments.simulator.paypal.desk import Desk, Done, iso
 from payments.simulator.paypal.errors import PayPalRefused, error, missing
@@ -93,7 +94,7 @@ def expire(desk: Desk, order: Record) -> None:
     """An order that was not completed in time is gone."""
     order.due_at = None
     order.private["is_gone"] = order.body["status"] != "COMPLETED"
-    books.put(desk.connection, order)
+    objects.put(desk.connection, order)
 
 
 def live(desk: Desk, order_id: str) -> Record:
@@ -111,7 +112,7 @@ def shown(desk: Desk, order: Record) -> Body:
     """An order with its parts and links, as PayPal shows it."""
     unit = dict(order.body["purchase_units"][0])
     parts = {
-        name: [record.body for record in books.of_parent(desk.connection, kind, order.id)]
+        name: [record.body for record in objects.of_parent(desk.connection, kind, order.id)]
         for name, kind in (
             ("authorizations", "authorization"), ("captures", "capture"), ("refunds", "refund"),
         )

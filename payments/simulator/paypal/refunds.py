@@ -1,13 +1,15 @@
 """Refunds of a capture: at once, pending, or failing later; refunded <= captured, also while pending."""
 
+from payments.simulator import objects
+from payments.simulator.objects import Body, Record
 from payments.simulator.paypal import amounts, books
-from payments.simulator.paypal.books import Body, Movement, Record
+from payments.simulator.paypal.books import Movement
 from payments.simulator.paypal.desk import Desk, Done
 from payments.simulator.paypal.errors import PayPalRefused
 
 GIVEN = ("COMPLETED", "PENDING")
 REFUND_CODE = "T1107"
-FAILED_CODE = "T1110"  # a refund that came back to the merchant's balance
+FAILED_CODE = "T1100"  # a general reversal: here of a refund, whose money came back to the merchant's balance
 
 
 def show(desk: Desk, refund_id: str, _params: Body) -> Done:
@@ -40,7 +42,7 @@ def create(desk: Desk, capture_id: str, params: Body) -> Done:
     }.get(desk.plan.result, ("COMPLETED", ""))
     made = _make(desk, capture, minor, currency, status, later, params)
     if status == "COMPLETED":
-        _give(desk, capture, made)
+        _give(desk, capture, made, made.id)
     else:
         desk.tell("PAYMENT.REFUND.PENDING", made.body)
     return Done(201, made.body, made)
@@ -52,19 +54,30 @@ def conclude(desk: Desk, refund: Record) -> None:
     refund.body["status"] = refund.private["later"]
     capture = desk.get("capture", refund.private["capture"])
     if refund.body["status"] == "COMPLETED":
-        _give(desk, capture, refund)
+        _give(desk, capture, refund, refund.id)
         return
     desk.save(refund)
     if was == "COMPLETED":
         minor, currency = amounts.read(refund.body["amount"])
-        _move(desk, refund, FAILED_CODE, minor, currency)
+        books.move(desk.connection, _movement(desk, refund, minor, currency, came_back=True))
     _restate(desk, capture)
     desk.tell("PAYMENT.REFUND.FAILED", refund.body)
 
 
+def do_after_all(desk: Desk, refund: Record) -> None:
+    """What failed is done after all: its money is taken once more.
+
+    :raises PayPalRefused: it has not failed.
+    """
+    if refund.body["status"] != "FAILED":
+        raise PayPalRefused(422, "REFUND_NOT_FAILED", "Only a refund that failed is done after all.")
+    refund.body["status"] = "COMPLETED"
+    _give(desk, desk.get("capture", refund.private["capture"]), refund, books.digest("after all", refund.id))
+
+
 def refunded(desk: Desk, capture: Record) -> int:
     """How much of a capture went back, or is going back, in minor units."""
-    rows = books.of_parent(desk.connection, "refund", capture.parent)
+    rows = objects.of_parent(desk.connection, "refund", capture.parent)
     return sum(
         amounts.read(row.body["amount"])[0]
         for row in rows
@@ -91,21 +104,22 @@ def _make(
     return made
 
 
-def _give(desk: Desk, capture: Record, refund: Record) -> None:
+def _give(desk: Desk, capture: Record, refund: Record, movement_id: str) -> None:
     minor, currency = amounts.read(refund.body["amount"])
     desk.save(refund)
-    _move(desk, refund, REFUND_CODE, -minor, currency)
+    books.move(desk.connection, _movement(desk, refund, -minor, currency, movement_id))
     _restate(desk, capture)
     desk.tell("PAYMENT.CAPTURE.REFUNDED", refund.body)
 
 
-def _move(desk: Desk, refund: Record, code: str, minor: int, currency: str) -> None:
-    movement_id = refund.id if code == REFUND_CODE else books.digest("failed", refund.id)
-    books.move(
-        desk.connection,
-        Movement(movement_id, code, refund.private["capture"], minor, 0, currency, desk.now,
-                 refund.body["invoice_id"], refund.body["custom_id"]),
-    )  # fmt: skip
+def _movement(
+    desk: Desk, refund: Record, minor: int, currency: str, movement_id: str = "", *, came_back: bool = False
+) -> Movement:
+    """What moves by a refund, or comes back: then it names the refund, not its capture."""
+    code, about = (FAILED_CODE, refund.id) if came_back else (REFUND_CODE, refund.private["capture"])
+    movement_id = movement_id or books.digest("failed", refund.id)
+    named = refund.body["invoice_id"], refund.body["custom_id"]
+    return Movement(movement_id, code, about, minor, 0, currency, desk.now, *named)
 
 
 def _restate(desk: Desk, capture: Record) -> None:

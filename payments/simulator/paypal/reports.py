@@ -3,8 +3,8 @@
 import sqlite3
 from datetime import UTC, datetime, timedelta
 
+from payments.simulator.objects import Body
 from payments.simulator.paypal import amounts
-from payments.simulator.paypal.books import Body
 from payments.simulator.paypal.desk import Desk, Done, iso
 from payments.simulator.paypal.errors import PayPalRefused
 

@@ -6,8 +6,9 @@ The key is that of the merchant's request; what the merchant did not ask for has
 import sqlite3
 from collections.abc import Iterator
 
+from payments.simulator import objects
+from payments.simulator.objects import Body, Record
 from payments.simulator.paypal import amounts, books
-from payments.simulator.paypal.books import Body, Record
 
 Row = dict[str, object]
 KINDS = ("order", "authorization", "capture", "refund", "dispute")
@@ -63,7 +64,7 @@ def _order(connection: sqlite3.Connection, order: Record) -> Row:
     unit = order.body["purchase_units"][0]
     status = "pending"
     for kind, meaning in (("authorization", AUTHORIZED), ("capture", dict.fromkeys(CAPTURED, "authorized"))):
-        parts = books.of_parent(connection, kind, order.id)
+        parts = objects.of_parent(connection, kind, order.id)
         if parts and (kind == "authorization" or order.body["intent"] == "CAPTURE"):
             status = meaning.get(parts[0].body["status"], "declined")
     return _row(order, "authorize", str(unit.get("custom_id", order.id)), status, unit["amount"])

@@ -6,7 +6,7 @@ import json
 from payments.simulator import answers
 from payments.simulator.answers import Answer
 from payments.simulator.faults import Plan
-from payments.simulator.stripe.books import Body
+from payments.simulator.objects import Body
 from payments.simulator.stripe.desk import Done
 from payments.simulator.stripe.errors import StripeRefused, error
 

@@ -10,9 +10,9 @@ from html import escape
 from payments.simulator import pages
 from payments.simulator.answers import Answer
 from payments.simulator.currencies import major
+from payments.simulator.objects import Record
 from payments.simulator.stripe import debits, intents, klarna
 from payments.simulator.stripe.amounts import WHOLE_ONLY
-from payments.simulator.stripe.books import Record
 from payments.simulator.stripe.desk import Desk
 from payments.simulator.stripe.errors import StripeRefused
 

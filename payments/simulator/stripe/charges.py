@@ -1,7 +1,7 @@
 """Charges: what the card's bank said, what was captured, and the balance transactions that tell the fee."""
 
+from payments.simulator.objects import Body, Record
 from payments.simulator.stripe import amounts, books, cards, debits, klarna
-from payments.simulator.stripe.books import Body, Record
 from payments.simulator.stripe.cards import Card
 from payments.simulator.stripe.desk import Desk, Done
 from payments.simulator.stripe.errors import StripeRefused, error

@@ -6,9 +6,10 @@ An account given by its number is not verified yet: its holder does that on a pa
 
 from dataclasses import asdict, dataclass
 
+from payments.simulator.objects import Body, Record
 from payments.simulator.scenarios import Scenario
 from payments.simulator.stripe import forms
-from payments.simulator.stripe.books import Body, Record, digest
+from payments.simulator.stripe.books import digest
 from payments.simulator.stripe.desk import Desk
 from payments.simulator.stripe.errors import StripeRefused
 from payments.simulator.stripe.forms import Params

@@ -5,10 +5,12 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
+from payments.simulator import objects
 from payments.simulator.callbacks import keep
 from payments.simulator.faults import OK, Plan
+from payments.simulator.objects import Body, Record
 from payments.simulator.stripe import books
-from payments.simulator.stripe.books import Body, Record, digest
+from payments.simulator.stripe.books import digest
 
 API_VERSION = "2026-10-28.endive"
 
@@ -60,7 +62,7 @@ class Desk:
 
     def save(self, record: Record) -> None:
         """Write an object as it stands now."""
-        books.put(self.connection, record)
+        objects.put(self.connection, record)
 
     def get(self, kind: str, object_id: str, param: str = "id") -> Record:
         """An object by its id.
@@ -84,6 +86,6 @@ class Desk:
             "request": {"id": self.request_id, "idempotency_key": self.key},
             "type": event_type,
         }
-        books.put(self.connection, Record(event_id, "event", subject["id"], self.now, event))
+        objects.put(self.connection, Record(event_id, "event", subject["id"], self.now, event))
         if self.rules.sends_events:
             keep(self.connection, event_id, event, self.plan.webhook)

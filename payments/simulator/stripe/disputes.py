@@ -4,8 +4,9 @@ Submitted evidence with `winning_evidence` in `uncategorized_text` wins, anythin
 --pending-seconds; closing accepts the loss at once. An inquiry takes no money.
 """
 
-from payments.simulator.stripe import books, charges, debits, forms
-from payments.simulator.stripe.books import Body, Record
+from payments.simulator import objects
+from payments.simulator.objects import Body, Record
+from payments.simulator.stripe import charges, debits, forms
 from payments.simulator.stripe.cards import BY_NAME
 from payments.simulator.stripe.desk import Desk, Done
 from payments.simulator.stripe.errors import StripeRefused
@@ -168,4 +169,4 @@ def _move(desk: Desk, dispute: Record, amount: int, fee: int) -> None:
     moved.body["reporting_category"] = "dispute" if amount < 0 else "dispute_reversal"
     desk.save(moved)
     dispute.body["balance_transactions"] = [*dispute.body["balance_transactions"], moved.body]
-    books.put(desk.connection, dispute)
+    objects.put(desk.connection, dispute)

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from payments.simulator import objects
 from payments.simulator.answers import Answer
 from payments.simulator.callbacks import Deliverer
 from payments.simulator.errors import Refused
@@ -121,7 +122,7 @@ class StripeFace:
             if keys.callback_url
             else None
         )
-        self._operator = operator.Operator(self._storage, self._faults)
+        self._operator = operator.Operator(self._storage, self._faults, self._rules)
         self.payer = payouts.Payouts(self._storage, rules, self._wake)
 
     def start(self) -> None:
@@ -158,10 +159,10 @@ class StripeFace:
     def conclude_due(self) -> None:
         """End what was pending, processing or challenged for too long."""
         with self._storage.reading() as connection:
-            if not books.due(connection, time.time()):
+            if not objects.due(connection, time.time()):
                 return
         with self._storage.writing() as connection:
-            for record in books.due(connection, time.time()):
+            for record in objects.due(connection, time.time()):
                 desk = Desk(connection, self._rules, f"due:{record.id}", f"req_due_{record.id[-8:]}")
                 if record.kind == "payment_intent":
                     code = str(record.private["after"])
@@ -260,7 +261,7 @@ class StripeFace:
         canonical = json.dumps([path, params], sort_keys=True, separators=(",", ":"))
         request_hash = hashlib.sha256(canonical.encode()).hexdigest()
         with self._storage.reading() as connection:
-            known = books.answer_of(connection, key)
+            known = objects.answer_of(connection, key)
             subject = subjects.of_write(connection, operation, path, params, key)
         plan = self._faults.plan(subject, is_replay=known is not None)
         if plan.before:
@@ -283,7 +284,7 @@ class StripeFace:
             if done.status == 200:
                 done = Done(200, lists.expanded(connection, done.body, params))
             kept = answering.kept(plan, done)
-            books.keep_answer(connection, key, request_hash, kept.status, kept.body, request_id)
+            objects.keep_answer(connection, key, request_hash, kept.status, kept.body, request_id)
         self._wake()
         if self._deliverer and plan.webhook == "webhook_first":
             self._deliverer.await_about(f'"idempotency_key":{json.dumps(key)}', 5.0)

@@ -3,8 +3,9 @@
 Laws: received + capturable <= amount; captures only while `requires_capture`; an intent that ended stays so.
 """
 
+from payments.simulator.objects import Record
 from payments.simulator.stripe import amounts, charges, debits, disputes, forms, klarna, methods
-from payments.simulator.stripe.books import Record, digest
+from payments.simulator.stripe.books import digest
 from payments.simulator.stripe.desk import Desk, Done
 from payments.simulator.stripe.errors import StripeRefused
 from payments.simulator.stripe.forms import Params

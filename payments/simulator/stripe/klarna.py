@@ -1,8 +1,8 @@
 """Klarna: the payer chooses on a page how to pay; captured at once or later, in one piece."""
 
 from payments.simulator import pages
+from payments.simulator.objects import Body, Record
 from payments.simulator.stripe import forms
-from payments.simulator.stripe.books import Body, Record
 from payments.simulator.stripe.desk import Desk
 from payments.simulator.stripe.errors import StripeRefused
 from payments.simulator.stripe.forms import Params

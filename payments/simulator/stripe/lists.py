@@ -4,8 +4,10 @@ import re
 import sqlite3
 from typing import Any
 
+from payments.simulator import objects
+from payments.simulator.objects import Body, Record
 from payments.simulator.stripe import books, forms
-from payments.simulator.stripe.books import Body, Page, Record
+from payments.simulator.stripe.books import Page
 from payments.simulator.stripe.desk import Desk, Done
 from payments.simulator.stripe.errors import StripeRefused
 from payments.simulator.stripe.forms import Params
@@ -64,7 +66,7 @@ def search(desk: Desk, params: Params) -> Done:
     if query is None:
         raise StripeRefused(400, "", "The sandbox searches by one metadata term", param="query")
     until = desk.now - desk.rules.search_lag_seconds
-    found = books.labelled(desk.connection, "payment_intent", query[1], query[2], until)
+    found = objects.labelled(desk.connection, "payment_intent", query[1], query[2], until)
     rows: list[Body] = [record.body for record in found]
     url = "/v1/payment_intents/search"
     body = {"object": "search_result", "url": url, "has_more": False, "next_page": None, "data": rows}
@@ -109,7 +111,7 @@ def _parents(desk: Desk, kind: str, params: Params) -> list[str]:
         return []
     if "payment_intent" in given and kind in ("refund", "dispute"):
         intent = given["payment_intent"]
-        found: list[Record] = books.of_parent(desk.connection, "charge", intent)
+        found: list[Record] = objects.of_parent(desk.connection, "charge", intent)
         return [charge.id for charge in found] or [""]
     return list(given.values())
 

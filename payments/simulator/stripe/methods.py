@@ -2,10 +2,11 @@
 
 from datetime import UTC, datetime
 
-from payments.simulator import scenarios
+from payments.simulator import objects, scenarios
 from payments.simulator.errors import Refused
-from payments.simulator.stripe import books, cards, debits, forms, klarna
-from payments.simulator.stripe.books import Body, Record, digest
+from payments.simulator.objects import Body, Record
+from payments.simulator.stripe import cards, debits, forms, klarna
+from payments.simulator.stripe.books import digest
 from payments.simulator.stripe.cards import Card
 from payments.simulator.stripe.desk import Desk, Done
 from payments.simulator.stripe.errors import StripeRefused, missing
@@ -40,7 +41,7 @@ def update_customer(desk: Desk, customer_id: str, params: Params) -> Done:
 def delete_customer(desk: Desk, customer_id: str, _params: Params) -> Done:
     """DELETE /v1/customers/{id}."""
     found = desk.get("customer", customer_id)
-    for method in books.of_parent(desk.connection, "payment_method", customer_id):
+    for method in objects.of_parent(desk.connection, "payment_method", customer_id):
         detach_method(desk, method.id, {})
     desk.connection.execute("DELETE FROM object WHERE id = ?", (found.id,))
     return Done(200, {"id": found.id, "object": "customer", "deleted": True})

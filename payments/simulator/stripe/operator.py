@@ -1,11 +1,16 @@
 """The operator's face under /stripe/sim: fault scripts, what fired, downtime, and the truth for checkers."""
 
 import json
+import re
 from urllib.parse import parse_qsl
 
+from payments.simulator import objects
 from payments.simulator.answers import Answer
 from payments.simulator.controls import PAGE_MAX, Controls, whole
-from payments.simulator.stripe import books, cards, debits, truth
+from payments.simulator.faults import Faults
+from payments.simulator.storage import Storage
+from payments.simulator.stripe import cards, debits, refunds, truth
+from payments.simulator.stripe.desk import Desk, Rules
 from payments.simulator.stripe.errors import StripeRefused
 
 OBJECTS = ("payment_intent", "charge", "refund", "dispute", "balance_transaction", "payout")
@@ -13,6 +18,10 @@ OBJECTS = ("payment_intent", "charge", "refund", "dispute", "balance_transaction
 
 class Operator(Controls):
     """Scripts and reads the face."""
+
+    def __init__(self, storage: Storage, faults: Faults, rules: Rules) -> None:
+        super().__init__(storage, faults)
+        self._rules = rules
 
     def unavailable(self) -> StripeRefused:
         """Return what Stripe says when it is down."""
@@ -39,14 +48,24 @@ class Operator(Controls):
             case "GET", "/sim/operations":
                 with self._storage.reading() as connection:
                     return Answer(200, truth.page(connection, whole(asked, "after", 0), PAGE_MAX))
+        failed = re.fullmatch(r"/sim/refunds/(re_\w+)/after-all", path)
+        if method == "POST" and failed:
+            return self._do_after_all(failed[1])
         raise StripeRefused(404, "", f"{method} {path} does not exist")
+
+    def _do_after_all(self, refund_id: str) -> Answer:
+        with self._storage.writing() as connection:
+            desk = Desk(connection, self._rules, f"after-all:{refund_id}", "req_operator")
+            refund = desk.get("refund", refund_id)
+            refunds.do_after_all(desk, refund)
+        return Answer(200, refund.body)
 
     def _truth(self, asked: dict[str, str]) -> Answer:
         if "operation" in asked:
             return self._truth_of_operation(asked["operation"])
         kinds = asked["kind"].split(",") if "kind" in asked else OBJECTS
         with self._storage.reading() as connection:
-            found = books.since(connection, kinds, whole(asked, "after", 0), PAGE_MAX + 1)
+            found = objects.since(connection, kinds, whole(asked, "after", 0), PAGE_MAX + 1)
         page = found[:PAGE_MAX]
         return Answer(
             200,

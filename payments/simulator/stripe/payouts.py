@@ -8,10 +8,11 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
+from payments.simulator.objects import Body, Record
 from payments.simulator.payers import Settlement
 from payments.simulator.storage import Storage
 from payments.simulator.stripe import amounts, books, charges
-from payments.simulator.stripe.books import Body, Record, digest
+from payments.simulator.stripe.books import digest
 from payments.simulator.stripe.desk import Desk, Rules
 
 DESCRIPTOR = "STRIPE PAYOUT"

@@ -1,7 +1,7 @@
 """Refunds: at once, pending, or failing later; refunded <= captured, also while one is pending."""
 
+from payments.simulator.objects import Body, Record
 from payments.simulator.stripe import amounts, books, charges, debits, forms
-from payments.simulator.stripe.books import Body, Record
 from payments.simulator.stripe.desk import Desk, Done
 from payments.simulator.stripe.errors import StripeRefused
 from payments.simulator.stripe.forms import Params
@@ -79,6 +79,21 @@ def conclude(desk: Desk, refund: Record) -> None:
     }
     desk.save(refund)
     desk.tell("refund.failed", refund.body)
+
+
+def do_after_all(desk: Desk, refund: Record) -> None:
+    """What failed is done after all: its money is taken once more.
+
+    :raises StripeRefused: it has not failed.
+    """
+    if refund.body["status"] != "failed":
+        raise StripeRefused(400, "", "Only a refund that failed is done after all")
+    charge = books.get(desk.connection, "charge", refund.body["charge"])
+    _count(desk, charge, refund.body["amount"])
+    charges.balance_transaction(desk, refund, "refund", -refund.body["amount"], 0)
+    refund.body |= {"status": "succeeded", "failure_reason": None, "failure_balance_transaction": None}
+    desk.save(refund)
+    desk.tell("refund.updated", refund.body)
 
 
 def _amount(charge: Record, params: Params) -> int:

@@ -1,7 +1,8 @@
 """Setup intents: a card's bank is asked whether the card is good, and nothing is reserved."""
 
+from payments.simulator.objects import Record
 from payments.simulator.stripe import charges, debits, forms, methods
-from payments.simulator.stripe.books import Record, digest
+from payments.simulator.stripe.books import digest
 from payments.simulator.stripe.desk import Desk, Done
 from payments.simulator.stripe.errors import StripeRefused, error
 from payments.simulator.stripe.forms import Params

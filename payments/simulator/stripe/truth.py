@@ -8,8 +8,9 @@ import sqlite3
 from collections.abc import Iterator
 from dataclasses import replace
 
+from payments.simulator import objects
+from payments.simulator.objects import Body, Record
 from payments.simulator.stripe import amounts, books
-from payments.simulator.stripe.books import Body, Record
 
 Row = dict[str, object]
 KINDS = ("payment_intent", "setup_intent", "balance_transaction", "refund")
@@ -20,7 +21,7 @@ REFUNDS = {"succeeded": "succeeded", "pending": "pending"}
 
 def page(connection: sqlite3.Connection, after: int, size: int) -> Body:
     """The operations of the next objects, in the order in which these were made."""
-    found = books.since(connection, KINDS, after, size + 1)
+    found = objects.since(connection, KINDS, after, size + 1)
     rows = [row for record in found[:size] for row in _operations(connection, record)]
     last = found[:size][-1].seq if found else after
     return {"data": rows, "has_more": len(found) > size, "after": last}

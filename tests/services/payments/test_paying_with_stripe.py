@@ -11,10 +11,11 @@ from django.test import Client
 from stripe import WebhookSignature
 
 from ledger import clock
-from payments.models import Dispute, ProviderOperation, ProviderWebhook
-from payments.services import recovering
+from ledger.models import Job
+from payments.models import Contradiction, Dispute, ProviderOperation, ProviderWebhook
+from payments.services import recovering, returned_refunds
 from tests.kit.books import assert_all_invariants_hold
-from tests.kit.network import STRIPE_WEBHOOK_SECRET
+from tests.kit.network import STRIPE_WEBHOOK_SECRET, eventually
 from tests.kit.refunds import payment_of
 from tests.kit.shop import CORE, Shop, good, run_jobs
 from tests.kit.stripe import StripeSandbox
@@ -164,3 +165,31 @@ def test_a_forged_event_is_refused(shop):
         "/webhooks/stripe/", "{}", content_type="application/json", headers={"stripe-signature": "t=1,v1=00"}
     )
     assert forged.status_code == 401
+
+
+def test_a_refund_that_is_done_after_all_is_asked_about_for_a_message_may_be_old(shop, sandbox):
+    made = pay(shop, capture_method="automatic")
+    sandbox.script("fail_later:lost_or_stolen_card", operation="refund")
+    refund = shop.refunded(made, amount=1_000)
+    operation = ProviderOperation.objects.get(payment=payment_of(made), kind="refund")
+
+    def told(status: str) -> dict[str, Any]:
+        found = sandbox.truth_of(operation.idempotency_key)[0]
+        return found if found["status"] == status else {}
+
+    failed = eventually(lambda: told("failed"), "it fails")
+    assert send("refund.failed", failed, "evt_fails").status_code == 200
+    assert send("refund.created", failed | {"status": "succeeded"}, "evt_old").status_code == 200
+    run_jobs()
+    assert shop.refund(refund["id"])["status"] == "failed"
+    jobs = Job.objects.filter(kind=returned_refunds.ASK_JOB)
+    assert (jobs.count(), jobs.filter(finished_at=None).count()) == (1, 0)
+    assert not Contradiction.objects.filter(operation=operation).exists()  # it had failed when it was asked
+    done = sandbox.do_after_all(failed["id"])
+    for event_id in ("evt_new", "evt_newer"):
+        assert send("refund.updated", done, event_id).status_code == 200
+    run_jobs()
+    found = Contradiction.objects.get(operation=operation)
+    assert (found.was, found.said, found.state, found.is_after_all) == ("approved", "approved", "open", True)
+    assert shop.refund(refund["id"])["status"] == "failed"
+    assert_all_invariants_hold()

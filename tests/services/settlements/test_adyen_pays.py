@@ -11,9 +11,10 @@ import pytest
 from ledger import balances, chart, clock
 from ledger.actors import SYSTEM
 from ledger.chart import Code
+from ledger.explain import walking
 from ledger.ids import uuid7
 from ledger.money import Money
-from payments.models import Payment, ProviderOperation
+from payments.models import Payment, ProviderOperation, Refund
 from payments.services import paying, returning, webhook_applying, webhook_intake
 from settlements import selectors
 from settlements.models import FundedOperation, Match
@@ -75,6 +76,51 @@ def test_a_batch_is_explained_and_its_fees_are_booked_then(northwind, ada, sandb
     funded = FundedOperation.objects.filter(match=match).order_by("amount_minor")
     assert [(row.amount_minor, row.fee_minor) for row in funded] == [(-1_200, 0), (5_000, 170)]
     assert_all_invariants_hold()
+
+
+class TestARefundThatFails:
+    """Adyen says that it is done, and then that it failed; the batch with the money back explains it."""
+
+    @pytest.fixture
+    def refund(self, ada, sandbox) -> Refund:
+        sold(sandbox, ada, 20_000)
+        payment = sold(sandbox, ada, 5_000, scenario="refund_fails_late")
+        refund = settling.refund(payment, AT, 1_200)
+        self.hear(sandbox, refund, "REFUND", AT)
+        assert refund.state == "completed"
+        return refund
+
+    def hear(self, sandbox: AdyenSandbox, refund: Refund, event: str, at: datetime) -> None:
+        """Let the house hear of an event of a refund as soon as it is made."""
+        operation = ProviderOperation.objects.get(subject_id=refund.pk, kind="refund")
+        webhook = sandbox.wait_for(operation.provider_reference, event)
+        webhook_intake.receive("adyen", {}, sandbox.as_sent(webhook), at)
+        webhook_applying.apply_due(max(at, clock.now()))
+        refund.refresh_from_db()
+
+    def test_after_its_batch_comes_back_by_the_next(self, northwind, ada, sandbox, refund):
+        file = settling.statement_file(sandbox.network, AT)  # at once: it fails a moment later
+        self.hear(sandbox, refund, "REFUND_FAILED", NEXT_DAY)
+        assert refund.state == "failed"
+        sold(sandbox, ada, 1_000, NEXT_DAY)
+        settling.take_in(northwind, file, AT)
+        settling.take_in(northwind, settling.statement_file(sandbox.network, NEXT_DAY), NEXT_DAY)
+        assert (reasons(northwind), balance(northwind, Code.PROVIDER_CLEARING)) == ([], 0)
+        moved = FundedOperation.objects.filter(operation__subject_id=refund.pk).order_by("pk")
+        assert [row.amount_minor for row in moved] == [-1_200, 1_200]
+        assert list(walking.explain_all([moved[1].operation.public_id]).reasons()) == []
+        assert_all_invariants_hold()
+
+    def test_whose_webhook_never_came_is_heard_by_the_report(self, northwind, sandbox, refund):
+        reference = ProviderOperation.objects.get(subject_id=refund.pk, kind="refund").provider_reference
+        sandbox.wait_for(reference, "REFUND_FAILED")
+        settling.take_in(northwind, settling.statement_file(sandbox.network, AT), AT)
+        assert (reasons(northwind), balance(northwind, Code.PROVIDER_CLEARING)) == ([], 0)
+        refund.refresh_from_db()
+        assert refund.state == "failed"
+        self.hear(sandbox, refund, "REFUND_FAILED", NEXT_DAY)
+        assert ProviderOperation.objects.filter(subject_id=refund.pk, kind="refund_returned").count() == 1
+        assert_all_invariants_hold()
 
 
 def paid_at_once(sandbox: AdyenSandbox, vendor: Any, minor: int, **how: str) -> Payment:

@@ -7,22 +7,32 @@ from typing import Any
 
 import pytest
 
-from ledger import balances, chart
+from ledger import balances, chart, clock, jobs
 from ledger.actors import SYSTEM
 from ledger.chart import Code
 from ledger.events import Cause
+from ledger.explain import walking
 from ledger.ids import uuid7
 from ledger.money import Money
-from payments.models import Dispute, Payment, ProviderOperation
+from payments.models import Contradiction, Dispute, Payment, ProviderOperation, Refund
 from payments.providers import registry
 from payments.providers.errors import ProviderRefused
 from payments.providers.notices import DisputeNotice
 from payments.providers.paypal import webhooks
-from payments.services import authorizing, capturing, creating, disputing, recovering
+from payments.services import (
+    authorizing,
+    capturing,
+    creating,
+    disputing,
+    recovering,
+    returned_refunds,
+    webhook_applying,
+)
 from settlements import selectors
 from settlements.models import FundedOperation, Match
 from tests.kit import settling
 from tests.kit.books import assert_all_invariants_hold
+from tests.kit.network import eventually
 from tests.kit.paypal import PayPalSandbox
 from tests.kit.settling import Forgery
 
@@ -127,6 +137,94 @@ def test_a_refund_made_in_the_dashboard_is_adopted(northwind, ada, own_network, 
     sold.refresh_from_db()
     assert sold.refunded_minor == 700
     assert_all_invariants_hold()
+
+
+class TestARefundThatFails:
+    """PayPal says that it is done, and then that it failed: its money is in the balance again."""
+
+    @pytest.fixture
+    def refund(self, ada, own_network, paypal_there) -> Refund:
+        payment = sell(paypal_there, ada, Money(20_000, "EUR"), buyer="refund_fails_late")
+        refund = settling.refund(payment, AT, 1_200)
+        assert refund.state == "completed"
+        return refund
+
+    def failed(self, sandbox: PayPalSandbox, refund: Refund) -> dict[str, Any]:
+        """The refund at PayPal, once it has failed there."""
+        key = ProviderOperation.objects.get(subject_id=refund.pk, kind="refund").idempotency_key
+
+        def found() -> dict[str, Any] | None:
+            (row,) = sandbox.truth("refund", key)
+            return row if row["status"] == "FAILED" else None
+
+        row = eventually(found, "it fails")
+        assert row is not None
+        return row
+
+    def hear(self, sandbox: PayPalSandbox, refund: Refund) -> None:
+        """Let the house hear of it by its message."""
+        row = self.failed(sandbox, refund)
+        assert sandbox.send("PAYMENT.REFUND.FAILED", row, f"WH-{row['id']}").status_code == 200
+        webhook_applying.apply_due(clock.now())
+        refund.refresh_from_db()
+        assert refund.state == "failed"
+
+    def test_after_its_transfer_comes_back_by_the_next(
+        self, northwind, ada, own_network, paypal_there, refund
+    ):
+        file = settling.statement_file(own_network, AT)  # at once: it fails a moment later
+        self.hear(paypal_there, refund)
+        settling.take_in(northwind, file, AT)
+        take_in(northwind, own_network, NEXT_DAY)
+        assert (reasons(northwind), clearing(northwind)) == ([], 0)
+        moved = FundedOperation.objects.filter(operation__subject_id=refund.pk).order_by("pk")
+        assert [row.amount_minor for row in moved] == [-1_200, 1_200]
+        assert list(walking.explain_all([moved[1].operation.public_id]).reasons()) == []
+        assert_all_invariants_hold()
+
+    def test_whose_message_never_came_is_heard_by_the_report(
+        self, northwind, own_network, paypal_there, refund
+    ):
+        self.failed(paypal_there, refund)
+        take_in(northwind, own_network)
+        assert (reasons(northwind), clearing(northwind)) == ([], 0)
+        self.hear(paypal_there, refund)
+        assert refund.failure_message == returned_refunds.REPORTED
+        assert ProviderOperation.objects.filter(subject_id=refund.pk, kind="refund_returned").count() == 1
+        assert_all_invariants_hold()
+
+    def test_and_is_done_after_all_is_asked_about_and_put_before_a_person_once(
+        self, northwind, own_network, paypal_there, refund
+    ):
+        self.hear(paypal_there, refund)
+        settling.take_in(northwind, settling.statement_file(own_network, AT), AT)
+        done = paypal_there.do_after_all(self.failed(paypal_there, refund)["id"])
+        sent = paypal_there.send("PAYMENT.CAPTURE.REFUNDED", done, f"WH-again-{done['id']}")
+        assert sent.status_code == 200
+        webhook_applying.apply_due(clock.now())
+        jobs.run_due(clock.now())
+        found = Contradiction.objects.get(operation__subject_id=refund.pk)
+        assert (found.was, found.said, found.is_after_all) == ("approved", "approved", True)
+        sell(paypal_there, refund.payment.shares.get().vendor, Money(3_000, "EUR"))
+        take_in(northwind, own_network, NEXT_DAY)  # its report takes the money once more
+        assert "operation_funded_twice" in reasons(northwind)
+        assert Contradiction.objects.filter(operation__subject_id=refund.pk).count() == 1
+        assert_all_invariants_hold()
+
+    def test_and_was_made_in_the_dashboard_comes_back_too(self, northwind, ada, own_network, paypal_there):
+        sold = sell(paypal_there, ada, Money(5_000, "EUR"))
+        capture = ProviderOperation.objects.get(payment=sold, kind="capture").provider_reference
+        made = paypal_there.refund(capture, "7.00", "by-hand", "EUR", result="fail_later")
+        file = settling.statement_file(own_network, AT)
+        settling.take_in(northwind, file, AT)
+        refund = Refund.objects.get(payment=sold)
+        assert refund.state == "completed"
+
+        eventually(lambda: paypal_there.truth("refund", made["id"])[0]["status"] == "FAILED", "it fails")
+        take_in(northwind, own_network, NEXT_DAY)
+        refund.refresh_from_db()
+        assert (refund.state, reasons(northwind), clearing(northwind)) == ("failed", [], 0)
+        assert_all_invariants_hold()
 
 
 def test_a_line_of_another_amount_is_not_booked(northwind, ada, own_network, paypal_there):

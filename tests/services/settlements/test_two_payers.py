@@ -6,18 +6,28 @@ from typing import Any
 import pytest
 
 from ledger import balances, chart
-from ledger.actors import SYSTEM
+from ledger.actors import SYSTEM, Actor
 from ledger.chart import Code
 from ledger.events import Cause
 from ledger.explain import walking
 from ledger.ids import uuid7
 from ledger.money import Money
-from payments.models import Dispute, Payment, ProviderOperation, Refund
+from payments.models import Contradiction, Dispute, Payment, ProviderOperation, Refund
 from payments.providers import registry
 from payments.providers.notices import DisputeNotice
 from payments.providers.outcomes import Declined
+from payments.providers.requests import returned_key
 from payments.providers.stripe import webhooks
-from payments.services import authorizing, capturing, creating, disputing, operations, refunding
+from payments.services import (
+    authorizing,
+    capturing,
+    creating,
+    deciding_unknown,
+    disputing,
+    operations,
+    refunding,
+    returned_refunds,
+)
 from settlements import selectors
 from settlements.models import BankStatement, FundedOperation, Match
 from settlements.services import reconciling
@@ -32,6 +42,7 @@ pytestmark = pytest.mark.django_db
 AT = datetime(2026, 3, 2, 22, tzinfo=UTC)
 NEXT_DAY = AT + timedelta(days=1)
 STRIPE_CARD = "pm_card_visa"
+GRACE, HANK = Actor("staff", "7", "grace"), Actor("staff", "8", "hank")
 
 
 @pytest.fixture
@@ -192,20 +203,25 @@ class TestARefundThatFails:
         assert (reasons(northwind), clearing(northwind, "stripe")) == ([], 0)
         assert_all_invariants_hold()
 
-    def test_is_a_break_until_the_house_has_heard_of_it(self, northwind, ada, own_network, stripe_there):
+    def test_is_heard_by_the_report_when_no_message_comes(self, northwind, ada, own_network, stripe_there):
         refund = settling.refund(self.sold(own_network, ada, "refundFail"), AT, 1_200)
         key = ProviderOperation.objects.get(subject_id=refund.pk).idempotency_key
         eventually(lambda: stripe_there.truth_of(key)[0]["status"] == "failed", "it fails")
-        file = settling.statement_file(own_network, AT)
-        settling.take_in(northwind, file, AT)
-        assert reasons(northwind) == ["operation_unknown", "operations_not_funded"]
-        self.failed(refund, stripe_there, AT)
-        (account,) = BankStatement.objects.filter(merchant=northwind).values_list("account", "currency")
-        reconciling.reconcile(
-            merchant_id=northwind.pk, account=account[0], currency=account[1], actor=SYSTEM, at=AT
-        )
+        settling.take_in(northwind, settling.statement_file(own_network, AT), AT)
         assert (reasons(northwind), clearing(northwind, "stripe")) == ([], 0)
+        self.failed(refund, stripe_there, AT)  # the message comes late: nothing is left to do
+        assert refund.failure_message == returned_refunds.REPORTED
         assert_all_invariants_hold()
+
+    def test_for_another_amount_is_not_believed(self, northwind, ada, own_network):
+        refund = settling.refund(self.sold(own_network, ada, "visa"), AT, 1_200)
+        key = ProviderOperation.objects.get(subject_id=refund.pk).idempotency_key
+        for returned, minor in ((returned_key(key), 1_199), (returned_key("op_nobodys"), 1_200)):
+            returned_refunds.hear(
+                provider="stripe", returned=returned, amount=Money(minor, "EUR"), actor=SYSTEM, at=AT
+            )
+        refund.refresh_from_db()
+        assert refund.state == "completed"
 
     def test_before_it_was_ever_done_is_nothing(self, northwind, ada, own_network, stripe_there):
         stripe_there.script("pending_then_fail:expired_or_canceled_card", operation="refund")
@@ -215,6 +231,59 @@ class TestARefundThatFails:
         settling.take_in(northwind, settling.statement_file(own_network, AT), AT)
         assert (reasons(northwind), clearing(northwind, "stripe")) == ([], 0)
         assert not FundedOperation.objects.filter(operation__subject_id=refund.pk).exists()
+        assert_all_invariants_hold()
+
+
+class TestARefundThatIsDoneAfterAll:
+    """Stripe says that it is done, that it failed, and then that it is done after all."""
+
+    @pytest.fixture
+    def refund(self, ada, own_network, stripe_there) -> Refund:
+        settling.sell(own_network, ada, Money(20_000, "EUR"), AT, token=STRIPE_CARD)
+        stripe_there.script("fail_later:lost_or_stolen_card", operation="refund")
+        sold = settling.sell(own_network, ada, Money(5_000, "EUR"), AT, token=STRIPE_CARD)
+        return settling.refund(sold, AT, 1_200)
+
+    def do_after_all(self, sandbox: StripeSandbox, refund: Refund) -> None:
+        """Let Stripe do it, once it has failed there."""
+        key = ProviderOperation.objects.get(subject_id=refund.pk, leg="refund").idempotency_key
+        eventually(lambda: sandbox.truth_of(key)[0]["status"] == "failed", "it fails")
+        sandbox.do_after_all(sandbox.truth_of(key)[0]["id"])
+
+    def believe(self, found: Contradiction) -> None:
+        """One person accepts it, two conclude what is held for it."""
+        deciding_unknown.accept(contradiction_id=found.pk, actor=GRACE, reason="seen there", at=AT)
+        assert_all_invariants_hold()
+        again = ProviderOperation.objects.get(idempotency_key__endswith=":again")
+        by = {"operation_id": again.pk, "reason": "the payer has it", "at": AT}
+        deciding_unknown.propose_done(actor=GRACE, **by)
+        with pytest.raises(deciding_unknown.SamePerson):
+            deciding_unknown.confirm_done(actor=GRACE, **by)
+        deciding_unknown.confirm_done(actor=HANK, **by)
+
+    def test_is_heard_by_its_report_and_funded_once_it_is_believed(
+        self, northwind, ada, own_network, stripe_there, refund
+    ):
+        settling.take_in(northwind, settling.statement_file(own_network, AT), AT)
+        self.do_after_all(stripe_there, refund)
+        settling.sell(own_network, ada, Money(3_000, "EUR"), NEXT_DAY, token=STRIPE_CARD)
+        settling.take_in(northwind, settling.statement_file(own_network, NEXT_DAY), NEXT_DAY)
+        refund.refresh_from_db()
+        assert refund.state == "failed"
+        assert "operation_funded_twice" in reasons(northwind)
+        self.believe(Contradiction.objects.get())
+        account, currency = BankStatement.objects.filter(merchant=northwind).values_list(
+            "account", "currency"
+        )[0]
+        reconciling.reconcile(
+            merchant_id=northwind.pk, account=account, currency=currency, actor=SYSTEM, at=NEXT_DAY
+        )
+        assert (reasons(northwind), clearing(northwind, "stripe")) == ([], 0)
+        refund.refresh_from_db()
+        assert (refund.state, refund.payment.refunded_minor, refund.tries) == ("completed", 1_200, 2)
+        moved = FundedOperation.objects.filter(operation__subject_id=refund.pk)
+        assert sorted(row.amount_minor for row in moved) == [-1_200, -1_200, 1_200]
+        assert list(walking.explain_all([refund.public_id]).reasons()) == []
         assert_all_invariants_hold()
 
 

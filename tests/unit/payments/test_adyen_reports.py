@@ -76,11 +76,24 @@ class TestAReport:
         found = read(settled(), refunded(reference="op_1"), payout("14.30"))
         assert found.lines[1].idempotency_key == f"adyen_{PART}"
 
-    def test_leaves_out_a_refund_that_came_back_within_it(self):
-        back = row("RefundedReversed", **{"Gross Credit (GC)": "5.00", "Net Credit (NC)": "5.00"})
+    @pytest.mark.parametrize(("reference", "key"), [("refund.op_4", "op_4"), ("op_1", f"adyen_{PART}")])
+    def test_names_a_refund_that_came_back_after_the_refund(self, reference, key):
+        credit = {"Gross Credit (GC)": "5.00", "Net Credit (NC)": "5.00"}
+        back = row("RefundedReversed", **credit, **{"Modification Merchant Reference": reference})
         first = settled(**{"Modification Reference": PSP})
-        found = read(first, refunded(), back, payout("19.30"))
-        assert [line.kind for line in found.lines] == ["capture"]
+        found = read(first, refunded(reference=reference), back, payout("19.30"))
+        assert [(line.kind, line.idempotency_key) for line in found.lines] == [
+            ("capture", "op_2"), ("refund", key), ("refund_returned", f"{key}:returned"),
+        ]  # fmt: skip
+        assert found.refunded == eur(0)
+
+    def test_leaves_out_a_capture_that_failed_within_it(self):
+        plain = dict.fromkeys(reports.FEES, "")
+        debit = {"Gross Debit (GC)": "20.00", "Net Debit (NC)": "20.00"}
+        failed = row("CaptureFailed", **debit, **{"Modification Merchant Reference": "capture.op_2"})
+        kept = refunded(**{"Modification Reference": PSP})
+        found = read(settled("20.00", "20.00", **plain), failed, kept, payout("-5.00"))
+        assert [line.kind for line in found.lines] == ["refund"]
 
     def test_gives_invoices_a_name_that_no_operation_has(self):
         invoice = row("InvoiceDeduction", **{"Net Debit (NC)": "9.30", "Modification Reference": ""})
