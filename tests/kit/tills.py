@@ -16,7 +16,7 @@ from ledger.money import Money
 from payments.providers import registry
 from payments.providers.adyen import mapping
 from payments.providers.base import Provider
-from payments.providers.notices import ProviderNotice
+from payments.providers.notices import DisputeNotice, ProviderNotice
 from payments.providers.outcomes import (
     Approved,
     Found,
@@ -26,13 +26,25 @@ from payments.providers.outcomes import (
     Pending,
     RequiresAction,
 )
-from payments.providers.requests import AuthorizeRequest, CaptureRequest, RefundRequest, Sought, VoidRequest
+from payments.providers.requests import (
+    AcceptRequest,
+    AuthorizeRequest,
+    CaptureRequest,
+    ChallengeRequest,
+    EvidenceItem,
+    RefundRequest,
+    Sought,
+    VoidRequest,
+)
+from tests.kit import disputes
 from tests.kit.adyen import AdyenSandbox
 from tests.kit.network import Network
 from tests.kit.paypal import PayPalSandbox
 from tests.kit.stripe import StripeSandbox
 
 PRICE = Money(1999, "USD")
+ANSWERS = ("challenge", "accept")
+EVIDENCE = (EvidenceItem("explanation", "He signed for it."),)
 
 
 class Desk(Protocol):
@@ -40,9 +52,10 @@ class Desk(Protocol):
 
     name: str
     decline: str
+    disputed: str
 
     def token(self, scenario: str = "visa") -> str:
-        """A token of a test card."""
+        """A token of a test card; that of `disputed` may be disputed once it is captured."""
 
     def script(self, *faults: str, **match: str) -> int:
         """Let the matching requests meet these faults, in turn."""
@@ -56,12 +69,19 @@ class Desk(Protocol):
     def effects(self, kind: str, key: str, authorization: str) -> int:
         """How often an operation was carried out there."""
 
+    def dispute(self, authorization: str) -> str:
+        """The provider's name of a dispute of a captured payment; the card brings it, or it is opened."""
+
+    def answers(self, kind: str, key: str, dispute: str) -> int:
+        """How often a dispute was answered so."""
+
 
 class VelocityPayDesk:
     """VelocityPay's face."""
 
     name = "velocitypay"
     decline = "do_not_honor"
+    disputed = "visa"
 
     def __init__(self, network: Network) -> None:
         self._network = network
@@ -82,12 +102,19 @@ class VelocityPayDesk:
     def effects(self, kind: str, key: str, authorization: str) -> int:
         return len(self._network.truth(idempotency_key=key))
 
+    def dispute(self, authorization: str) -> str:
+        return str(disputes.opened(self._network, authorization)["id"])
+
+    def answers(self, kind: str, key: str, dispute: str) -> int:
+        return len(self._network.truth(idempotency_key=key))
+
 
 class StripeDesk:
     """Stripe's face."""
 
     name = "stripe"
     decline = "generic_decline"
+    disputed = "createDispute"
 
     def __init__(self, network: Network) -> None:
         self.sandbox = StripeSandbox(network)
@@ -110,12 +137,22 @@ class StripeDesk:
         intent = self.sandbox.client.get(f"/v1/payment_intents/{authorization}").raise_for_status().json()
         return int(intent["status"] == "canceled" if kind == "void" else key in intent["metadata"])
 
+    def dispute(self, authorization: str) -> str:
+        (made,) = self.sandbox.truth("dispute", payment_intent=authorization)
+        return str(made["id"])
+
+    def answers(self, kind: str, key: str, dispute: str) -> int:
+        (made,) = self.sandbox.truth("dispute", id=dispute)
+        count = made["evidence_details"]["submission_count"]
+        return int(count if kind == "challenge" else made["status"] == "lost" and not count)
+
 
 class PayPalDesk:
     """PayPal's face: its payer acts on a page before anything is reserved."""
 
     name = "paypal"
     decline = "TRANSACTION_REFUSED"
+    disputed = "visa"
 
     def __init__(self, network: Network) -> None:
         self.sandbox = PayPalSandbox(network)
@@ -143,6 +180,17 @@ class PayPalDesk:
         names = ("invoice_id", "captures") if kind == "capture" else ("custom_id", "refunds")
         return sum(one[names[0]].endswith(key) for one in _parts(order, names[1]))
 
+    def dispute(self, authorization: str) -> str:
+        (order,) = self.sandbox.truth(key=authorization)
+        (capture,) = _parts(order, "captures")
+        return str(self.sandbox.dispute(capture["id"])["dispute_id"])
+
+    def answers(self, kind: str, key: str, dispute: str) -> int:
+        (made,) = self.sandbox.truth("dispute", dispute)
+        if kind == "challenge":
+            return json.dumps(made).count(key)
+        return int(made.get("dispute_outcome", {}).get("outcome_code") == "ACCEPTED")
+
 
 def _parts(order: dict[str, Any], *kinds: str) -> list[dict[str, Any]]:
     payments = order["purchase_units"][0].get("payments", {})
@@ -154,6 +202,7 @@ class AdyenDesk:
 
     name = "adyen"
     decline = "2"
+    disputed = "visa"
 
     def __init__(self, network: Network) -> None:
         self.sandbox = AdyenSandbox(network)
@@ -172,6 +221,27 @@ class AdyenDesk:
 
     def pay(self, page: str) -> None:
         assert httpx.post(page, data={"result": "success"}, trust_env=False, verify=False).status_code == 303
+
+    def dispute(self, authorization: str) -> str:
+        return str(self.sandbox.dispute(payment=authorization)["pspReference"])
+
+    def answers(self, kind: str, key: str, dispute: str) -> int:
+        return sum(notice.taken == kind for notice in self._dispute_notices(dispute))
+
+    def answered(self, kind: str, dispute: str, amount: Money) -> Found:
+        """What the webhooks of a dispute say of our answer, read as the house reads them."""
+        if not self.answers(kind, "", dispute):
+            return NotFound()
+        return Approved(dispute, amount, Money.zero(amount.currency))
+
+    def _dispute_notices(self, dispute: str) -> list[DisputeNotice]:
+        found = []
+        for webhook in self.sandbox.webhooks(dispute):
+            raw = json.dumps(webhook).encode()
+            notice = registry.provider(self.name).notice({}, raw, datetime.now(UTC))
+            assert isinstance(notice, DisputeNotice)
+            found.append(notice)
+        return found
 
     def _made(self, kind: str, key: str) -> list[dict[str, Any]]:
         """What stands under our reference of an operation; an authorization may have been a sale."""
@@ -200,6 +270,7 @@ class Till:
         self.key = ""
         self.kind = ""
         self.authorization = ""
+        self.dispute = ""
         self.known: dict[str, str] = {}
 
     @property
@@ -229,16 +300,32 @@ class Till:
         key = self._key("refund", key)
         return self.provider.refund(RefundRequest(key, amount, self.reference, self.authorization))
 
+    def challenge(self, *, key: str = "") -> Outcome:
+        is_repeated, key = bool(key), self._key("challenge", key)
+        request = ChallengeRequest(key, PRICE, self.reference, self.dispute, EVIDENCE, is_repeated)
+        return self.provider.challenge(request)
+
+    def accept(self, *, key: str = "") -> Outcome:
+        is_repeated, key = bool(key), self._key("accept", key)
+        return self.provider.accept_dispute(
+            AcceptRequest(key, PRICE, self.reference, self.dispute, is_repeated)
+        )
+
     def find(self, amount: Money = PRICE) -> Found:
         if isinstance(self.desk, AdyenDesk):
+            if self.kind in ANSWERS:
+                return self.desk.answered(self.kind, self.dispute, amount)
             return against(self.desk.told(self.kind, self.key), amount, self.kind)
         now = datetime.now(UTC)
         authorization = "" if self.kind == "authorize" else self.authorization
+        authorization = self.dispute if self.kind in ANSWERS else authorization
         known = self.known.get(self.key, "")
         sought = Sought(self.kind, self.reference, authorization, now, now, known)
         return self.provider.find(self.key, amount, sought)
 
     def effects(self) -> int:
+        if self.kind in ANSWERS:
+            return self.desk.answers(self.kind, self.key, self.dispute)
         return self.desk.effects(self.kind, self.key, self.authorization)
 
     def authorized(self, amount: Money = PRICE, **more: Any) -> str:
@@ -262,6 +349,12 @@ class Till:
         found = self.find(amount) if isinstance(outcome, Pending) else outcome
         assert isinstance(found, Approved), found
         return self.authorization
+
+    def disputed(self) -> str:
+        """Capture a payment that is disputed then."""
+        self.captured(scenario=self.desk.disputed)
+        self.dispute = self.desk.dispute(self.authorization)
+        return self.dispute
 
     def _key(self, kind: str, key: str) -> str:
         self.kind = kind
