@@ -5,7 +5,7 @@ off, by whatever, is simply sent again: until the deadline, with the same key an
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,12 +54,18 @@ class HttpClient:
     """Sends JSON and retries what may be retried; safe to share between threads."""
 
     def __init__(
-        self, url: str, bearer: str, *, connections: int, patience_seconds: float = PATIENCE_SECONDS
+        self,
+        url: str,
+        bearer: str = "",
+        *,
+        connections: int,
+        patience_seconds: float = PATIENCE_SECONDS,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         self._patience_seconds = patience_seconds
         self._http = httpx.Client(
             base_url=url,
-            headers={"Authorization": f"Bearer {bearer}"},
+            headers={"Authorization": f"Bearer {bearer}"} if headers is None else dict(headers),
             timeout=httpx.Timeout(READ_TIMEOUT_SECONDS, connect=CONNECT_TIMEOUT_SECONDS),
             limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
             trust_env=False,
@@ -73,15 +79,25 @@ class HttpClient:
         """Read something."""
         return self._until_final("GET", path, params=params)
 
-    def send_form(self, path: str, fields: dict[str, str], key: str = "") -> Answer:
-        """Do something at a house that takes forms, once where it knows a `key`."""
-        headers = {"Idempotency-Key": key} if key else {}
-        return self._until_final("POST", path, data=fields, headers=headers)
-
     def post(self, path: str, body: dict[str, Any], key: str = "") -> Answer:
         """Do something, once: `key` is its name."""
         headers = {"Idempotency-Key": key} if key else {}
         return self._until_final("POST", path, json=body, headers=headers)
+
+    def make(self, path: str, body: dict[str, Any], key: str = "") -> dict[str, Any]:
+        """Do something that must succeed, and return what it made.
+
+        :raises Refused: it was refused.
+        """
+        return _good(f"POST {path}", self.post(path, body, key))
+
+    def make_by_form(self, path: str, fields: dict[str, str], key: str = "") -> dict[str, Any]:
+        """Do something that must succeed at a house that takes forms, once where it knows a `key`.
+
+        :raises Refused: it was refused.
+        """
+        headers = {"Idempotency-Key": key} if key else {}
+        return _good(f"POST {path}", self._until_final("POST", path, data=fields, headers=headers))
 
     def put(self, path: str, body: dict[str, Any], key: str) -> Answer:
         """Change something, once: `key` is the name of the change."""
@@ -152,41 +168,41 @@ class Api(HttpClient):
             raise Refused(f"GET {path}", answer)
         return not answer.body["data"]
 
-    def make(self, path: str, body: dict[str, Any], key: str) -> dict[str, Any]:
-        """Do something that must succeed, and return what it made.
 
-        :raises Refused: it was refused.
-        """
-        answer = self.post(path, body, key)
-        if answer.status >= 400:
-            raise Refused(f"POST {path}", answer)
-        return answer.body
+class Sandbox(HttpClient):
+    """A provider's sandbox as far as every provider has the same."""
+
+    provider: str
+    truth_path = "/sim/operations"
+
+    def truth(self, page_size: int) -> Iterator[dict[str, Any]]:
+        """Yield every operation as the provider knows it."""
+        after = 0
+        while True:
+            page = self.get(self.truth_path, after=after, limit=page_size).body
+            yield from page["data"]
+            if not page["has_more"]:
+                return
+            after = page["after"]
 
 
-class Network(HttpClient):
+class Network(Sandbox):
     """VelocityPay's sandbox as the payer's browser, the bank and the sandbox's operator see it."""
 
     provider = "velocitypay"
+    truth_path = "/sim/truth"
 
-    def token(self, means: dict[str, object]) -> str:
+    def token(self, means: dict[str, Any]) -> str:
         """Exchange what the payer typed for a token; our house never sees the number."""
-        answer = self.post("/v1/tokens", means)
-        if answer.status >= 400:
-            raise Refused("POST /v1/tokens", answer)
-        return str(answer.body["token"])
+        return str(self.make("/v1/tokens", means)["token"])
 
     def down(self, is_down: bool) -> None:
         """Let VelocityPay refuse every request for some time; the bank goes on."""
-        answer = self.post("/sim/down", {"down": is_down})
-        if answer.status >= 400:
-            raise Refused("POST /sim/down", answer)
+        self.make("/sim/down", {"down": is_down})
 
     def close_bank_day(self, date: str) -> dict[str, Any]:
         """Let the bank book the day and write its statements."""
-        answer = self.post("/bank/v1/close-day", {"date": date})
-        if answer.status >= 400:
-            raise Refused("POST /bank/v1/close-day", answer)
-        return answer.body
+        return self.make("/bank/v1/close-day", {"date": date})
 
     def bank_statements(self, date: str) -> int:
         """Return how many statements the bank has made of a day."""
@@ -196,16 +212,6 @@ class Network(HttpClient):
         """Return the bank's accounts with their balances, as the bank itself keeps them."""
         rows: list[dict[str, Any]] = self.get("/bank/v1/accounts").body["data"]
         return rows
-
-    def truth(self, page_size: int) -> Iterator[dict[str, Any]]:
-        """Yield every operation as the network knows it."""
-        after = 0
-        while True:
-            page = self.get("/sim/truth", after=after, limit=page_size).body
-            yield from page["data"]
-            if not page["has_more"]:
-                return
-            after = page["after"]
 
 
 def wait_until(is_done: Callable[[], bool], *, seconds: float, what: str) -> None:
@@ -220,6 +226,16 @@ def wait_until(is_done: Callable[[], bool], *, seconds: float, what: str) -> Non
         if time.monotonic() > deadline:
             raise NoAnswer(f"{what}: not within {seconds:.0f} s")
         time.sleep(pause)
+
+
+def _good(asked: str, answer: Answer) -> dict[str, Any]:
+    """Return what an answer holds.
+
+    :raises Refused: it is an error.
+    """
+    if answer.status >= 400:
+        raise Refused(asked, answer)
+    return answer.body
 
 
 def _pauses() -> Iterator[float]:

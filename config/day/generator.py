@@ -242,14 +242,15 @@ def _means(draw: Random, kind: Kind, customer: Customer) -> Means:
     is_special = kind in SPECIAL_CARDS and (kind not in REFUNDS or draw.randrange(4) == 0)
     number = draw.choice(sorted(SPECIAL_CARDS[kind].values())) if is_special else ""
     card = Means("card", number) if is_special else means.customer_card(customer.ref)
-    return replace(card, at=means.STRIPE) if _pays_at_stripe(customer, number) else card
+    form = means.form_of(customer.ref)
+    return replace(card, at=form) if _is_taken(form, customer, number) else card
 
 
-def _pays_at_stripe(customer: Customer, special: str) -> bool:
-    """Say whether an order's card is typed at Stripe's form, which knows not every special card."""
-    if currency_of(customer.country) in NOT_AT_STRIPE or (special and special not in means.KNOWN_AT_STRIPE):
+def _is_taken(form: str, customer: Customer, special: str) -> bool:
+    """Say whether a provider's form takes an order's card: VelocityPay's alone knows every special one."""
+    if form == means.STRIPE and currency_of(customer.country) in NOT_AT_STRIPE:
         return False
-    return means.is_stripes(customer.ref)
+    return not special or form == means.VELOCITYPAY or special in means.KNOWN_AT[form]
 
 
 def _refund(draw: Random, kind: Kind, lines: tuple[Line, ...]) -> Refund | None:

@@ -41,16 +41,17 @@ REFUNDED_SLOWLY = {
     "refund_pending_ok": "4000000000007726",
     "refund_late": "4000000000003022",
 }
+VELOCITYPAY = "velocitypay"
 STRIPE = "stripe"
 VAULT = "vault"
 PAYPAL = "paypal"
+ADYEN = "adyen"
 PAYPAL_BUYERS = ("ada", "bruno")  # of its sandbox: who pays without more ado
-# The special cards above that Stripe's sandbox has too (GET /stripe/sim/cards).
-KNOWN_AT_STRIPE = frozenset(
+# The special cards above that the others' sandboxes have too (GET /stripe/sim/cards, /adyen/sim/cards).
+_KNOWN_AT_BOTH = frozenset(
     {
         "4000000000000002",
         "4000000000009995",
-        "4000000000009987",
         "4000000000009979",
         "4000000000000069",
         "4000000000000127",
@@ -65,6 +66,10 @@ KNOWN_AT_STRIPE = frozenset(
         "4000000000003022",
     }
 )
+KNOWN_AT = {
+    STRIPE: _KNOWN_AT_BOTH | {"4000000000009987"},
+    ADYEN: _KNOWN_AT_BOTH | {"4000000000000911", "4000000000000622"},
+}
 PENDING_ACCOUNT_BODY = "370400440000001075"
 
 
@@ -85,9 +90,12 @@ def customer_card(customer: str) -> Means:
     return Means("card", digits + luhn_digit(digits))
 
 
-def is_stripes(customer: str) -> bool:
-    """Say whether a customer's shop window shows Stripe's form: two in five, always the same ones."""
-    return hashlib.blake2b(f"form:{customer}".encode(), digest_size=1).digest()[0] % 5 < 2
+def form_of(customer: str) -> str:
+    """Whose form a customer's shop window shows, always the same: of five VelocityPay's and Stripe's to two,
+    Adyen's to one.
+    """
+    place = hashlib.blake2b(f"form:{customer}".encode(), digest_size=1).digest()[0] % 5
+    return (STRIPE, STRIPE, ADYEN, VELOCITYPAY, VELOCITYPAY)[place]
 
 
 def german_iban(body: str) -> str:

@@ -4,76 +4,68 @@ VelocityPay's comes with the bank (client.Network). All tell their operations in
 compares them with ours in one way.
 """
 
+import hashlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol
 
 from django.conf import settings
 
-from config.day.client import HttpClient, Network, Refused
+from config.day.client import Network, Sandbox
 from config.day.shapes import Means
 
 PAYPAL_TOKEN = "paypal"  # noqa: S105 - the word for the payer's wallet; who pays is said on PayPal's page
-STRIPE_CARD = {"exp_month": "12", "exp_year": "2031", "cvc": "123"}
+EXPIRY_MONTH, EXPIRY_YEAR = "12", "2031"
+SHOPPER_CHARACTERS = 32
 
 
-class Face(Protocol):
-    """A provider's sandbox as far as every provider has the same."""
-
-    provider: str
-
-    def truth(self, page_size: int) -> Iterator[dict[str, Any]]:
-        """Yield every operation as the provider knows it."""
-
-
-class StripeNetwork(HttpClient):
+class StripeNetwork(Sandbox):
     """Stripe's sandbox."""
 
     provider = "stripe"
 
     def method(self, means: Means, key: str) -> str:
         """Exchange the card that the payer typed for a payment method, once for a key."""
-        card = {"number": means.number, **STRIPE_CARD}
+        card = {"number": means.number, "exp_month": EXPIRY_MONTH, "exp_year": EXPIRY_YEAR, "cvc": "123"}
         fields = {"type": "card"} | {f"card[{name}]": text for name, text in card.items()}
-        answer = self.send_form("/v1/payment_methods", fields, key)
-        if answer.status >= 400:
-            raise Refused("POST /v1/payment_methods", answer)
-        return str(answer.body["id"])
-
-    def truth(self, page_size: int) -> Iterator[dict[str, Any]]:
-        """Yield every operation as Stripe knows it."""
-        return _operations(self, page_size)
+        return str(self.make_by_form("/v1/payment_methods", fields, key)["id"])
 
 
-class PayPalNetwork(HttpClient):
+class PayPalNetwork(Sandbox):
     """PayPal's sandbox."""
 
     provider = "paypal"
 
     def __init__(self, url: str, client: tuple[str, str], *, connections: int) -> None:
-        super().__init__(url, "", connections=connections)
+        super().__init__(url, connections=connections, headers={})
         self._http.auth = client
 
     def approve(self, page: str, buyer: str) -> None:
         """Say yes on the page to which the payer was sent, as one of the sandbox's buyers."""
-        answer = self.send_form(page, {"action": "approve", "buyer": buyer})
-        if answer.status >= 400:
-            raise Refused("the payer's page", answer)
-
-    def truth(self, page_size: int) -> Iterator[dict[str, Any]]:
-        """Yield every operation as PayPal knows it."""
-        return _operations(self, page_size)
+        self.make_by_form(page, {"action": "approve", "buyer": buyer})
 
 
-def _operations(face: HttpClient, page_size: int) -> Iterator[dict[str, Any]]:
-    after = 0
-    while True:
-        page = face.get("/sim/operations", after=after, limit=page_size).body
-        yield from page["data"]
-        if not page["has_more"]:
-            return
-        after = page["after"]
+class AdyenNetwork(Sandbox):
+    """Adyen's sandbox."""
+
+    provider = "adyen"
+
+    def __init__(self, url: str, api_key: str, account: str, *, connections: int) -> None:
+        super().__init__(url, connections=connections, headers={"x-api-key": api_key})
+        self._account = account
+
+    def method(self, means: Means, key: str) -> str:
+        """Have the card stored that the payer typed, under a shopper of its own; what we call it."""
+        shopper = hashlib.sha256(key.encode()).hexdigest()[:SHOPPER_CHARACTERS]
+        card = {"number": means.number, "expiryMonth": EXPIRY_MONTH, "expiryYear": EXPIRY_YEAR}
+        body = {
+            "merchantAccount": self._account,
+            "shopperReference": shopper,
+            "recurringProcessingModel": "CardOnFile",
+            "paymentMethod": {"type": "scheme", **card},
+        }
+        stored = self.make("/v71/storedPaymentMethods", body, key)
+        return f"{self.provider}_{shopper}.{stored['id']}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +75,12 @@ class Networks:
     bank: Network
     stripe: StripeNetwork
     paypal: PayPalNetwork
+    adyen: AdyenNetwork
 
     @property
-    def faces(self) -> Mapping[str, Face]:
+    def faces(self) -> Mapping[str, Sandbox]:
         """The sandboxes by their provider's name."""
-        return {face.provider: face for face in (self.bank, self.stripe, self.paypal)}
+        return {face.provider: face for face in (self.bank, self.stripe, self.paypal, self.adyen)}
 
     def token(self, means: Means, key: str) -> str:
         """What the provider at whose form the payer types calls the card or account."""
@@ -95,24 +88,25 @@ class Networks:
             return PAYPAL_TOKEN
         if means.at == self.stripe.provider:
             return self.stripe.method(means, key)
+        if means.at == self.adyen.provider:
+            return self.adyen.method(means, key)
         return self.bank.token(means.as_network_body(key))
 
 
 @contextmanager
 def connected(connections: int) -> Iterator[Networks]:
     """The sandboxes that this house's adapters speak to, for the length of a block."""
+    paypal_client = (settings.PAYPAL_CLIENT_ID, settings.PAYPAL_CLIENT_SECRET)
     found = Networks(
         Network(settings.VELOCITYPAY_URL, settings.VELOCITYPAY_API_KEY, connections=connections),
         StripeNetwork(settings.STRIPE_URL, settings.STRIPE_API_KEY, connections=connections),
-        PayPalNetwork(
-            settings.PAYPAL_URL,
-            (settings.PAYPAL_CLIENT_ID, settings.PAYPAL_CLIENT_SECRET),
+        PayPalNetwork(settings.PAYPAL_URL, paypal_client, connections=connections),
+        AdyenNetwork(
+            settings.ADYEN_CA_URL, settings.ADYEN_API_KEY, settings.ADYEN_MERCHANT_ACCOUNT,
             connections=connections,
         ),
-    )
-    try:
+    )  # fmt: skip
+    with ExitStack() as open_ones:
+        for face in found.faces.values():
+            open_ones.callback(face.close)
         yield found
-    finally:
-        found.bank.close()
-        found.stripe.close()
-        found.paypal.close()

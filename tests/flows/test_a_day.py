@@ -33,7 +33,7 @@ def house() -> Iterator[House]:
         yield house
 
 
-PROVIDERS = ("velocitypay", "stripe", "paypal")
+PROVIDERS = ("velocitypay", "stripe", "paypal", "adyen")
 
 
 @pytest.fixture(scope="module")
