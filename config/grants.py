@@ -93,6 +93,7 @@ CALLED: Final = (
     "ledger_month_bound",
     "ledger_partitions_ahead",
     "ledger_restored_columns",
+    "ledger_rows_missing",
     "ledger_uuid7",
     "ledger_uuid_at",
 )

@@ -43,12 +43,13 @@ class NoPhase(RuntimeError):
 
 class Unit:
     """One open phase: what must run just before it commits and right after, and, when its writes are
-    gathered, those that wait (`ledger.writing`)."""
+    gathered, those that wait and who sends them with the commit (`ledger.writing`)."""
 
     def __init__(self) -> None:
         self.before_commit: list[Callable[[], None]] = []
         self.after_commit: list[Callable[[], None]] = []
         self.waiting: list[Any] | None = None
+        self.send_last: Callable[[], None] | None = None
 
 
 _open: ContextVar[Unit | None] = ContextVar("phase", default=None)
@@ -69,6 +70,8 @@ def phase() -> Iterator[Unit]:
             yield unit
             for step in unit.before_commit:
                 step()
+            if unit.send_last is not None:
+                unit.send_last()
         finally:
             _open.reset(token)
     for step in unit.after_commit:

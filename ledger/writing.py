@@ -3,9 +3,9 @@
 Rows travel as one JSON document for each table (`json_populate_recordset`), so that a statement has one text
 however many rows and columns it writes: the driver reads it once, PostgreSQL plans it once.
 
-In a *gathered* phase (`locks.gathered`) what is written waits until just before the commit and is sent as one
-statement, in the order in which it was handed in. Such a phase must not read what it has written. The laws
-hold as ever: triggers and constraints run in that statement, and a refusal undoes the phase.
+In a *gathered* phase what is written waits until the commit and is sent with it as one statement, in the
+order in which it was handed in. Such a phase must not read what it has written. The laws hold as ever:
+triggers and constraints run in that statement, and a refusal undoes the phase.
 """
 
 import json
@@ -83,13 +83,18 @@ def gathered(function: Callable[P, R]) -> Callable[P, R]:
     @wraps(function)
     def inside(*args: P.args, **kwargs: P.kwargs) -> R:
         unit = locks.require_phase()
-        unit.waiting = []
-        result = function(*args, **kwargs)
-        flush()
-        unit.waiting = None
-        return result
+        unit.waiting, unit.send_last = [], _send_last
+        return function(*args, **kwargs)
 
     return locks.phased(inside)
+
+
+def _send_last() -> None:
+    """Send what waits in a gathered phase with its COMMIT."""
+    unit = locks.require_phase()
+    writes, unit.waiting = unit.waiting, None
+    if writes:
+        send(*writes, is_last=True)
 
 
 def inserting(model: type[models.Model], rows: Sequence[models.Model], refused: Refusal = as_it_is) -> Write:
@@ -114,8 +119,8 @@ def moving(model: type[models.Model], rows: Sequence[models.Model], names: froze
     return Write(sql, (), documents, len(rows), _keys(model, rows))
 
 
-def send(*writes: Write) -> None:
-    """Send these writes at once, as one statement.
+def send(*writes: Write, is_last: bool = False) -> None:
+    """Send these writes at once, as one statement; with `is_last` the open transaction is committed with it.
 
     :raises Exception: what `missing` or `refused` of a write says.
     """
@@ -124,21 +129,32 @@ def send(*writes: Write) -> None:
     # Each is run when its figure is asked for, so in this order; calls come last, for the one that posts
     # locks accounts that others' payments hit too until the phase commits.
     steps = ", ".join(f"w{n} AS ({write.sql} RETURNING 1)" for n, write in enumerate(counted))
-    figures = [f"(SELECT count(*) FROM w{n})" for n in range(len(counted))]  # noqa: S608 - our own names
+    figures = [_figure(number, write) for number, write in enumerate(counted)]
     sql = f"SELECT {', '.join(figures + [write.sql for write in calls])}"
-    values = [value for write in (*counted, *calls) for value in _values(write)]
+    values = [value for write in counted for value in _values(write)]
+    values += [write.rows for write in counted if write.rows is not None]
+    values += [value for write in calls for value in _values(write)]
     try:
         with connection.cursor() as cursor:
+            if is_last and _commits_here():
+                cursor.cursor.is_last = True
             cursor.execute(f"WITH {steps} {sql}" if steps else sql, values)
-            met = cursor.fetchone()
     except (IntegrityError, DataError) as error:
-        named = _named(writes, error)
+        named = _named(writes, counted, error)
         if named is error:
             raise
         raise named from error
-    for write, count in zip(counted, met, strict=False):
-        if write.rows is not None and count != write.rows:
-            raise write.missing()
+
+
+def _figure(number: int, write: Write) -> str:
+    """Return the expression that runs a write, and refuses when it meets other rows than it should."""
+    met = f"(SELECT count(*) FROM w{number})"  # noqa: S608 - our own names
+    return met if write.rows is None else f"CASE {met} WHEN %s THEN 0 ELSE ledger_rows_missing({number}) END"
+
+
+def _commits_here() -> bool:
+    """Say whether the transaction is the open phase's own, no savepoint of a test's transaction."""
+    return len(connection.atomic_blocks) == 1 and connection.commit_on_exit
 
 
 def _together(writes: Iterable[Write]) -> list[Write]:
@@ -163,7 +179,10 @@ def _keys(model: type[models.Model], rows: Sequence[models.Model]) -> frozenset[
     return frozenset((model, row.pk) for row in rows if row.pk is not None)
 
 
-def _named(writes: Sequence[Write], error: IntegrityError | DataError) -> Exception:
+def _named(writes: Sequence[Write], counted: Sequence[Write], error: IntegrityError | DataError) -> Exception:
+    diagnosis = getattr(error.__cause__, "diag", None)
+    if getattr(diagnosis, "constraint_name", None) == _ROWS_MISSING:
+        return counted[int(diagnosis.message_detail)].missing()
     for write in writes:
         found = write.refused(error)
         if found is not error:
@@ -240,4 +259,5 @@ def _plain(value: Any) -> str:
 
 
 _INSTANTS_ARE_OURS: Final = orjson.OPT_PASSTHROUGH_DATETIME  # so that one without a time zone is refused
+_ROWS_MISSING: Final = "ledger_rows_missing"
 _ENCODER: Final = json.JSONEncoder(default=_plain, check_circular=False, allow_nan=False)

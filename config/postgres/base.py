@@ -4,6 +4,7 @@
    connection has said so: its end of the socket can be read. So a connection that was used a moment ago, and
    on which nothing has arrived since, is taken as it is; any other is asked as Django does it.
 2. Instants are read by the interpreter's own parser; the driver's, once Django derives from it, is Python.
+3. Transactions are opened and closed on the way of their first and last statements (`cursor`).
 """
 
 import select
@@ -13,6 +14,7 @@ from typing import Any, Final
 from django.db.backends.postgresql import base
 from psycopg.types.datetime import TimestamptzLoader
 
+from config.postgres.cursor import Cursor
 from ledger import clock
 
 QUIET_SECONDS: Final = 30.0  # after a longer rest a firewall may have forgotten it, and neither side was told
@@ -40,6 +42,13 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._seen_at = float("-inf")
+
+    def get_connection_params(self) -> dict[str, Any]:
+        """Return what the driver is to connect with."""
+        found: dict[str, Any] = super().get_connection_params()
+        if found["cursor_factory"] is base.ServerBindingCursor:
+            found["cursor_factory"] = Cursor
+        return found
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
         """Return a new connection of the driver."""

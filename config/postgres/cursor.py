@@ -1,0 +1,139 @@
+"""Cursors that open and close transactions on the way: fewer round trips, the same transactions.
+
+The driver sends BEGIN, waits, and sends the first statement; it waits for the last one before it sends
+COMMIT. What is to be said in any case is said at once here, by libpq's pipeline mode (PostgreSQL manual,
+"Pipeline Mode"), with one Sync at the end and no Flush, so that a pooler sees one exchange:
+
+1. BEGIN goes with the first statement of a transaction.
+2. COMMIT goes with a statement whose cursor says `is_last`. The server runs it only if the statement did
+   well; of a connection lost meanwhile nobody knows whether it did, as with a COMMIT by itself.
+3. A statement that is both needs neither: by itself it is a transaction.
+
+Statements without parameters go the driver's own way: they may be several in one text. Parts of the driver
+without a public name are used (psycopg 3.3): how it converts, prepares, checks and keeps.
+"""
+
+from collections.abc import Generator
+from typing import Any, Final
+
+import psycopg
+from django.db.backends.postgresql import base
+from psycopg import generators
+from psycopg._preparing import Prepare
+from psycopg.adapt import Transformer
+from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
+
+_COMMIT: Final = b"COMMIT"
+Results = list[Any]
+
+
+class Cursor(base.ServerBindingCursor):
+    """A cursor as above; `is_last` says that the transaction ends with what it executes next."""
+
+    is_last = False
+
+    def execute(self, query: Any, params: Any = None, **options: Any) -> "Cursor":
+        """Send one statement and wait for its result."""
+        is_last, self.is_last = self.is_last, False
+        connection = self._conn
+        begins = not connection.autocommit and self._pgconn.transaction_status == TransactionStatus.IDLE
+        if not (begins or is_last) or not params or options:
+            super().execute(query, params, **options)
+            if is_last:
+                connection.commit()
+            return self
+        if self._closed:
+            raise psycopg.InterfaceError("the cursor is closed")
+        with connection.lock:
+            self._exchange(query, params, begins=begins, ends=is_last)
+        return self
+
+    def _exchange(self, query: Any, params: Any, *, begins: bool, ends: bool) -> None:
+        connection, prepared = self._conn, self._conn._prepared
+        connection._check_connection_ok()
+        self._reset()
+        self._last_query, self._tx = None, Transformer(self)
+        statement = self._convert_query(query, params)
+        self._query = statement
+        preparing, name = prepared.get(statement)
+        if begins and ends:
+            results = self._alone(statement, preparing, name)
+        else:
+            results = self._together(statement, preparing, name, begins=begins, ends=ends)
+        key = prepared.maybe_add_to_cache(statement, preparing, name)
+        if key is not None:
+            prepared.validate(key, preparing, name, results)
+        self._check_results(results)
+        self._set_results(results)
+        self._last_query = query
+        if prepared._to_flush:
+            connection.wait(prepared.maintain_gen(connection))
+
+    def _alone(self, statement: Any, preparing: int, name: bytes) -> Results:
+        """Run a statement as a transaction of its own."""
+        if preparing is Prepare.SHOULD:
+            self._pgconn.send_prepare(name, statement.query, param_types=statement.types)
+            self._check_results(self._conn.wait(generators.execute(self._pgconn)))
+        self._send(statement, name)
+        found: Results = self._conn.wait(generators.execute(self._pgconn))
+        return found
+
+    def _together(self, statement: Any, preparing: int, name: bytes, *, begins: bool, ends: bool) -> Results:
+        """Send all that is to be said, and return the statement's results when what goes with it did well."""
+        server = self._pgconn
+        around = begins + (preparing is Prepare.SHOULD)  # answers before the statement's
+        server.enter_pipeline_mode()
+        try:
+            if begins:
+                server.send_query_params(self._conn._get_tx_start_command(), None)
+            if preparing is Prepare.SHOULD:
+                server.send_prepare(name, statement.query, param_types=statement.types)
+            self._send(statement, name)
+            if ends:
+                server.send_query_params(_COMMIT, None)
+            server.pipeline_sync()
+            answers = self._conn.wait(self._answers(around + 1 + ends + 1))
+        finally:
+            self._leave()
+        for results in answers[:around]:
+            self._check_results(results)
+        own = answers[around] if len(answers) > around else []
+        if ends and _are_well(own):
+            self._check_results(answers[around + 1])
+        return own
+
+    def _send(self, statement: Any, name: bytes) -> None:
+        if name:
+            self._pgconn.send_query_prepared(name, statement.params, param_formats=statement.formats)
+        else:
+            self._pgconn.send_query_params(
+                statement.query,
+                statement.params,
+                param_formats=statement.formats,
+                param_types=statement.types,
+            )
+
+    def _answers(self, expected: int) -> Generator[Any, Any, list[Results]]:
+        """Return the answers to each thing said, the Sync last; fewer when the server said why it left."""
+        yield from generators.send(self._pgconn)
+        found: list[Results] = []
+        try:
+            while len(found) < expected:
+                found.append((yield from generators.fetch_many(self._pgconn)))
+        except psycopg.DatabaseError:
+            if all(_are_well(results) for results in found):
+                raise
+        return found
+
+    def _leave(self) -> None:
+        """Leave the pipeline; a connection on which answers are still to come is of no use any more."""
+        if self._pgconn.status == ConnStatus.BAD:
+            return
+        try:
+            self._pgconn.exit_pipeline_mode()
+        except psycopg.OperationalError:
+            self._pgconn.finish()
+
+
+def _are_well(results: Results) -> bool:
+    return all(result.status != ExecStatus.FATAL_ERROR for result in results)

@@ -1,0 +1,170 @@
+"""Transactions open and close on the way of their first and last statements, and are what they were."""
+
+import psycopg
+import pytest
+from django.db import IntegrityError, OperationalError, connections, transaction
+from psycopg.pq import TransactionStatus
+
+from ledger.ids import uuid7
+from ledger.locks import sqlstate
+from ledger.models import OutboxMessage
+from tests.kit.faultproxy import FaultProxy
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+ADD = """INSERT INTO ledger_outbox (event_id, handler, subject_id, sequence, due_at, tries, last_error)
+         VALUES (%s, %s, %s, 1, now(), 0, '') RETURNING id"""
+# Of nobody in no group: foreign keys that are looked at when the transaction ends.
+ORPHAN = "INSERT INTO auth_user_groups (user_id, group_id) VALUES (%s, %s)"
+SYNC = b"S\x00\x00\x00\x04"  # the last bytes of an exchange
+BOTH = pytest.mark.parametrize("is_first", [True, False])
+
+
+@pytest.fixture
+def connection():
+    """A connection of its own."""
+    made = connections.create_connection("default")
+    made.ensure_connection()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def atomic(connection, monkeypatch):
+    """`transaction.atomic` on that connection."""
+    monkeypatch.setattr(transaction, "get_connection", lambda using=None: connection)
+    return transaction.atomic
+
+
+def run(connection, sql, parameters, *, is_last=False):
+    with connection.cursor() as cursor:
+        cursor.cursor.is_last = is_last
+        cursor.execute(sql, parameters)
+        return cursor.fetchall() if cursor.description else []
+
+
+def status(connection):
+    return connection.connection.info.transaction_status
+
+
+def message():
+    return [uuid7(), "cursor", uuid7()]
+
+
+def is_kept(told):
+    return OutboxMessage.objects.filter(event_id=told[0]).exists()
+
+
+def test_a_transaction_begins_with_its_first_statement_and_ends_as_it_is_told(connection, atomic):
+    kept, undone = message(), message()
+    with atomic():
+        assert status(connection) == TransactionStatus.IDLE
+        run(connection, ADD, kept)
+        assert status(connection) == TransactionStatus.INTRANS
+        assert not is_kept(kept)
+    assert is_kept(kept)
+    with pytest.raises(LookupError), atomic():
+        run(connection, ADD, undone)
+        raise LookupError
+    assert (status(connection), is_kept(undone)) == (TransactionStatus.IDLE, False)
+
+
+def test_savepoints_and_statements_without_parameters_are_as_before(connection, atomic):
+    kept, undone = message(), message()
+    with atomic():
+        with pytest.raises(IntegrityError), atomic():
+            run(connection, ADD, undone)
+            run(connection, ADD, undone)
+        run(connection, "SELECT 1; SELECT 2", None)
+        run(connection, ADD, kept)
+    assert (is_kept(kept), is_kept(undone)) == (True, False)
+
+
+@BOTH
+def test_the_last_statement_commits(connection, atomic, is_first):
+    told = message()
+    with atomic():
+        if not is_first:
+            run(connection, "SELECT %s", ["x"])
+        assert len(run(connection, ADD, told, is_last=True)) == 1
+        assert (status(connection), is_kept(told)) == (TransactionStatus.IDLE, True)
+
+
+@BOTH
+def test_what_the_last_statement_is_refused_for_undoes_all(connection, atomic, is_first):
+    before, told = message(), message()
+    with pytest.raises(IntegrityError) as refused, atomic():
+        if not is_first:
+            run(connection, ADD, before)
+        run(connection, f"WITH w AS ({ADD}) {ADD}", [*told, *told], is_last=True)
+    assert refused.value.__cause__.diag.constraint_name == "ledger_outbox_once_per_handler"
+    assert not is_kept(before)
+    assert not is_kept(told)
+    assert run(connection, "SELECT %s", ["goes on"]) == [("goes on",)]
+
+
+@BOTH
+def test_what_is_refused_at_the_end_of_the_transaction_undoes_all(connection, atomic, is_first):
+    told = message()
+    with pytest.raises(IntegrityError) as refused, atomic():
+        if not is_first:
+            run(connection, ADD, told)
+        run(connection, ORPHAN, [2**31 - 1, 2**31 - 1], is_last=True)
+    assert refused.value.__cause__.sqlstate == "23503"
+    assert status(connection) == TransactionStatus.IDLE
+    assert not is_kept(told)
+
+
+@pytest.mark.parametrize("is_last", [True, False])
+@BOTH
+def test_a_server_that_goes_away_is_an_operational_error(connection, atomic, is_first, is_last):
+    with pytest.raises(OperationalError) as lost, atomic():
+        if not is_first:
+            run(connection, "SELECT %s", ["x"])
+        run(connection, "SELECT pg_terminate_backend(pg_backend_pid()), %s", ["x"], is_last=is_last)
+    assert isinstance(lost.value.__cause__, psycopg.errors.AdminShutdown)
+    assert run(connection, "SELECT %s", ["made anew"]) == [("made anew",)]
+
+
+@BOTH
+def test_of_an_answer_that_was_lost_nobody_knows(connection, atomic, is_first):
+    """The commit may have happened: the caller is told that the connection was lost, nothing else."""
+    told, settings = message(), connection.settings_dict
+    with FaultProxy(settings["HOST"], int(settings["PORT"])) as proxy:
+        connection.close()
+        connection.settings_dict = {**settings, "HOST": "127.0.0.1", "PORT": str(proxy.port)}
+        connection.ensure_connection()
+        with pytest.raises(OperationalError) as lost, atomic():
+            if not is_first:
+                run(connection, "SELECT %s", ["x"])
+            proxy.cut_after(SYNC)
+            run(connection, ADD, told, is_last=True)
+        assert sum(proxy.hits.values()) == 1
+    assert sqlstate(lost.value) == ""
+    assert is_kept(told)
+
+
+def test_a_lock_that_is_not_got_has_its_own_state(connection):
+    row = OutboxMessage.objects.create(
+        event_id=uuid7(), handler="h", subject_id=uuid7(), sequence=1, due_at="2026-01-01T00:00:00Z"
+    )
+    nowait = "SELECT id FROM ledger_outbox WHERE id = %s FOR UPDATE NOWAIT"
+    connection.set_autocommit(False)
+    run(connection, nowait, [row.pk])
+    with pytest.raises(OperationalError) as refused, transaction.atomic():
+        run(connections["default"], nowait, [row.pk])
+    connection.rollback()
+    assert sqlstate(refused.value) == "55P03"
+
+
+@pytest.mark.parametrize("is_last", [True, False])
+@BOTH
+def test_a_statement_is_prepared_when_it_comes_round(connection, atomic, is_first, is_last):
+    for _ in range(5):
+        with atomic():
+            if not is_first:
+                run(connection, "SELECT 1", None)
+            run(connection, ADD, message(), is_last=is_last)
+    text = ADD.replace("%s, %s, %s", "$1, $2, $3")
+    prepared = "SELECT generic_plans + custom_plans FROM pg_prepared_statements WHERE statement = %s"
+    assert run(connection, prepared, [text]) == [(2,)]
