@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
+import orjson
 from django.conf import settings
 
 from ledger import reading
@@ -20,6 +21,7 @@ from ledger.actors import Actor, current_request
 from ledger.changes import Changes
 from ledger.models import Event
 
+_SIMPLE: Final = frozenset({str, int, bool, type(None)})
 _CANONICAL: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
@@ -86,7 +88,30 @@ def signature(event: Event) -> bytes:
     if event.changes is not None:
         content["changes"] = event.changes
     key = settings.EVENT_SIGNING_KEYS[event.key_id].encode()
-    return hmac.digest(key, _CANONICAL.encode(content).encode(), "sha256")
+    return hmac.digest(key, canonical(content, event.payload), "sha256")
+
+
+def canonical(content: dict[str, Any], payload: Any) -> bytes:
+    """Return the JSON that is signed: keys in order, no spaces, characters as they are.
+
+    `payload` is the part of it that may hold anything: orjson writes the same bytes five times as fast, but
+    for numbers that are not whole, large ones, and kinds that JSON does not have.
+    """
+    if _is_simple(payload):
+        try:
+            return orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
+        except orjson.JSONEncodeError:  # an integer beyond 64 bits, half a character
+            pass
+    return _CANONICAL.encode(content).encode()
+
+
+def _is_simple(value: Any) -> bool:
+    kind = type(value)
+    if kind in _SIMPLE:
+        return True
+    if kind is dict:
+        return all(type(name) is str and _is_simple(inner) for name, inner in value.items())
+    return kind is list and all(map(_is_simple, value))
 
 
 def stream(subject_type: str, subject_id: UUID) -> Iterator[Event]:

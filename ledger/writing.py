@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
-from functools import cache, wraps
+from functools import cache, lru_cache, wraps
 from typing import Any, Final, ParamSpec, TypeVar
 from uuid import UUID
 
@@ -25,6 +25,8 @@ from ledger import locks
 P = ParamSpec("P")
 R = TypeVar("R")
 Refusal = Callable[[IntegrityError | DataError], Exception]
+
+TEXTS_MAX: Final = 512  # statements that are remembered: the same text, so that the driver knows it at a look
 
 
 class RowsMissing(RuntimeError):
@@ -126,19 +128,16 @@ def send(*writes: Write, is_last: bool = False) -> None:
     """
     counted = _together(write for write in writes if not write.is_call)
     calls = [write for write in writes if write.is_call]
-    # Each is run when its figure is asked for, so in this order; calls come last, for the one that posts
-    # locks accounts that others' payments hit too until the phase commits.
-    steps = ", ".join(f"w{n} AS ({write.sql} RETURNING 1)" for n, write in enumerate(counted))
-    figures = [_figure(number, write) for number, write in enumerate(counted)]
-    sql = f"SELECT {', '.join(figures + [write.sql for write in calls])}"
+    sql = _text(
+        tuple((write.sql, write.rows is None) for write in counted), tuple(write.sql for write in calls)
+    )
     values = [value for write in counted for value in _values(write)]
     values += [write.rows for write in counted if write.rows is not None]
     values += [value for write in calls for value in _values(write)]
     try:
-        with connection.cursor() as cursor:
-            if is_last and _commits_here():
-                cursor.cursor.is_last = True
-            cursor.execute(f"WITH {steps} {sql}" if steps else sql, values)
+        cursor = _cursor()
+        cursor.cursor.is_last = is_last and _commits_here()
+        cursor.execute(sql, values)
     except (IntegrityError, DataError) as error:
         named = _named(writes, counted, error)
         if named is error:
@@ -146,10 +145,26 @@ def send(*writes: Write, is_last: bool = False) -> None:
         raise named from error
 
 
-def _figure(number: int, write: Write) -> str:
+@lru_cache(maxsize=TEXTS_MAX)
+def _text(counted: tuple[tuple[str, bool], ...], calls: tuple[str, ...]) -> str:
+    """Return the statement of writes (each with whether it may meet any number of rows) and calls."""
+    # Each is run when its figure is asked for, so in this order; calls come last, for the one that posts
+    # locks accounts that others' payments hit too until the phase commits.
+    steps = ", ".join(f"w{n} AS ({sql} RETURNING 1)" for n, (sql, _) in enumerate(counted))
+    figures = [_figure(n, is_any) for n, (_, is_any) in enumerate(counted)]
+    found = f"SELECT {', '.join([*figures, *calls])}"
+    return f"WITH {steps} {found}" if steps else found
+
+
+def _figure(number: int, is_any: bool) -> str:
     """Return the expression that runs a write, and refuses when it meets other rows than it should."""
     met = f"(SELECT count(*) FROM w{number})"  # noqa: S608 - our own names
-    return met if write.rows is None else f"CASE {met} WHEN %s THEN 0 ELSE ledger_rows_missing({number}) END"
+    return met if is_any else f"CASE {met} WHEN %s THEN 0 ELSE ledger_rows_missing({number}) END"
+
+
+def _cursor() -> Any:
+    """Return the connection's kept cursor (config/postgres), for the database's answer is no rows to read."""
+    return getattr(connection, "kept_cursor", connection.cursor)()
 
 
 def _commits_here() -> bool:
@@ -181,7 +196,7 @@ def _keys(model: type[models.Model], rows: Sequence[models.Model]) -> frozenset[
 
 def _named(writes: Sequence[Write], counted: Sequence[Write], error: IntegrityError | DataError) -> Exception:
     diagnosis = getattr(error.__cause__, "diag", None)
-    if getattr(diagnosis, "constraint_name", None) == _ROWS_MISSING:
+    if diagnosis is not None and diagnosis.constraint_name == _ROWS_MISSING:
         return counted[int(diagnosis.message_detail)].missing()
     for write in writes:
         found = write.refused(error)

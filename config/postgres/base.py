@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from django.db.backends.postgresql import base
+from psycopg.pq import TransactionStatus
 from psycopg.types.datetime import TimestamptzLoader
 
 from config.postgres.cursor import Cursor
@@ -42,6 +43,36 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._seen_at = float("-inf")
+        self._kept: Any = None
+
+    def kept_cursor(self) -> Any:
+        """Return the cursor of this connection that is never closed: for statements of which no row is read.
+
+        What it learned of a statement's parameters it need not learn again when the same text comes next.
+        """
+        self.close_if_health_check_failed()
+        self.ensure_connection()
+        if self._kept is None or self._kept.connection is not self.connection:
+            with self.wrap_database_errors:
+                self._kept = self.create_cursor()
+        return self._prepare_cursor(self._kept)
+
+    def _set_autocommit(self, autocommit: bool) -> None:
+        """Begin or end a transaction: outside one the driver only notes it, which takes it long."""
+        if self.connection.pgconn.transaction_status == TransactionStatus.IDLE:
+            self.connection._autocommit = autocommit
+        else:
+            super()._set_autocommit(autocommit)
+
+    def _commit(self) -> None:
+        """Commit, when the server does not have done so already, or was never told to begin."""
+        is_over = (
+            self.connection is not None
+            and self.connection.pgconn.transaction_status == TransactionStatus.IDLE
+            and not self.queries_logged  # it is logged all the same
+        )
+        if not is_over:
+            super()._commit()
 
     def get_connection_params(self) -> dict[str, Any]:
         """Return what the driver is to connect with."""

@@ -13,32 +13,59 @@ Statements without parameters go the driver's own way: they may be several in on
 without a public name are used (psycopg 3.3): how it converts, prepares, checks and keeps.
 """
 
+import functools
 from collections.abc import Generator
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import psycopg
 from django.db.backends.postgresql import base
 from psycopg import generators
 from psycopg._preparing import Prepare
+from psycopg._queries import PostgresQuery, _query2pg_nocache
 from psycopg.adapt import Transformer
 from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
 
 _COMMIT: Final = b"COMMIT"
+_REMEMBERED_LENGTH_MAX: Final = 32_768
+_SEQUENCES: Final = (list, tuple)
 Results = list[Any]
 
 
-class Cursor(base.ServerBindingCursor):
+class Statement(PostgresQuery):
+    """A statement as the server reads it, remembered: the driver itself reads long texts anew each time."""
+
+    __slots__ = ()
+
+    def convert(self, query: Any, vars: Any) -> None:
+        """Take a text and its parameters."""
+        if type(query) is str and type(vars) in _SEQUENCES and len(query) <= _REMEMBERED_LENGTH_MAX:
+            self.query, self._want_formats, self._order, self._parts = _read(query, self._tx.encoding)
+            self.dump(vars)
+        else:
+            super().convert(query, vars)
+
+
+@functools.lru_cache(maxsize=512)
+def _read(query: str, encoding: str) -> Any:
+    return _query2pg_nocache(query.encode(encoding), encoding)
+
+
+class Cursor(base.ServerBindingCursor, psycopg.Cursor[Any]):
     """A cursor as above; `is_last` says that the transaction ends with what it executes next."""
 
     is_last = False
+    _query_cls = Statement
 
-    def execute(self, query: Any, params: Any = None, **options: Any) -> "Cursor":
+    def execute(
+        self, query: Any, params: Any = None, *, prepare: bool | None = None, binary: bool | None = None
+    ) -> Self:
         """Send one statement and wait for its result."""
         is_last, self.is_last = self.is_last, False
         connection = self._conn
         begins = not connection.autocommit and self._pgconn.transaction_status == TransactionStatus.IDLE
-        if not (begins or is_last) or not params or options:
-            super().execute(query, params, **options)
+        is_plain = params and prepare is None and binary is None
+        if not (begins or is_last) or not is_plain:
+            super().execute(query, params, prepare=prepare, binary=binary)
             if is_last:
                 connection.commit()
             return self
@@ -52,7 +79,9 @@ class Cursor(base.ServerBindingCursor):
         connection, prepared = self._conn, self._conn._prepared
         connection._check_connection_ok()
         self._reset()
-        self._last_query, self._tx = None, Transformer(self)
+        if self._last_query is not query:
+            self._tx = Transformer(self)
+        self._last_query = None
         statement = self._convert_query(query, params)
         self._query = statement
         preparing, name = prepared.get(statement)
@@ -69,7 +98,7 @@ class Cursor(base.ServerBindingCursor):
         if prepared._to_flush:
             connection.wait(prepared.maintain_gen(connection))
 
-    def _alone(self, statement: Any, preparing: int, name: bytes) -> Results:
+    def _alone(self, statement: Any, preparing: Prepare, name: bytes) -> Results:
         """Run a statement as a transaction of its own."""
         if preparing is Prepare.SHOULD:
             self._pgconn.send_prepare(name, statement.query, param_types=statement.types)
@@ -78,7 +107,9 @@ class Cursor(base.ServerBindingCursor):
         found: Results = self._conn.wait(generators.execute(self._pgconn))
         return found
 
-    def _together(self, statement: Any, preparing: int, name: bytes, *, begins: bool, ends: bool) -> Results:
+    def _together(
+        self, statement: Any, preparing: Prepare, name: bytes, *, begins: bool, ends: bool
+    ) -> Results:
         """Send all that is to be said, and return the statement's results when what goes with it did well."""
         server = self._pgconn
         around = begins + (preparing is Prepare.SHOULD)  # answers before the statement's

@@ -5,6 +5,7 @@ import pytest
 from django.db import IntegrityError, OperationalError, connections, transaction
 from psycopg.pq import TransactionStatus
 
+from config.postgres import cursor
 from ledger.ids import uuid7
 from ledger.locks import sqlstate
 from ledger.models import OutboxMessage
@@ -37,10 +38,10 @@ def atomic(connection, monkeypatch):
 
 
 def run(connection, sql, parameters, *, is_last=False):
-    with connection.cursor() as cursor:
-        cursor.cursor.is_last = is_last
-        cursor.execute(sql, parameters)
-        return cursor.fetchall() if cursor.description else []
+    with connection.cursor() as made:
+        made.cursor.is_last = is_last
+        made.execute(sql, parameters)
+        return made.fetchall() if made.description else []
 
 
 def status(connection):
@@ -168,3 +169,14 @@ def test_a_statement_is_prepared_when_it_comes_round(connection, atomic, is_firs
     text = ADD.replace("%s, %s, %s", "$1, $2, $3")
     prepared = "SELECT generic_plans + custom_plans FROM pg_prepared_statements WHERE statement = %s"
     assert run(connection, prepared, [text]) == [(2,)]
+
+
+def test_a_long_text_is_read_once(connection):
+    text = f"SELECT %s, '{uuid7()}' /* {'x' * 5_000} */"
+    before = cursor._read.cache_info().misses
+    assert [run(connection, text, [word])[0][0] for word in ("one", "two", "three")] == [
+        "one",
+        "two",
+        "three",
+    ]
+    assert cursor._read.cache_info().misses == before + 1
