@@ -95,11 +95,16 @@ def record(*subjects: Any, actor: Actor, at: datetime, cause: Cause | None = Non
             if subject.SUBJECT in remembering.hearers:
                 remembering.hearers[subject.SUBJECT](subject)
         for edge, _ in moves:
-            metrics.transitions.labels(edge.event.partition(".")[0], edge.name).inc()
+            _counter(edge.event, edge.name).inc()
     finally:
         for subject in subjects:
             subject.__dict__.pop("_recording", None)
             subject.__dict__.pop("_edges_taken", None)
+
+
+@cache
+def _counter(event: str, edge: str) -> Any:
+    return metrics.transitions.labels(event.partition(".")[0], edge)
 
 
 def _check_before(subject: Recorded) -> None:

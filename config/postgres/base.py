@@ -8,6 +8,7 @@
 """
 
 import select
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -39,6 +40,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     health_check_enabled: bool
     health_check_done: bool
+    _prepare_cursor: Callable[[Any], Any]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -62,7 +64,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
         if self.connection.pgconn.transaction_status == TransactionStatus.IDLE:
             self.connection._autocommit = autocommit
         else:
-            super()._set_autocommit(autocommit)
+            parent: Any = super()
+            parent._set_autocommit(autocommit)
 
     def _commit(self) -> None:
         """Commit, when the server does not have done so already, or was never told to begin."""
@@ -72,7 +75,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
             and not self.queries_logged  # it is logged all the same
         )
         if not is_over:
-            super()._commit()
+            parent: Any = super()
+            parent._commit()
 
     def get_connection_params(self) -> dict[str, Any]:
         """Return what the driver is to connect with."""

@@ -11,7 +11,7 @@ from config.bench.ledger.serving import Server
 from ledger import chart, clock, journal, locks
 from ledger.chart import AccountRef, Code, account
 from ledger.ids import uuid7
-from ledger.journal import EntryDraft, credit, debit
+from ledger.journal import EntryDraft, Leg, credit, debit
 from ledger.money import Money
 
 BATCH = 1_000
@@ -59,16 +59,28 @@ def hot_account(merchant: uuid.UUID) -> AccountRef:
 
 def transfer(merchant: uuid.UUID, dice: random.Random, accounts: int) -> EntryDraft:
     """Return an entry of one cent between two of the many accounts, drawn at random."""
+    return _entry(merchant, transfer_legs(merchant, dice, accounts))
+
+
+def transfer_legs(merchant: uuid.UUID, dice: random.Random, accounts: int) -> list[Leg]:
+    """Return the legs of such an entry."""
     source, target = dice.sample(range(accounts), 2)
-    return _move(merchant, spread(merchant, source), spread(merchant, target), 1)
+    return _legs(spread(merchant, source), spread(merchant, target), 1)
 
 
 def _move(merchant: uuid.UUID, source: AccountRef, target: AccountRef, minor: int) -> EntryDraft:
+    return _entry(merchant, _legs(source, target, minor))
+
+
+def _legs(source: AccountRef, target: AccountRef, minor: int) -> list[Leg]:
     money = Money(minor, "USD")
+    return [debit(source, money, "transfer"), credit(target, money, "transfer")]
+
+
+def _entry(merchant: uuid.UUID, legs: list[Leg]) -> EntryDraft:
     return EntryDraft(
         merchant_id=merchant, kind="transfer", source_type="bench", source_id=uuid7(), step="transfer",
-        occurred_at=clock.now(),
-        legs=[debit(source, money, "transfer"), credit(target, money, "transfer")],
+        occurred_at=clock.now(), legs=legs,
     )  # fmt: skip
 
 
