@@ -1,41 +1,29 @@
 """kill -9 at every point of archiving a month: the next run finishes it; no row is lost or twice there."""
 
-import os
 import random
-import signal
-import subprocess
-import sys
 import uuid
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.db import connection, connections
+from django.db import connection
 
+from config import grants
 from ledger import archive_files, archiving, audit, carrying, clock, partitions
 from ledger.actors import SYSTEM, Actor
 from ledger.locks import phase
 from ledger.models import ArchiveFile, AuditRecord
+from tests.kit.killed import killed_at
 from tests.kit.owner import OWNERS
 
 POINTS = ("archive.before_file", "archive.after_file", "archive.before_commit", "archive.after_commit")
-ONE_MONTH = """
-import sys, django
-django.setup()
-from ledger import archiving, carrying, clock
-from ledger.actors import SYSTEM
-carrying.unsealed_acts = lambda begins, ends: 0  # taken as sealed, to leave no block
-month = next(m for m in archiving.due(clock.now()) if m.parts[0][1] == sys.argv[1])
-archiving.archive(month, clock.now(), SYSTEM)
-"""
-
 pytestmark = [pytest.mark.django_db(transaction=True, databases=OWNERS), pytest.mark.xdist_group("archives")]
 
 
-def owners_address() -> str:
-    """Return the address of the tests' database for the role that owns its tables."""
-    found = connections["owner"].settings_dict
-    password = f":{found['PASSWORD']}" if found["PASSWORD"] else ""
-    return f"postgresql://{found['USER']}{password}@{found['HOST']}:{found['PORT']}/{found['NAME']}"
+def archive(partition: str) -> None:
+    """Archive a month, as the owner."""
+    with grants.as_owner():
+        month = next(m for m in archiving.due(clock.now()) if m.parts[0][1] == partition)
+        archiving.archive(month, clock.now(), SYSTEM)
 
 
 @pytest.fixture
@@ -57,23 +45,12 @@ def month(as_owner, settings, tmp_path, monkeypatch):
 @pytest.mark.parametrize("point", POINTS)
 def test_a_killed_run_is_finished_by_the_next(month, settings, tmp_path, point):
     begins, names = month
-    armed = tmp_path / "points"
-    armed.mkdir()
-    (armed / point).touch()
     partition = f"ledger_audit_{begins:%Y_%m}"
-    killed = subprocess.run(
-        [sys.executable, "-c", ONE_MONTH, partition], check=False, capture_output=True, text=True,
-        env={**os.environ, "DATABASE_URL": owners_address(), "MIGRATION_DATABASE_URL": owners_address(),
-             "DJANGO_SETTINGS_MODULE": "config.settings.test", "CRASHPOINT_DIR": str(armed),
-             "ARCHIVE_DIR": str(settings.ARCHIVE_DIR)},
-    )  # fmt: skip
-    assert killed.returncode == -signal.SIGKILL, killed.stderr
-    assert not (armed / point).exists(), "the point fired"
+    killed_at(point, tmp_path, lambda: archive(partition))
     is_committed = point == "archive.after_commit"
     assert AuditRecord.objects.filter(object_id__in=names).count() == (0 if is_committed else 5)
     if not is_committed:
-        again = next(m for m in archiving.due(clock.now()) if m.parts[0][1] == partition)
-        archiving.archive(again, clock.now(), SYSTEM)
+        archive(partition)
     assert not AuditRecord.objects.filter(object_id__in=names).exists()
     rows = list(ArchiveFile.objects.filter(table="ledger_audit", range_from=begins).order_by("-number"))
     row = rows[0]

@@ -1,14 +1,13 @@
 """A web worker killed with -9 at each boundary of the front desk: one effect, one answer, nothing stuck."""
 
-import json
 from datetime import timedelta
 
 import pytest
 
 from tests.factories import vendors as factory
-from tests.kit import one_request
 from tests.kit.api_cases import code_of
 from tests.kit.api_client import MerchantClient
+from tests.kit.killed import in_child, killed_at
 from vendors.models import IdempotencyKey, Vendor
 from vendors.services import completing
 
@@ -40,10 +39,7 @@ def test_a_killed_worker_leaves_one_effect_and_one_answer(
 ):
     plaintext = factory.create_api_key(northwind)[1]
     body = {"outcome": outcome, "name": "Ada"}
-    (tmp_path / point).touch()
-    died = one_request.run("tests.kit.probe", "POST", PROBES, plaintext, KEY, json.dumps(body), tmp_path)
-    assert died.returncode == -9, died.stderr.decode()[-2000:]
-    assert not (tmp_path / point).exists()  # the proof that it was this point
+    killed_at(point, tmp_path, lambda: MerchantClient(plaintext).post(PROBES, body, key=KEY))
     assert effects(northwind) == committed
 
     client = MerchantClient(plaintext)
@@ -66,8 +62,13 @@ def test_a_killed_worker_leaves_one_effect_and_one_answer(
 def test_an_unharmed_worker_answers(northwind, tmp_path):
     """The control: the same child without an armed point lives and answers."""
     plaintext = factory.create_api_key(northwind)[1]
-    lived = one_request.run("tests.kit.probe", "POST", PROBES, plaintext, KEY, "{}", tmp_path)
-    assert lived.returncode == 0, lived.stderr.decode()[-2000:]
-    status, _, content = lived.stdout.partition(b"\n")
-    assert (status, effects(northwind)) == (b"201", 1)
-    assert MerchantClient(plaintext).post(PROBES, {}, key=KEY).content == content
+    answered = tmp_path / "answered"
+
+    def ask() -> None:
+        answer = MerchantClient(plaintext).post(PROBES, {}, key=KEY)
+        assert answer.status_code == 201
+        answered.write_bytes(answer.content)
+
+    assert in_child(ask, tmp_path) == 0
+    assert effects(northwind) == 1
+    assert MerchantClient(plaintext).post(PROBES, {}, key=KEY).content == answered.read_bytes()
