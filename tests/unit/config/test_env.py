@@ -45,8 +45,11 @@ def test_nonsense_stops_the_start_with_one_line(name, value, said):
     assert len(ended.stderr.strip().splitlines()) == 1
 
 
-def test_production_starts_when_all_is_set():
-    ended = start(**PRODUCTION)
+def test_production_starts_when_all_is_set_and_a_secret_may_lie_in_a_file(tmp_path):
+    file = tmp_path / "key"
+    file.write_text(PRODUCTION["SECRET_KEY"])
+    variables = {key: value for key, value in PRODUCTION.items() if key != "SECRET_KEY"}
+    ended = start(**variables, SECRET_KEY_FILE=str(file))
     assert ended.returncode == 0, ended.stderr
 
 
@@ -66,13 +69,6 @@ def test_production_refuses_crash_points(tmp_path):
     ended = start(**PRODUCTION, CRASHPOINT_DIR=str(tmp_path))
     assert ended.returncode == 1
     assert "CRASHPOINT_DIR" in ended.stderr
-
-
-def test_a_secret_may_lie_in_a_file(tmp_path):
-    file = tmp_path / "key"
-    file.write_text(PRODUCTION["SECRET_KEY"])
-    variables = {key: value for key, value in PRODUCTION.items() if key != "SECRET_KEY"}
-    assert start(**variables, SECRET_KEY_FILE=str(file)).returncode == 0
 
 
 class TestReaders:
