@@ -4,6 +4,7 @@ Nothing is listed by hand but what stands for each placeholder, so a new route i
 """
 
 import re
+from collections.abc import Iterator
 from typing import Any, Final
 
 import pytest
@@ -28,6 +29,7 @@ from tests.factories import vendors as factory
 from tests.kit import fx, sagas
 from tests.kit.api_client import MerchantClient
 from tests.kit.wallets import Purses
+from tests.kit.worlds import settle_constraints, standing_rows
 from vendors.api.base import MerchantViewSet
 from vendors.models import Merchant
 
@@ -126,9 +128,13 @@ class Southwind:
         return fx.convert(fx.quote(self.merchant.pk, Money(1_000, "USD"), "EUR", at), at)
 
 
-@pytest.fixture
-def southwind() -> Southwind:
-    return Southwind()
+@pytest.fixture(scope="module")
+def southwind(django_db_setup: None, django_db_blocker: Any) -> Iterator[Southwind]:
+    """One for all tests: each shows that it has changed nothing of it."""
+    with standing_rows(django_db_blocker):
+        southwind = Southwind()
+        settle_constraints()
+        yield southwind
 
 
 class TestTenancy:
