@@ -26,6 +26,7 @@ if not (os.environ.get("DATABASE_URL") and os.environ.get("REDIS_URL")):
     postgres, valkey = _servers.enter_context(temporary_servers())
     if not os.environ.get("DATABASE_URL"):
         os.environ.update(database_roles.addresses(postgres.url))
+        os.environ["TESTS_SERVERS_ARE_EMBEDDED"] = "1"  # workers copy one database: tests.kit.databases
     os.environ.setdefault("REDIS_URL", valkey.url)
 if not os.environ.get("MIGRATION_DATABASE_URL"):
     os.environ.update(database_roles.split(os.environ["DATABASE_URL"]))

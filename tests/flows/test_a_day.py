@@ -16,6 +16,7 @@ from django.core.management import CommandError, call_command
 from config.day.generator import plan_day
 from config.day.money_math import major_text
 from config.day.shapes import Kind, Order
+from tests.kit import databases
 from tests.kit.house import House, running_house
 from tests.kit.shared import shared_file
 
@@ -28,8 +29,14 @@ pytestmark = [pytest.mark.timeout(400), pytest.mark.xdist_group("house")]
 
 
 @pytest.fixture(scope="module")
-def house() -> Iterator[House]:
-    with running_house() as house:
+def house(
+    django_db_setup: None, django_db_blocker: Any, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[House]:
+    database = None
+    if databases.is_copied():
+        with django_db_blocker.unblock():
+            database = databases.copy_for_a_house(tmp_path_factory.getbasetemp().parent)
+    with running_house(database) as house:
         yield house
 
 

@@ -17,10 +17,17 @@ SECONDS: Final = {
     "tests/services/payments/test_provider_matrix.py": 50.0,
     "tests/api/test_fuzz.py": 30.0,
     "tests/services/payments/rails/test_debits_and_returns.py": 20.0,
-    "tests/chaos/test_saga_crash_points.py": 20.0,
-    "tests/chaos/test_payment_crash_points.py": 20.0,
 }
-SECONDS_OF_A_TEST: Final = 0.1
+# Of one test, by the folder.
+SECONDS_OF_A_TEST: Final = {
+    "tests/browser/": 1.5,
+    "tests/chaos/": 0.7,
+    "tests/flows/": 0.7,
+    "tests/properties/": 1.5,
+    "tests/races/": 0.4,
+    "": 0.1,
+}
+SECONDS_OF_A_LONG_FILE: Final = 100.0
 
 
 class WholeFiles(LoadGroupScheduling):
@@ -35,15 +42,18 @@ def longest_first(items: Sequence[pytest.Item]) -> list[pytest.Item]:
     """Return the tests file by file, the long files first; in a file they stay as they stand.
 
     Files with real commits come after the others, as pytest-django orders tests too: they leave their rows,
-    and what counts rows of a whole table is slower then.
+    and what counts rows of a whole table is slower then. What needs no database comes early: one worker runs
+    it while the other makes the template (`tests.kit.databases`).
     """
     units: dict[str, list[pytest.Item]] = {}
     for item in items:
         units.setdefault(_unit(item), []).append(item)
 
-    def place(unit: str) -> tuple[bool, float]:
-        seconds = SECONDS.get(unit, SECONDS_OF_A_TEST * len(units[unit]))
-        return any(map(_commits, units[unit])), -seconds
+    def place(unit: str) -> tuple[bool, bool, float]:
+        of_one = next(value for folder, value in SECONDS_OF_A_TEST.items() if unit.startswith(folder))
+        seconds = SECONDS.get(unit, of_one * len(units[unit]))
+        is_late = any(map(_asks_the_database, units[unit])) and seconds < SECONDS_OF_A_LONG_FILE
+        return any(map(_commits, units[unit])), is_late, -seconds
 
     return [item for unit in sorted(units, key=place) for item in units[unit]]
 
@@ -51,6 +61,11 @@ def longest_first(items: Sequence[pytest.Item]) -> list[pytest.Item]:
 def _commits(item: pytest.Item) -> bool:
     mark = item.get_closest_marker("django_db")
     return mark is not None and bool(mark.kwargs.get("transaction"))
+
+
+def _asks_the_database(item: pytest.Item) -> bool:
+    fixtures = getattr(item, "fixturenames", ())
+    return item.get_closest_marker("django_db") is not None or "django_db_setup" in fixtures
 
 
 def _unit(item: pytest.Item) -> str:

@@ -13,7 +13,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -52,8 +52,9 @@ SERVERS = ("postgres", "valkey")
 class House:
     """The running programs of one house; made by `running_house`."""
 
-    def __init__(self, folder: Path, **settings: str) -> None:
+    def __init__(self, folder: Path, database: Mapping[str, str] | None = None, **settings: str) -> None:
         self.folder = folder
+        self._database = database
         self.logs = folder / "logs"
         self.crashpoints = folder / "crashpoints"
         self._wanted = settings
@@ -70,36 +71,42 @@ class House:
         self.crashpoints.mkdir()
         for name in plan.PREFERRED_PORTS:
             plan.port(self.folder, name, is_fresh=True)
-        postgres = servers.postgres(
-            self.folder / "postgres",
-            plan.port(self.folder, "postgres"),
-            self.logs / "postgres.log",
-            **POSTGRES,
-        )
         valkey = servers.valkey(
             self.folder / "valkey",
             plan.port(self.folder, "valkey"),
             self.logs / "valkey.log",
             durable=False,
         )
-        for server in (postgres, valkey):
-            self._children[server.name] = server
-            servers.start(server)
+        database = self._database or database_roles.addresses(self._serve(self._postgres()))
         self.environment = {
             **plan.environment(self.folder),
-            **database_roles.addresses(postgres.url),
-            "REDIS_URL": valkey.url,
+            **database,
+            "REDIS_URL": self._serve(valkey),
             "CRASHPOINT_DIR": str(self.crashpoints),
             **IMPATIENT,
             **self._wanted,
         }
-        self.manage("migrate", "--no-input", "-v", "0")
+        if not self._database:
+            self.manage("migrate", "--no-input", "-v", "0")
         for child in plan.programs(self.folder, self.logs, self.environment):
             if child.name == "network":
                 child.command += ["--late-seconds", LATE_SECONDS, "--pending-seconds", PENDING_SECONDS]
             self._children[child.name] = child
             child.start()
         self.await_ready()
+
+    def _postgres(self) -> Child:
+        return servers.postgres(
+            self.folder / "postgres",
+            plan.port(self.folder, "postgres"),
+            self.logs / "postgres.log",
+            **POSTGRES,
+        )
+
+    def _serve(self, server: Child) -> str:
+        self._children[server.name] = server
+        servers.start(server)
+        return server.url
 
     def stop(self) -> None:
         """Stop everything, the programs first; what does not go is killed."""
@@ -266,15 +273,19 @@ class House:
 
 
 @contextmanager
-def running_house(**settings: str) -> Iterator[House]:
-    """Run a house for the length of the block; `settings` are environment variables of all its programs."""
+def running_house(database: Mapping[str, str] | None = None, **settings: str) -> Iterator[House]:
+    """Run a house for the length of the block; `settings` are environment variables of all its programs.
+
+    `database` names one that is migrated, by the variables of both roles; else it has a PostgreSQL of its
+    own.
+    """
     with ExitStack() as stack:
         folder = stack.enter_context(
             tempfile.TemporaryDirectory(
                 prefix="everycent-house-", dir=servers.open_folder(), ignore_cleanup_errors=True
             )
         )
-        house = House(Path(folder) / "house", **settings)
+        house = House(Path(folder) / "house", database, **settings)
         stack.callback(house.stop)
         began = time.monotonic()
         house.start()
