@@ -197,6 +197,8 @@ class Network:
                 ).fetchone()
                 if row["status"] != _good(row["kind"]):
                     release(connection, row)
+                if old["status"] == "succeeded":
+                    self._come_back(connection, row)
                 self._take(connection, row)
                 self._tell(connection, row)
                 self._dispute_capture(connection, row)
@@ -275,6 +277,8 @@ class Network:
             status, due = WAITS, (until, BAD.get(call.kind, "declined"), wishes.NOT_AUTHENTICATED)
         elif plan.result == "pending_then_ok":
             status, due = "pending", (time.time() + self._pending_seconds, _good(call.kind), None)
+        elif plan.result == "fail_later" and call.kind == "refund":
+            due = (time.time() + self._pending_seconds, BAD["refund"], plan.code)
         elif plan.result == "pending_then_fail":
             status = "pending"
             due = (time.time() + self._pending_seconds, BAD.get(call.kind, "declined"), plan.code)
@@ -288,6 +292,17 @@ class Network:
              effect.amount, effect.currency, effect.fee if status in ("succeeded", "pending") else 0, status,
              code, time.time(), *due, plan.webhook),
         ).fetchone()  # fmt: skip
+
+    def _come_back(self, connection: sqlite3.Connection, row: sqlite3.Row) -> None:
+        """Give the money of a refund back that was done and has failed: a movement under a key of its own."""
+        key = f"{row['idempotency_key']}:returned"
+        connection.execute(
+            "INSERT INTO operation (id, kind, idempotency_key, request_hash, authorization_id, reference,"
+            " amount, currency, status, made_at)"
+            " VALUES (?, 'refund_returned', ?, '', ?, ?, ?, ?, 'succeeded', ?)",
+            (_digest("ret", key), key, row["authorization_id"], row["reference"], row["amount"],
+             row["currency"], time.time()),
+        )  # fmt: skip
 
     def _tell(self, connection: sqlite3.Connection, row: sqlite3.Row) -> None:
         if self._sends_callbacks and row["status"] not in ("pending", WAITS):

@@ -92,6 +92,8 @@ CARDS = (
              {"refund": "pending_then_ok"}),
     Scenario("refund_pending_fail", "4000000000005126", "refund pending, then fails by callback",
              {"refund": "pending_then_fail:account_closed"}),
+    Scenario("refund_fails_late", "4000000000003030", "refunds succeed, and fail by callback later",
+             {"refund": "fail_later:account_closed"}),
     Scenario("refund_fails", "4000000000003014", "every refund fails at once",
              {"refund": "decline:account_closed"}),
     Scenario("refund_late", "4000000000003022", "refund happens, but is answered late",

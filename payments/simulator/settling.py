@@ -10,6 +10,13 @@ from payments.simulator.payers import Settlement
 from payments.simulator.storage import Storage
 
 REPORT_PAGE = 1000
+# What settles: what was done, also a refund that failed after that, whose money came back.
+SETTLES = (
+    "((status = 'succeeded'"
+    " AND kind IN ('capture', 'refund', 'refund_returned', 'withdrawal', 'reinstatement'))"
+    " OR (kind = 'refund' AND EXISTS (SELECT 1 FROM operation back"
+    " WHERE back.idempotency_key = operation.idempotency_key || ':returned')))"
+)
 DISPUTED = "sum(CASE kind WHEN 'withdrawal' THEN amount WHEN 'reinstatement' THEN -amount ELSE 0 END)"
 
 
@@ -40,8 +47,7 @@ class Settlements:
         """The currencies in which something succeeded and is in no report yet."""
         with self._storage.reading() as connection:
             rows = connection.execute(
-                "SELECT DISTINCT currency FROM operation WHERE settled_in IS NULL"
-                " AND status = 'succeeded' AND kind IN ('capture', 'refund', 'withdrawal', 'reinstatement')"
+                f"SELECT DISTINCT currency FROM operation WHERE settled_in IS NULL AND {SETTLES}"  # noqa: S608 - a constant
             ).fetchall()
         return [row["currency"] for row in rows]
 
@@ -92,8 +98,8 @@ def _report(
         (report_id, statement_id, currency, day, total.captured, total.fees, total.refunded, total.net),
     )
     connection.execute(
-        "UPDATE operation SET settled_in = ? WHERE settled_in IS NULL AND status = 'succeeded'"
-        " AND kind IN ('capture', 'refund', 'withdrawal', 'reinstatement') AND currency = ? AND seq <= ?",
+        f"UPDATE operation SET settled_in = ? WHERE settled_in IS NULL AND {SETTLES}"  # noqa: S608 - a constant
+        " AND currency = ? AND seq <= ?",
         (report_id, currency, total.last_seq),
     )
     return total.net
@@ -102,10 +108,10 @@ def _report(
 def _unsettled(connection: sqlite3.Connection, currency: str) -> _Net | None:
     row = connection.execute(
         "SELECT sum(CASE kind WHEN 'capture' THEN amount ELSE 0 END) AS captured, sum(fee) AS fees,"  # noqa: S608
-        " sum(CASE kind WHEN 'refund' THEN amount ELSE 0 END) AS refunded,"
+        " sum(CASE kind WHEN 'refund' THEN amount WHEN 'refund_returned' THEN -amount ELSE 0 END)"
+        " AS refunded,"
         f" {DISPUTED} AS disputed, max(seq) AS last_seq"
-        " FROM operation WHERE settled_in IS NULL AND status = 'succeeded'"
-        " AND kind IN ('capture', 'refund', 'withdrawal', 'reinstatement') AND currency = ?",
+        f" FROM operation WHERE settled_in IS NULL AND {SETTLES} AND currency = ?",
         (currency,),
     ).fetchone()
     return (

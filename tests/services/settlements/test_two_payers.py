@@ -234,6 +234,25 @@ class TestARefundThatFails:
         assert_all_invariants_hold()
 
 
+@pytest.mark.parametrize("is_paid_first", [True, False])
+def test_velocitypays_refund_that_fails_late_comes_back_too(northwind, ada, own_network, is_paid_first):
+    settling.sell(own_network, ada, Money(20_000, "EUR"), AT)
+    sold = settling.sell(own_network, ada, Money(5_000, "EUR"), AT, scenario="refund_fails_late")
+    refund = settling.refund(sold, AT, 1_200)
+    assert refund.state == "completed"
+    if is_paid_first:
+        settling.take_in(northwind, settling.statement_file(own_network, AT), AT)
+    key = ProviderOperation.objects.get(subject_id=refund.pk, leg="refund").idempotency_key
+    eventually(lambda: own_network.truth(idempotency_key=key)[0]["status"] == "failed", "it fails")
+    settling.sell(own_network, ada, Money(3_000, "EUR"), NEXT_DAY)
+    settling.take_in(northwind, settling.statement_file(own_network, NEXT_DAY), NEXT_DAY)
+    refund.refresh_from_db()
+    assert (refund.state, reasons(northwind), clearing(northwind, "velocitypay")) == ("failed", [], 0)
+    moved = FundedOperation.objects.filter(operation__subject_id=refund.pk)
+    assert sorted(row.amount_minor for row in moved) == [-1_200, 1_200]
+    assert_all_invariants_hold()
+
+
 class TestARefundThatIsDoneAfterAll:
     """Stripe says that it is done, that it failed, and then that it is done after all."""
 
