@@ -46,9 +46,10 @@ class Crossing:
         response = self._view(request)
         headers = response.headers
         for name, value in OF_THE_API.items():
-            headers.setdefault(name, value)
-        headers.setdefault("X-Frame-Options", settings.X_FRAME_OPTIONS)
-        if isinstance(response, HttpResponse) and not response.has_header("Content-Length"):
+            if name not in headers:  # `setdefault` asks twice, and by an exception
+                headers[name] = value
+        headers["X-Frame-Options"] = settings.X_FRAME_OPTIONS
+        if isinstance(response, HttpResponse) and "Content-Length" not in headers:
             headers["Content-Length"] = str(len(response.content))
         return response
 

@@ -7,11 +7,13 @@ body is logged.
 
 import hashlib
 import ipaddress
+import logging
+import os
 import re
 import time
-import uuid
 from collections.abc import Callable
-from typing import Any
+from functools import lru_cache
+from typing import Any, Final
 
 import structlog
 from django.conf import settings
@@ -23,7 +25,8 @@ from ledger import actors
 _ACCEPTED_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 _PUBLIC_ID = re.compile(r"[a-z]{2,4}_[0-9a-z]{26}")
 _QUIET_ROUTES = frozenset({"healthz", "readyz", "metrics"})
-_log = structlog.get_logger("everycent.request")
+_NOBODY: Final = actors.RequestContext()
+_log = logging.getLogger("everycent.request")
 
 
 class RequestLog:
@@ -35,23 +38,24 @@ class RequestLog:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Answer the request with its id in the answer's header."""
         began = time.perf_counter()
-        request_id = _request_id(request)
-        request.META["HTTP_X_REQUEST_ID"] = request_id  # what later readers of the header see
-        structlog.contextvars.clear_contextvars()
+        fields = request.META
+        request_id = _request_id(fields.get("HTTP_X_REQUEST_ID", ""))
+        fields["HTTP_X_REQUEST_ID"] = request_id  # what later readers of the header see
         structlog.contextvars.bind_contextvars(request_id=request_id)
         address = caller_address(request)
-        agent = logs.scrub(request.headers.get("User-Agent", ""))[:200]
+        agent = logs.scrub(fields.get("HTTP_USER_AGENT", ""))[:200]
         actors.set_request(actors.RequestContext(request_id=request_id, ip=address, user_agent=agent))
         response = self.get_response(request)
         milliseconds = (time.perf_counter() - began) * 1000
-        response["X-Request-Id"] = request_id
+        response.headers["X-Request-Id"] = request_id
         route = _route(request)
         metrics.count_request(request.method or "", route, response.status_code, milliseconds / 1000)
         if route.strip("/") not in _QUIET_ROUTES or response.status_code >= 500:
-            write = _log.error if response.status_code >= 500 else _log.info
-            write("request", **{"ip": address, **_facts(request, response, route, milliseconds)})
+            level = logging.ERROR if response.status_code >= 500 else logging.INFO
+            facts = _facts(request, response, route, milliseconds)
+            logs.tell(_log, level, {"event": "request", "request_id": request_id, "ip": address, **facts})
         structlog.contextvars.clear_contextvars()
-        actors.set_request(actors.RequestContext())
+        actors.set_request(_NOBODY)
         return response
 
 
@@ -62,7 +66,7 @@ def _facts(request: HttpRequest, response: HttpResponse, route: str, millisecond
         "status": response.status_code,
         "ms": round(milliseconds, 1),
     }
-    key = request.headers.get("Idempotency-Key")
+    key = request.META.get("HTTP_IDEMPOTENCY_KEY")
     if key:
         facts["idempotency_key_hash"] = hashlib.sha256(key.encode("utf-8", "replace")).hexdigest()[:16]
     user = getattr(request, "user", None)
@@ -78,18 +82,24 @@ def _facts(request: HttpRequest, response: HttpResponse, route: str, millisecond
 def caller_address(request: HttpRequest) -> str | None:
     """Return the caller's address; behind TRUSTED_PROXIES proxies, what the outermost of them has seen."""
     proxies: int = settings.TRUSTED_PROXIES
-    seen = [part.strip() for part in request.headers.get("X-Forwarded-For", "").split(",")]
-    text = seen[-proxies] if proxies and len(seen) >= proxies else request.META.get("REMOTE_ADDR", "")
+    text = request.META.get("REMOTE_ADDR", "")
+    if proxies:
+        seen = [part.strip() for part in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")]
+        text = seen[-proxies] if len(seen) >= proxies else text
+    return _address(text)
+
+
+@lru_cache(maxsize=4_096)
+def _address(text: str) -> str | None:
     try:
         return str(ipaddress.ip_address(text))
     except ValueError:
         return None
 
 
-def _request_id(request: HttpRequest) -> str:
-    offered = request.headers.get("X-Request-Id", "")
+def _request_id(offered: str) -> str:
     is_harmless = _ACCEPTED_ID.fullmatch(offered) and logs.scrub(offered) == offered
-    return offered if is_harmless else f"req_{uuid.uuid4().hex}"
+    return offered if is_harmless else f"req_{os.urandom(16).hex()}"
 
 
 def _route(request: HttpRequest) -> str:

@@ -129,21 +129,21 @@ def api_key_by_lookup(lookup: str) -> ApiKey | None:
     """Return the key with this public part and its merchant, in one query, whether it holds or not.
 
     Every request of the API begins with it: it goes round the ORM's compiler, and of rows that this process
-    knows it only asks whether they are still the same.
+    knows it only asks whether they are still the same. Both are for reading: other requests have the same
+    objects.
     """
-    row, era = None, _keys.era
+    era = _keys.era
     if lookup in _keys:
-        version = _one(_VERSION_OF_KEY, lookup)
-        row = _keys.get(lookup, version, era)
-    if row is None:
-        found = _one(_KEY_WITH_MERCHANT, lookup)
-        if found is None:
-            return None
-        row = found[_VERSION_COLUMNS:]
-        _keys.keep(lookup, found[:_VERSION_COLUMNS], row, era)
-    split = len(ApiKey._meta.concrete_fields)
-    key = reading.row(ApiKey, row[:split])
-    key.merchant = reading.row(Merchant, row[split:])
+        known = _keys.get(lookup, _one(_VERSION_OF_KEY, lookup), era)
+        if known is not None:
+            return known
+    found = _one(_KEY_WITH_MERCHANT, lookup)
+    if found is None:
+        return None
+    split = _VERSION_COLUMNS + len(ApiKey._meta.concrete_fields)
+    key = reading.row(ApiKey, found[_VERSION_COLUMNS:split])
+    key.merchant = reading.row(Merchant, found[split:])
+    _keys.keep(lookup, found[:_VERSION_COLUMNS], key, era)
     return key
 
 
@@ -156,7 +156,7 @@ def _one(statement: str, name: str) -> tuple[Any, ...] | None:
 
 _vendors: Final[KnownRows[UUID, Vendor]] = KnownRows(10_000)
 _rules: Final[KnownRows[UUID, RuleTerms]] = KnownRows(10_000)
-_keys: Final[KnownRows[str, tuple[Any, ...]]] = KnownRows(1_000)
+_keys: Final[KnownRows[str, ApiKey]] = KnownRows(1_000)
 
 # The names are those of our models.
 _OF_KEY: Final = "FROM vendors_apikey k JOIN vendors_merchant m ON m.id = k.merchant_id WHERE k.lookup = %s"

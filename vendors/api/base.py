@@ -9,7 +9,7 @@ happens when the action first asks for either, so that validation errors are nev
 import logging
 import threading
 from collections.abc import Callable
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, ClassVar, Final, NoReturn
 from uuid import UUID
 
@@ -76,7 +76,7 @@ class MerchantViewSet(ViewSet):
 
     # --- what an action uses ------------------------------------------------------------------------------
 
-    @property
+    @cached_property
     def principal(self) -> Principal:
         """Who is calling."""
         return principal_of(self.request)
@@ -166,32 +166,45 @@ class MerchantViewSet(ViewSet):
 
     # --- the way in ---------------------------------------------------------------------------------------
 
+    def initialize_request(self, request: Any, *args: Any, **kwargs: Any) -> Request:
+        """Return the library's request, with this class's readers and writers: they have no state, so all
+        requests share them."""
+        self.action = self.action_map.get(str(request.method).lower())
+        parsers, authenticators, negotiator, _ = _tools(type(self))
+        context = {"view": self, "args": args, "kwargs": kwargs}
+        return Request(request, parsers, authenticators, negotiator, context)
+
+    @property
+    def default_response_headers(self) -> dict[str, str]:
+        """Return what every answer of this path says: which methods there are."""
+        return {"Allow": _allowed(type(self), tuple(self.action_map))}
+
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Check everything that does not depend on the action's own rules, in the order above.
 
         :raises APIException: with the status and code of the first check that fails.
         """
         self.format_kwarg = None
-        request.accepted_renderer, request.accepted_media_type = self.perform_content_negotiation(request)
+        _, _, negotiator, renderers = _tools(type(self))
+        request.accepted_renderer, request.accepted_media_type = negotiator.select_renderer(
+            request, renderers
+        )
         self.api_version = _version_of(request)
         if not isinstance(request.user, Principal):
             raise NotAuthenticated
-        request.merchant, request.actor = self.merchant, self.actor
-        request._request.log_facts = {
-            "merchant": self.merchant.public_id,
-            "api_key": self.principal.key.lookup,
-        }
-        is_resumed = hasattr(request._request, "resumed_claim")
-        if not is_resumed:
-            route_class = "write" if request.method in WRITES else "read"
-            verdict = throttle.admit(str(self.principal.key.pk), route_class)
+        caller, raw = self.principal, request._request
+        request.merchant, request.actor = caller.merchant, caller.actor
+        raw.log_facts = {"merchant": caller.merchant.public_id, "api_key": caller.key.lookup}
+        method = str(raw.method)
+        if not hasattr(raw, "resumed_claim"):
+            verdict = throttle.admit(str(caller.key.pk), "write" if method in WRITES else "read")
             self.headers.update(verdict.headers())
-        if self.action is None or str(request.method).lower() not in self.http_method_names:
+        if self.action is None or method.lower() not in self.http_method_names:
             return  # the method is not allowed here; the handler says so
         self._check_scope()
         policy = self._policy()
         self._key = desk.read_key(request, policy)
-        if request.method in WRITES:
+        if method in WRITES:
             if "HTTP_TRANSFER_ENCODING" in request.META and not request.META.get("CONTENT_LENGTH"):
                 raise LengthRequired
             _ = request.data  # parsed now: a malformed body is refused before anything is claimed
@@ -208,10 +221,12 @@ class MerchantViewSet(ViewSet):
 
     def finalize_response(self, request: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
         """Add what every answer carries."""
-        final = super().finalize_response(request, response, *args, **kwargs)
-        final[VERSION_HEADER] = self.api_version
-        final["Cache-Control"] = "no-store"
-        return final
+        headers = response.headers
+        for name, value in self.headers.items():
+            headers[name] = value
+        headers[VERSION_HEADER] = self.api_version
+        headers["Cache-Control"] = "no-store"
+        return response
 
     def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Any:
         """Serve a request; an action that claimed a key and kept no answer for it is a defect."""
@@ -302,6 +317,23 @@ class MerchantViewSet(ViewSet):
         except (OperationalError, InterfaceError) as error:
             # The lease ends by itself in a minute; the answer to the caller matters more now.
             _log.warning("a lease could not be ended early", extra={"error": str(error)})
+
+
+@cache
+def _tools(view: type[MerchantViewSet]) -> tuple[list[Any], list[Any], JsonOnly, list[Any]]:
+    """Return the parsers, authenticators, negotiator and renderers of a class."""
+    return (
+        [parser() for parser in view.parser_classes],
+        [authenticator() for authenticator in view.authentication_classes],
+        view.content_negotiation_class(),
+        [renderer() for renderer in view.renderer_classes],
+    )
+
+
+@cache
+def _allowed(view: type[MerchantViewSet], methods: tuple[str, ...]) -> str:
+    """Return the methods of a path, in the library's order; a path with GET has HEAD."""
+    return ", ".join(name.upper() for name in view.http_method_names if name in methods)
 
 
 def _form(serializer: type[Serializer]) -> Serializer:
