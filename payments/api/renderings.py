@@ -24,13 +24,13 @@ def payment(row: Payment) -> dict[str, Any]:
             row.state, is_processing=selectors.is_processing(row), is_voiding=row.is_voiding
         ),
         "next_action": next_action(row),
-        "amount": row.amount.as_json(),
-        "authorized": row.money(row.authorized_minor).as_json(),
+        "amount": _amount(row.amount_minor, row.currency),
+        "authorized": _amount(row.authorized_minor, row.currency),
         "capturable": _capturable(row).as_json(),
-        "captured": row.money(row.captured_minor).as_json(),
-        "refunded": row.money(row.refunded_minor).as_json(),
+        "captured": _amount(row.captured_minor, row.currency),
+        "refunded": _amount(row.refunded_minor, row.currency),
         "refundable": row.refundable.as_json(),
-        "disputed": row.money(row.disputed_minor).as_json(),
+        "disputed": _amount(row.disputed_minor, row.currency),
         "order_id": row.order_ref,
         "customer_id": row.customer_ref,
         "payment_method": {
@@ -182,6 +182,11 @@ def instant(at: datetime | None) -> str | None:
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def _amount(minor: int, currency: str) -> dict[str, int | str]:
+    """Return an amount that stands in a row as the API shows it, as `Money.as_json` does."""
+    return {"amount": minor, "currency": currency}
+
+
 def _capturable(row: Payment) -> Money:
     """Return what may still be captured: nothing once the rest is, or is being, given back."""
     may_be = row.state in states.RESERVED and not row.is_voiding
@@ -192,10 +197,10 @@ def _split_line(share: PaymentTransaction) -> dict[str, Any]:
     return {
         "id": share.public_id,
         "vendor_id": show("vnd", share.vendor_id),
-        "amount": share.amount.as_json(),
-        "commission": share.commission.as_json(),
-        "captured": Money(share.captured_minor, share.currency).as_json(),
-        "refunded": Money(share.refunded_minor, share.currency).as_json(),
+        "amount": _amount(share.amount_minor, share.currency),
+        "commission": _amount(share.commission_minor, share.currency),
+        "captured": _amount(share.captured_minor, share.currency),
+        "refunded": _amount(share.refunded_minor, share.currency),
         "status": share.state,
     }
 

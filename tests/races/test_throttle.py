@@ -7,6 +7,8 @@ import redis
 from django.conf import settings
 
 from tests.kit.race import results, together
+from vendors.api import taken_ahead
+from vendors.api.taken_ahead import MOST
 from vendors.api.throttle import Limit, LocalBuckets, Throttle
 
 pytestmark = pytest.mark.races
@@ -72,6 +74,49 @@ class TestBucket:
         throttles = [Throttle(settings.REDIS_URL, 2), Throttle(settings.REDIS_URL, 2)]
         passed = [throttles[call % 2].take(bucket, TEN).is_allowed for call in range(20)]
         assert sum(passed) == 10
+
+
+class TestTakenAhead:
+    LARGE = Limit(per_second=0.001, burst=400)
+
+    def test_a_large_bucket_never_lets_more_pass(self):
+        throttles = [Throttle(settings.REDIS_URL, 2), Throttle(settings.REDIS_URL, 2)]
+        bucket = uuid.uuid4().hex
+
+        def caller(throttle):
+            return sum(throttle.take(bucket, self.LARGE).is_allowed for _ in range(30))
+
+        passed = sum(
+            results(together(*[lambda throttle=throttle: caller(throttle) for throttle in throttles * 10]))
+        )
+        assert 400 - 2 * MOST * 10 < passed <= 400
+
+    def test_a_busy_caller_asks_valkey_seldom_and_is_told_the_same(self, monkeypatch):
+        throttle, asked = Throttle(settings.REDIS_URL, 1), []
+        ask = throttle._ask
+        monkeypatch.setattr(throttle, "_ask", lambda *told: asked.append(told[2]) or ask(*told))
+        monkeypatch.setattr(taken_ahead, "SECONDS", 60.0)
+        bucket = uuid.uuid4().hex
+        told = [throttle.take(bucket, self.LARGE).remaining for _ in range(100)]
+        assert told == list(range(399, 299, -1))
+        assert asked[:6] == [1, 2, 4, 8, MOST, MOST]
+        assert len(asked) < 12
+
+    def test_near_the_limit_each_is_taken_by_itself(self, monkeypatch):
+        throttle = Throttle(settings.REDIS_URL, 1)
+        monkeypatch.setattr(taken_ahead, "SECONDS", 60.0)
+        bucket = uuid.uuid4().hex
+        passed = [throttle.take(bucket, self.LARGE).is_allowed for _ in range(410)]
+        assert passed == [True] * 400 + [False] * 10
+
+    def test_what_is_not_used_soon_is_lost(self, monkeypatch):
+        throttle = Throttle(settings.REDIS_URL, 1)
+        monkeypatch.setattr(taken_ahead, "SECONDS", 60.0)
+        bucket = uuid.uuid4().hex
+        for _ in range(4):  # one, two, and the first of four
+            throttle.take(bucket, self.LARGE)
+        monkeypatch.setattr(taken_ahead.clock, "monotonic", lambda: 1e12)
+        assert throttle.take(bucket, self.LARGE).remaining == 400 - 7 - 1
 
 
 class TestWithoutValkey:

@@ -5,7 +5,7 @@ The same function writes answers that are sent and answers that are stored, so a
 
 import json
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from rest_framework.renderers import BaseRenderer
@@ -21,14 +21,12 @@ def to_bytes(body: Any) -> bytes:
     :raises TypeError: it holds something that has no JSON form here (a float is refused by `ValueError` only
         when it is not finite).
     """
-    return json.dumps(
-        body, ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=_plain
-    ).encode()
+    return _encode(body).encode()
 
 
 def canonical(body: Any) -> str:
     """Return the one JSON text that all equal bodies share (keys sorted, no spaces)."""
-    return json.dumps(body, ensure_ascii=False, separators=(",", ":"), sort_keys=True, allow_nan=False)
+    return _encode_sorted(body)
 
 
 class JsonRenderer(BaseRenderer):
@@ -54,3 +52,11 @@ def _plain(value: Any) -> Any:
     if isinstance(value, UUID):
         return str(value)
     raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+_encode: Final = json.JSONEncoder(
+    ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=_plain
+).encode
+_encode_sorted: Final = json.JSONEncoder(
+    ensure_ascii=False, separators=(",", ":"), sort_keys=True, allow_nan=False
+).encode

@@ -1,7 +1,8 @@
 """How often a key may call: GCRA, one Lua script in Valkey with Valkey's own clock, so it is exact.
 
-One bucket per API key and route class (read, write). While Valkey is away, requests go on under a bucket in
-this process at the limit divided by the number of processes; nothing about money is decided here.
+One bucket per API key and route class (read, write). Of a large bucket that is more than half full, a busy
+caller's requests are taken several at once (`taken_ahead`). While Valkey is away, requests go on under a
+bucket in this process at the limit divided by the number of processes; nothing about money is decided here.
 """
 
 import hashlib
@@ -21,6 +22,7 @@ from rest_framework.exceptions import Throttled
 
 from ledger import clock
 from ledger.errors import Unavailable
+from vendors.api.taken_ahead import BURST_MIN, TakenAhead
 
 _SCRIPT: Final = (Path(__file__).parent / "gcra.lua").read_text()
 _TIMEOUT_SECONDS: Final = 0.25
@@ -117,22 +119,31 @@ class Throttle:
         self._lines = _Lines()
         self._processes = processes
         self._local = LocalBuckets()
+        self._ahead = TakenAhead()
         self._away_until = 0.0
 
     def take(self, bucket: str, limit: Limit) -> Verdict:
         """Take one request from a bucket; never fails."""
-        verdict = self.take_shared(bucket, limit)
-        if verdict is not None:
+        if (used := self._ahead.use(bucket)) is not None:
+            return Verdict(True, limit.burst, used[0], 0.0, used[1])
+        count = self._ahead.count(bucket, limit.burst)
+        verdict = self.take_shared(bucket, limit, count)
+        if verdict is not None and not verdict.is_allowed and count > 1:
+            count, verdict = 1, self.take_shared(bucket, limit)
+        if verdict is None:
+            share = Limit(limit.per_second / self._processes, max(1, limit.burst // self._processes))
+            return self._local.take(bucket, share)
+        if not verdict.is_allowed or limit.burst < BURST_MIN:
             return verdict
-        share = Limit(limit.per_second / self._processes, max(1, limit.burst // self._processes))
-        return self._local.take(bucket, share)
+        left = self._ahead.keep(bucket, count, verdict.remaining, verdict.reset_seconds)
+        return Verdict(True, limit.burst, left, 0.0, verdict.reset_seconds)
 
-    def take_shared(self, bucket: str, limit: Limit) -> Verdict | None:
-        """Take one request from a shared bucket; None while Valkey is away."""
+    def take_shared(self, bucket: str, limit: Limit, count: int = 1) -> Verdict | None:
+        """Take one request, or several, from a shared bucket; None while Valkey is away."""
         if clock.monotonic() < self._away_until:
             return None
         try:
-            found = self._ask(f"gcra:{bucket}", limit)
+            found = self._ask(f"gcra:{bucket}", limit, count)
         except redis.RedisError as error:
             self._away_until = clock.monotonic() + _REST_SECONDS
             _log.warning("Valkey is away; limits are kept per process", extra={"error": str(error)})
@@ -140,13 +151,13 @@ class Throttle:
         allowed, left, wait, reset = found
         return Verdict(bool(allowed), limit.burst, left, wait / _MICRO, reset / _MICRO)
 
-    def _ask(self, key: str, limit: Limit) -> Any:
+    def _ask(self, key: str, limit: Limit, count: int) -> Any:
         """Run the script on this thread's own connection: the library's client takes longer than the script.
 
         A connection that the server has closed meanwhile is opened once more.
         """
         line = self._line()
-        words = ("EVALSHA", self._sha, 1, key, limit.interval_micros, limit.burst, 1)
+        words = ("EVALSHA", self._sha, 1, key, limit.interval_micros, limit.burst, count)
         try:
             return _answered(line, words)
         except redis.exceptions.NoScriptError:
