@@ -6,6 +6,7 @@ open), both by one query for any number of rows; nothing that renders needs to a
 
 from collections.abc import Iterable
 from datetime import datetime
+from operator import attrgetter
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
@@ -31,6 +32,7 @@ from payments.models.transactions import PaymentTransactionNotFound
 from payments.providers import registry
 from payments.providers.notices import DisputeNotice, ProviderNotice
 from payments.providers.requests import returned_key
+from vendors.selectors import Along
 
 Row = TypeVar("Row", bound=Model)
 
@@ -61,15 +63,34 @@ def payment(merchant_id: Whose, payment_id: UUID) -> Payment:
     whose = None if isinstance(merchant_id, _All) else merchant_id
     with connection.cursor() as cursor:
         cursor.execute(_PAYMENT, [payment_id, whose, whose is None])
-        rows = cursor.fetchall()
-    if not rows:
+        return _of_lines(cursor.fetchall())
+
+
+def payment_along(payment_id: UUID) -> Along:
+    """Return what reads one payment of a caller together with his key; `payment_read_along` takes it out."""
+    return Along(_LINE, _OF_CALLER, [payment_id])
+
+
+def payment_read_along(along: Along) -> Payment:
+    """Return the payment that was read along with its merchant's key.
+
+    :raises PaymentNotFound: the merchant has none with this id.
+    """
+    found = _of_lines([line for line in along.rows or [] if line[0]])
+    found.share_rows.sort(key=attrgetter("position"))
+    return found
+
+
+def _of_lines(lines: list[tuple[Any, ...]]) -> Payment:
+    """Return the payment of which these are the lines, one for each share."""
+    if not lines:
         raise PaymentNotFound("there is no such payment")
     split = len(Payment._meta.concrete_fields)
-    found = reading.row(Payment, rows[0][:split])
-    found.is_processing = rows[0][split]
+    found = reading.row(Payment, lines[0][:split])
+    found.is_processing = lines[0][split]
     # Without a share there is one line whose share is empty.
     found.share_rows = [
-        reading.row(PaymentTransaction, line[split + 1 :]) for line in rows if line[split + 1]
+        reading.row(PaymentTransaction, line[split + 1 :]) for line in lines if line[split + 1]
     ]
     return found
 
@@ -347,13 +368,16 @@ def _refund_shares() -> QuerySet[RefundShare]:
 
 _KINDS: Final = ", ".join(f"'{kind}'" for kind in _OF_THE_PAYMENT)
 # `payments` by key, in one statement (the names are those of our models).
-_PAYMENT: Final = f"""
-    SELECT {reading.columns(Payment, "p")},
+_LINE: Final = f"""{reading.columns(Payment, "p")},
            EXISTS (SELECT FROM payments_provideroperation o
                    WHERE o.payment_id = p.id AND o.concluded_at IS NULL AND o.kind IN ({_KINDS})),
-           {reading.columns(PaymentTransaction, "s")}
-    FROM payments_payment p LEFT JOIN payments_paymenttransaction s ON s.payment_id = p.id
+           {reading.columns(PaymentTransaction, "s")}"""
+_SHARES: Final = "LEFT JOIN payments_paymenttransaction s ON s.payment_id = p.id"
+_PAYMENT: Final = f"""
+    SELECT {_LINE} FROM payments_payment p {_SHARES}
     WHERE p.id = %s AND (p.merchant_id = %s OR %s) ORDER BY s.position"""  # noqa: S608
+# The same, of the merchant `m`.
+_OF_CALLER: Final = f"LEFT JOIN payments_payment p ON p.id = %s AND p.merchant_id = m.id {_SHARES}"
 
 
 def _has_open() -> Exists:

@@ -29,6 +29,20 @@ class VendorBalance:
     receivable: Money
 
 
+@dataclass(slots=True)
+class Along:
+    """What a request reads of its merchant, so that the statement which looks at its key can read it, too.
+
+    `columns` and `joins` are SQL in which `m` is the merchant, `values` those of the joins in their order.
+    `rows` is what was found; None while nobody has looked: then the request reads for itself.
+    """
+
+    columns: str
+    joins: str
+    values: list[Any]
+    rows: list[tuple[Any, ...]] | None = None
+
+
 def merchant(merchant_id: UUID) -> Merchant:
     """Return a merchant.
 
@@ -125,16 +139,17 @@ def vendor_balances(merchant_id: UUID, vendor_id: UUID) -> list[VendorBalance]:
     ]
 
 
-def api_key_by_lookup(lookup: str) -> ApiKey | None:
+def api_key_by_lookup(lookup: str, along: Along | None = None) -> ApiKey | None:
     """Return the key with this public part and its merchant, in one query, whether it holds or not.
 
     Every request of the API begins with it: it goes round the ORM's compiler, and of rows that this process
-    knows it only asks whether they are still the same. Both are for reading: other requests have the same
-    objects.
+    knows it only asks whether they are still the same, and reads what goes along. Both are for reading: other
+    requests have the same objects.
     """
     era = _keys.era
     if lookup in _keys:
-        known = _keys.get(lookup, _one(_VERSION_OF_KEY, lookup), era)
+        version = _one(_VERSION_OF_KEY, lookup) if along is None else _version(lookup, along)
+        known = _keys.get(lookup, version, era)
         if known is not None:
             return known
     found = _one(_KEY_WITH_MERCHANT, lookup)
@@ -154,12 +169,24 @@ def _one(statement: str, name: str) -> tuple[Any, ...] | None:
     return row
 
 
+def _version(lookup: str, along: Along) -> tuple[Any, ...] | None:
+    """Return the version of a key, and read what goes along with it; the joins keep the key's own line."""
+    statement = f"SELECT {_VERSIONS}, {along.columns} {_KEYS} {along.joins} {_WHERE}"
+    with connection.cursor() as cursor:
+        cursor.execute(statement, [*along.values, lookup])
+        found = cursor.fetchall()
+    along.rows = [row[_VERSION_COLUMNS:] for row in found]
+    return found[0][:_VERSION_COLUMNS] if found else None
+
+
 _vendors: Final[KnownRows[UUID, Vendor]] = KnownRows(10_000)
 _rules: Final[KnownRows[UUID, RuleTerms]] = KnownRows(10_000)
 _keys: Final[KnownRows[str, ApiKey]] = KnownRows(1_000)
 
 # The names are those of our models.
-_OF_KEY: Final = "FROM vendors_apikey k JOIN vendors_merchant m ON m.id = k.merchant_id WHERE k.lookup = %s"
+_KEYS: Final = "FROM vendors_apikey k JOIN vendors_merchant m ON m.id = k.merchant_id"
+_WHERE: Final = "WHERE k.lookup = %s"
+_OF_KEY: Final = f"{_KEYS} {_WHERE}"
 _VERSIONS: Final = "k.xmin, k.ctid, m.xmin, m.ctid"
 _VERSION_COLUMNS: Final = 4
 _VERSION_OF_KEY: Final = f"SELECT {_VERSIONS} {_OF_KEY}"

@@ -6,6 +6,7 @@ from django.http import HttpResponse
 from rest_framework.request import Request
 
 from ledger import ids
+from ledger.errors import NotFound
 from payments import selectors, states
 from payments.api import payment_filters, renderings
 from payments.api import payment_shapes as shapes
@@ -22,6 +23,7 @@ from vendors.api.openapi import (
     path_id,
     path_text,
 )
+from vendors.selectors import Along
 
 TAG: Final = "payments"
 ID: Final = path_id("id", "pay", "The payment")
@@ -48,9 +50,19 @@ class PaymentReads(MerchantViewSet):
     )
     def retrieve(self, request: Request, id: str) -> HttpResponse:
         """Show a payment."""
-        return self.reply(
-            renderings.payment(selectors.payment(self.merchant.pk, ids.parse(Payment.PREFIX, id)))
-        )
+        payment_id = ids.parse(Payment.PREFIX, id)
+        if self.along is not None and self.along.rows is not None:
+            return self.reply(renderings.payment(selectors.payment_read_along(self.along)))
+        return self.reply(renderings.payment(selectors.payment(self.merchant.pk, payment_id)))
+
+    def reads_along(self) -> Along | None:
+        """Have the payment that is asked for by its id read in the statement that looks at the key."""
+        if self.action != "retrieve":
+            return None
+        try:
+            return selectors.payment_along(ids.parse(Payment.PREFIX, self.kwargs["id"]))
+        except NotFound:
+            return None  # the action says so, once the caller is known
 
     @documented(
         operation_id="payments_by_number",

@@ -4,12 +4,17 @@ from typing import Final
 
 import pytest
 
+from ledger import clock
+from ledger.actors import SYSTEM
 from payments.states import PAYMENT_STATUSES
 from tests.factories import payments as rows
+from tests.factories import vendors as people
 from tests.kit.api_cases import problem
+from tests.kit.api_client import MerchantClient
 from tests.kit.queries import statements
 from tests.kit.shop import CORE, Shop, good, split
-from vendors.models import Merchant, Vendor
+from vendors.models import ApiKey, Merchant, Vendor
+from vendors.services import keys
 
 pytestmark = pytest.mark.django_db
 
@@ -106,6 +111,38 @@ class TestQueryBudgets:
             assert good(shop.client.post(CORE, body), 201)["status"] == "captured"
         costs["pay"] = len(sent)
         assert costs == HOT_COSTS
+
+
+class TestTogetherWithTheKey:
+    """A payment by its id is read by the statement that looks at the caller's key, once the key is known."""
+
+    def test_one_statement_reads_the_same_in_the_same_order(
+        self, shop: Shop, ada: Vendor, bruno: Vendor
+    ) -> None:
+        made = shop.created(vendor_split=split((bruno, 60), (ada, 30)))
+        shop.client.get(f"{CORE}order/none")  # the key is known now
+        with statements() as sent:
+            assert good(shop.client.get(CORE + made["id"]), 200) == made
+        assert len(sent) == 1, "\n".join(sent.sent)
+        assert good(shop.client.get(f"{CORE}number/{made['number']}"), 200) == made
+
+    def test_another_merchants_payment_is_not_there(self, shop: Shop) -> None:
+        theirs = rows.create_payment(people.create_merchant("Other")).public_id
+        for _ in range(2):
+            problem(shop.client.get(CORE + theirs), 404, "payment_not_found")
+
+    def test_a_key_that_ended_shows_nothing(self, shop: Shop, northwind: Merchant) -> None:
+        made = shop.created()
+        good(shop.client.get(CORE + made["id"]), 200)
+        key = ApiKey.objects.get(merchant=northwind)
+        keys.revoke(merchant_id=northwind.pk, api_key_id=key.pk, reason="lost", actor=SYSTEM, at=clock.now())
+        problem(shop.client.get(CORE + made["id"]), 401, "api_key_revoked")
+
+    def test_a_key_without_the_scope_shows_nothing(self, shop: Shop, northwind: Merchant) -> None:
+        made = shop.created()
+        client = MerchantClient(people.create_api_key(northwind, ["payments:write"])[1])
+        for _ in range(2):
+            problem(client.get(CORE + made["id"]), 403, "scope_missing")
 
 
 class TestNarrowing:

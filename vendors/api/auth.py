@@ -54,7 +54,7 @@ class ApiKeyAuthentication(BaseAuthentication):
         if scheme.lower() != "bearer":
             raise AuthenticationFailed("the Authorization header must be of the kind Bearer")
         at = clock.now()
-        key = keys.find(plaintext.strip())
+        key = keys.find(plaintext.strip(), getattr(request._request, "along", None))
         if key is None:
             refusals.note(None, "unknown", at)
             raise AuthenticationFailed("the API key is not known")

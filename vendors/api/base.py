@@ -35,6 +35,7 @@ from vendors.api.paging import page
 from vendors.api.rendering import JSON_TYPE, JsonRenderer, to_bytes
 from vendors.api.strict_json import LengthRequired, StrictJsonParser
 from vendors.models import Merchant
+from vendors.selectors import Along
 from vendors.services import idempotency
 from vendors.services.idempotency import Claim, LeaseLost, Stored
 
@@ -70,6 +71,7 @@ class MerchantViewSet(ViewSet):
     http_method_names = ["get", "head", "post", "put", "patch", "delete"]
 
     api_version: str = VERSIONS[-1]
+    along: Along | None = None
     _key: str | None = None
     _claim: Claim | None = None
     _answer: Answer | None = None
@@ -190,6 +192,7 @@ class MerchantViewSet(ViewSet):
             request, renderers
         )
         self.api_version = _version_of(request)
+        request._request.along = self.along = self.reads_along()
         if not isinstance(request.user, Principal):
             raise NotAuthenticated
         caller, raw = self.principal, request._request
@@ -208,6 +211,10 @@ class MerchantViewSet(ViewSet):
             if "HTTP_TRANSFER_ENCODING" in request.META and not request.META.get("CONTENT_LENGTH"):
                 raise LengthRequired
             _ = request.data  # parsed now: a malformed body is refused before anything is claimed
+
+    def reads_along(self) -> Along | None:
+        """Return what this request will read of its merchant, when one statement with its key's can do it."""
+        return None
 
     def permission_denied(
         self, request: Request, message: str | None = None, code: str | None = None

@@ -90,14 +90,17 @@ def revoke(*, merchant_id: UUID, api_key_id: UUID, reason: str, actor: Actor, at
     return key
 
 
-def find(plaintext: str) -> ApiKey | None:
-    """Return the key that a plaintext proves, with its merchant, in one query; also one that has ended."""
+def find(plaintext: str, along: selectors.Along | None = None) -> ApiKey | None:
+    """Return the key that a plaintext proves, with its merchant, in one query; also one that has ended.
+
+    `along` may be read by that query, before anything is proven: look at it only with the key in hand.
+    """
     kind, _, rest = plaintext.partition("_")
     word, _, rest = rest.partition("_")
     lookup, _, secret = rest.partition("_")
     if kind != "sk" or not secret or len(lookup) != LOOKUP_LENGTH or not lookup.isascii():
         return None
-    key = selectors.api_key_by_lookup(lookup)
+    key = selectors.api_key_by_lookup(lookup, along)
     if key is None or _WORD_OF_MODE[key.mode] != word:
         return None
     return key if hmac.compare_digest(_digest(secret), bytes(key.secret_sha256)) else None
