@@ -2,8 +2,8 @@
 
 from django.apps import AppConfig, apps
 from django.contrib.admin import apps as admin_apps
+from django.core import signals
 from django.core.cache import close_caches
-from django.core.signals import request_finished, request_started
 from django.db import reset_queries
 from django.db.models.signals import post_migrate
 
@@ -29,8 +29,8 @@ class ConfigConfig(AppConfig):
 
     def ready(self) -> None:
         # For nothing at each request: no cache of Django's is used, and only tests keep queries.
-        request_started.disconnect(reset_queries)
-        request_finished.disconnect(close_caches)
+        signals.request_started.disconnect(reset_queries)
+        signals.request_finished.disconnect(close_caches)
         # Django tells only apps with tables; after the last of them every permission has been written.
         last = [app for app in apps.get_app_configs() if app.models_module is not None][-1]
         post_migrate.connect(write_roles, sender=last, dispatch_uid="config.write_roles")

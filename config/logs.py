@@ -61,7 +61,7 @@ def tell(logger: logging.Logger, level: int, fields: dict[str, Any]) -> None:
     """Write a line with these fields. The way round through the libraries takes longer than all else that is
     written of a request."""
     if logger.isEnabledFor(level):
-        logger.handle(Told(logger.name, level, "", 0, fields, (), None))  # type: ignore[arg-type]
+        logger.handle(Told(logger.name, level, "", 0, fields, (), None))
 
 
 def configure(level: str = "INFO") -> None:

@@ -171,15 +171,15 @@ class MerchantViewSet(ViewSet):
     def initialize_request(self, request: Any, *args: Any, **kwargs: Any) -> Request:
         """Return the library's request, with this class's readers and writers: they have no state, so all
         requests share them."""
-        self.action = self.action_map.get(str(request.method).lower())
-        parsers, authenticators, negotiator, _ = _tools(type(self))
+        self.action = self.action_map.get(str(request.method).lower(), "")
+        parsers, authenticators, negotiator, _ = _tools(self._kind)
         context = {"view": self, "args": args, "kwargs": kwargs}
         return Request(request, parsers, authenticators, negotiator, context)
 
     @property
     def default_response_headers(self) -> dict[str, str]:
         """Return what every answer of this path says: which methods there are."""
-        return {"Allow": _allowed(type(self), tuple(self.action_map))}
+        return {"Allow": _allowed(self._kind, tuple(self.action_map))}
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Check everything that does not depend on the action's own rules, in the order above.
@@ -187,12 +187,13 @@ class MerchantViewSet(ViewSet):
         :raises APIException: with the status and code of the first check that fails.
         """
         self.format_kwarg = None
-        _, _, negotiator, renderers = _tools(type(self))
+        _, _, negotiator, renderers = _tools(self._kind)
         request.accepted_renderer, request.accepted_media_type = negotiator.select_renderer(
             request, renderers
         )
         self.api_version = _version_of(request)
-        request._request.along = self.along = self.reads_along()
+        self.along = self.reads_along()
+        vars(request._request)["along"] = self.along
         if not isinstance(request.user, Principal):
             raise NotAuthenticated
         caller, raw = self.principal, request._request
@@ -202,7 +203,7 @@ class MerchantViewSet(ViewSet):
         if not hasattr(raw, "resumed_claim"):
             verdict = throttle.admit(str(caller.key.pk), "write" if method in WRITES else "read")
             self.headers.update(verdict.headers())
-        if self.action is None or method.lower() not in self.http_method_names:
+        if not self.action or method.lower() not in self.http_method_names:
             return  # the method is not allowed here; the handler says so
         self._check_scope()
         policy = self._policy()
@@ -263,6 +264,10 @@ class MerchantViewSet(ViewSet):
         return problem.response()
 
     # --- pieces -------------------------------------------------------------------------------------------
+
+    @property
+    def _kind(self) -> Any:  # Any: to the type checker a view's class cannot be hashed
+        return type(self)
 
     def _policy(self) -> Idempotency:
         default = desk.DEFAULT_OF_METHOD.get(str(self.request.method), desk.IGNORED)
@@ -327,7 +332,7 @@ class MerchantViewSet(ViewSet):
 
 
 @cache
-def _tools(view: type[MerchantViewSet]) -> tuple[list[Any], list[Any], JsonOnly, list[Any]]:
+def _tools(view: Any) -> tuple[list[Any], list[Any], JsonOnly, list[Any]]:
     """Return the parsers, authenticators, negotiator and renderers of a class."""
     return (
         [parser() for parser in view.parser_classes],
@@ -338,7 +343,7 @@ def _tools(view: type[MerchantViewSet]) -> tuple[list[Any], list[Any], JsonOnly,
 
 
 @cache
-def _allowed(view: type[MerchantViewSet], methods: tuple[str, ...]) -> str:
+def _allowed(view: Any, methods: tuple[str, ...]) -> str:
     """Return the methods of a path, in the library's order; a path with GET has HEAD."""
     return ", ".join(name.upper() for name in view.http_method_names if name in methods)
 
