@@ -85,13 +85,11 @@ def _of_lines(lines: list[tuple[Any, ...]]) -> Payment:
     """Return the payment of which these are the lines, one for each share."""
     if not lines:
         raise PaymentNotFound("there is no such payment")
-    split = len(Payment._meta.concrete_fields)
-    found = reading.row(Payment, lines[0][:split])
-    found.is_processing = lines[0][split]
+    at = len(Payment._meta.concrete_fields)
+    found = reading.row(Payment, lines[0][:at])
+    found.is_processing = lines[0][at]
     # Without a share there is one line whose share is empty.
-    found.share_rows = [
-        reading.row(PaymentTransaction, line[split + 1 :]) for line in lines if line[split + 1]
-    ]
+    found.share_rows = [reading.row(PaymentTransaction, line[at + 1 :]) for line in lines if line[at + 1]]
     return found
 
 
