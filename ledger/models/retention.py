@@ -88,7 +88,7 @@ class ArchiveFile(models.Model):
     key_id = models.CharField(max_length=40)
     mac = models.BinaryField()
     detached_as = models.CharField(max_length=63, unique=True)
-    # As the file's header names them; null in rows older than the column, whose hash only the file can show.
+    # As the file's header names them; null in rows older than the column, proven by the header of their file.
     columns = models.JSONField(null=True, blank=True)
     recorded_at = models.DateTimeField(db_default=Now())
 

@@ -26,6 +26,10 @@ _TABLES_OF: Final = {
 _GONE: Final = "events of subject {0} were sealed and are gone"
 
 
+def _without(row: ArchiveFile) -> str:
+    return "" if row.columns is not None else f", or its file {row.file_name} is not in ARCHIVE_DIR"
+
+
 class NotArchived(Exception):
     """What is gone was not archived, or what says so is not as it was sealed; the message names it."""
 
@@ -47,7 +51,7 @@ class Archive:
             if row.key_id not in settings.EVENT_SIGNING_KEYS:
                 raise NotArchived(f"archive {row.number} cannot be verified: {UnknownKey(row.key_id)}")
             if not archive_files.is_genuine(row):
-                raise NotArchived(f"archive {row.number} is not as it was sealed")
+                raise NotArchived(f"archive {row.number} is not as it was sealed{_without(row)}")
             name, low, high = row.table, row.range_from, row.range_to
             months.setdefault(name, []).append(
                 (first_id(low.year, low.month - 1), first_id(high.year, high.month - 1))

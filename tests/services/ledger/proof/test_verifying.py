@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 import pytest
 from django.db import connection, transaction
 
-from ledger import clock, events, ids
+from ledger import archive_files, clock, events, ids
 from ledger.actors import SYSTEM
+from ledger.archive_files import Header
 from ledger.models import ArchivedStream, Event, SealBlock
 from ledger.proof import sealing, verifying
 from tests.kit import seals
@@ -154,6 +155,32 @@ def test_a_row_that_says_more_was_archived_than_was_is_refused(books, change):
             cursor.execute("ALTER TABLE ledger_archive DISABLE TRIGGER USER")
             cursor.execute(f"UPDATE ledger_archive SET {change} WHERE number = 2000000")
         assert verifying.verify().fault == "archive 2000000 is not as it was sealed"
+
+
+def test_a_row_that_tells_no_columns_is_proven_by_its_file(books, settings, tmp_path):
+    """As rows did before 0020: by its MAC alone it could say that any month was archived."""
+    settings.ARCHIVE_DIR = tmp_path
+    begins, ends = datetime(1970, 1, 1, tzinfo=UTC), datetime(1970, 2, 1, tzinfo=UTC)
+    header = Header(2_000_000, "ledger_audit", begins.isoformat(), ends.isoformat(), ("id",))
+    with seals.tampered("SELECT 1"):
+        row = seals.say_archived(2_000_000, "ledger_audit", begins, ends)
+        written = archive_files.write(tmp_path / row.file_name, header, ['{"id":1}'])
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE ledger_archive DISABLE TRIGGER USER")
+            cursor.execute(
+                """UPDATE ledger_archive SET columns = NULL, archive_hash = %s, mac = %s, rows = %s,
+                       content_hash = %s, packed_hash = %s WHERE number = 2000000""",
+                [bytes.fromhex(written.archive_hash()), bytes.fromhex(written.mac), written.rows,
+                 bytes.fromhex(written.content_hash), bytes.fromhex(written.packed_hash)],
+            )  # fmt: skip
+            assert verifying.verify().holds
+            widened = "UPDATE ledger_archive SET range_to = %s WHERE number = 2000000"
+            cursor.execute(widened, [datetime(2026, 1, 1, tzinfo=UTC)])
+            assert "archive 2000000 is not as it was sealed" in verifying.verify().fault
+            cursor.execute(widened, [ends])
+            assert verifying.verify().holds
+            (tmp_path / row.file_name).unlink()
+            assert f"{row.file_name} is not in ARCHIVE_DIR" in verifying.verify().fault
 
 
 @pytest.mark.parametrize("first", [b"\x00", b"D", b"V"])
