@@ -110,19 +110,19 @@ def entries(wanted: Iterable[UUID], scope: Scope) -> Found:
     for files, keys in _months(left):
         names = {str(key) for key in keys}
         try:
-            lines = _rows(files[POSTINGS], "entry_id", names, scope, found)
-            heads = _rows(files[ENTRIES], "id", names, scope, found)
+            told = [
+                (file, _rows(file, "id" if file.table == ENTRIES else "entry_id", names, scope, found))
+                for file in files
+            ]
         except UNREADABLE as error:
             found.unread |= dict.fromkeys(keys, str(error))
             continue
-        for told in heads:
-            entry = row_of(JournalEntry, told)
-            if scope.merchant_id in (None, entry.merchant_id):
-                found.entries[entry.pk] = entry
-                found.postings[entry.pk] = []
-                found.transactions[entry.pk] = int(told["xid"])
-                found.archives[entry.pk] = files[ENTRIES]
-        for posting in (row_of(Posting, told) for told in lines):
+        for file, rows in told:
+            if file.table == ENTRIES:
+                _take_entries(rows, file, scope, found)
+        for posting in (
+            row_of(Posting, row) for file, rows in told if file.table == POSTINGS for row in rows
+        ):
             if posting.entry_id in found.postings:
                 found.postings[posting.entry_id].append(posting)
     _name_accounts([leg for key in left for leg in found.postings.get(key, ())])
@@ -163,15 +163,18 @@ def events(wanted: Iterable[UUID], scope: Scope) -> Found:
     return found
 
 
-def _months(keys: set[UUID]) -> list[tuple[dict[str, ArchiveFile], list[UUID]]]:
-    """Return the archived months in which entries lie: the file of each table, and which entries."""
+def _months(keys: set[UUID]) -> list[tuple[list[ArchiveFile], list[UUID]]]:
+    """Return the archived months in which entries lie: their files, and which entries.
+
+    What came late for a month that was gone has files of its own.
+    """
     if not keys:
         return []
     with connection.cursor() as cursor:
         cursor.execute(_LYING, [list(keys)])
         months = cursor.fetchall()
     files = _files([number for _, numbers, _ in months for number in numbers])
-    return [({files[number].table: files[number] for number in numbers}, own) for _, numbers, own in months]
+    return [([files[number] for number in numbers], own) for _, numbers, own in months]
 
 
 def _files(numbers: list[int]) -> dict[int, ArchiveFile]:
@@ -182,6 +185,16 @@ def _rows(
     archive: ArchiveFile, key: str, names: set[str], scope: Scope, found: Found
 ) -> list[dict[str, Any]]:
     return [told for told in lines_of(archive, scope, found) if told.get(key) in names]
+
+
+def _take_entries(rows: list[dict[str, Any]], archive: ArchiveFile, scope: Scope, found: Found) -> None:
+    for told in rows:
+        entry = row_of(JournalEntry, told)
+        if scope.merchant_id in (None, entry.merchant_id):
+            found.entries[entry.pk] = entry
+            found.postings[entry.pk] = []
+            found.transactions[entry.pk] = int(told["xid"])
+            found.archives[entry.pk] = archive
 
 
 def _take_events(rows: list[dict[str, Any]], archive: ArchiveFile, scope: Scope, found: Found) -> None:

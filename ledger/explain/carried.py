@@ -1,51 +1,51 @@
-"""What was carried forward of archived months: an account's sum, led back to its postings in the file.
+"""What was carried forward of archived months: an account's sum, led back to its postings in the files.
 
-`car_…` is what an account's postings of a month came to as it was archived, `car_….200-300` those of them
-after the 200th up to the 300th, in the order of the file. More than a hundred are sums of stretches.
+`car_…@2003-04` is what an account's postings of a month came to as it was archived, `car_…@2003-04.200-300`
+those of them after the 200th up to the 300th, in the order of the files. More than a hundred are sums of
+stretches. What came late for a month that was gone has a file of its own, and counts with the others.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
-from uuid import UUID
 
 from django.db import connection
 
-from ledger import ids
 from ledger.archive_files import row_of
 from ledger.explain import archives
 from ledger.explain.archived import POSTINGS, UNREADABLE, lines_of
 from ledger.explain.entries import account_text, leg_text, posting_ref
-from ledger.explain.registry import Scope, explains, keys_of, refers_to
+from ledger.explain.registry import Scope, explains, keys_of
 from ledger.explain.types import PARTS_MAX, Explanation, Link, Part, one
 from ledger.models import Account, ArchiveFile, CarriedBalance, Posting
 from ledger.money import Money
 from ledger.owners import names_of
 
 CARRIED: Final = "car"
-_STRETCH: Final = re.compile(r"([0-9a-z]{26})(?:\.(\d{1,12})-(\d{1,12}))?", re.ASCII)
-
-
+_STRETCH: Final = re.compile(r"([0-9a-z]{26})@(\d{4})-(\d\d)(?:\.(\d{1,12})-(\d{1,12}))?", re.ASCII)
 _WITHIN: Final = """
-    SELECT s.n, c.id, c.range_from, c.amount, c.range_from >= s.low AND c.range_to <= s.high
+    SELECT s.n, c.range_from, sum(c.amount)::bigint, c.range_from >= s.low AND c.range_to <= s.high
     FROM unnest(%s::bigint[], %s::timestamptz[], %s::timestamptz[]) WITH ORDINALITY
          AS s (account, low, high, n)
     JOIN ledger_carried c ON c.account_id = s.account AND c.range_from < s.high AND c.range_to > s.low
-    ORDER BY s.n, c.range_from"""
+    GROUP BY s.n, c.range_from, 4 ORDER BY s.n, c.range_from"""
 
 
 @dataclass(slots=True)
 class _Wanted:
-    """A stretch of what was carried, and what the file says of it."""
+    """A stretch of what an account carried out of a month, and what the files say of it."""
 
-    row: CarriedBalance
     tail: str
+    account: Account
+    month: datetime
+    amount: int
+    postings: int
     low: int
     high: int
     sums: dict[int, int] = field(default_factory=dict)
-    postings: list[Posting] = field(default_factory=list)
+    legs: list[Posting] = field(default_factory=list)
 
     @property
     def size(self) -> int:
@@ -57,17 +57,12 @@ class _Wanted:
 
     @property
     def is_whole(self) -> bool:
-        return (self.low, self.high) == (0, self.row.postings)
+        return (self.low, self.high) == (0, self.postings)
 
 
-def carried_ref(key: UUID) -> str:
+def carried_ref(account: Account, month: datetime) -> str:
     """Return the id under which what an account carried out of a month is explained."""
-    return ids.show(CARRIED, key)
-
-
-@refers_to(CarriedBalance)
-def _of_carried(row: CarriedBalance) -> str:
-    return carried_ref(row.pk)
+    return f"{CARRIED}_{account.public_id.partition('_')[2]}@{month.astimezone(UTC):%Y-%m}"
 
 
 def within(
@@ -84,68 +79,70 @@ def within(
     with connection.cursor() as cursor:
         cursor.execute(_WITHIN, [[account.pk for account in accounts], list(lows), list(highs)])
         rows = cursor.fetchall()
-    for n, key, month, amount, is_whole in rows:
-        parts, problems = found[n - 1]
+    for n, month, amount, is_whole in rows:
+        account, (parts, problems) = accounts[n - 1], found[n - 1]
+        ref = carried_ref(account, month)
         if is_whole:
-            money = Money(amount, accounts[n - 1].currency)
-            parts.append(Part(f"carried out of {month:%Y-%m}", money, carried_ref(key)))
+            parts.append(Part(f"carried out of {month:%Y-%m}", Money(amount, account.currency), ref))
         else:
-            problems.append(
-                f"{month:%Y-%m} is archived, as {carried_ref(key)}: ask for a moment after the month"
-            )
+            problems.append(f"{month:%Y-%m} is archived, as {ref}: ask for a moment after the month")
     return [(tuple(parts), tuple(problems)) for parts, problems in found]
 
 
 @explains(CARRIED)
 def carried_balances(tails: Sequence[str], scope: Scope) -> dict[str, Explanation]:
-    """Explain what was carried forward by the postings in the archive; each file is read once."""
+    """Explain what was carried forward by the postings in the archives; each file is read once."""
     wanted = _wanted(tails, scope)
-    months = {one.row.range_from for one in wanted}
-    files = {
-        file.range_from: file for file in ArchiveFile.objects.filter(table=POSTINGS, range_from__in=months)
-    }
+    files: dict[datetime, list[ArchiveFile]] = {}
+    rows = ArchiveFile.objects.filter(table=POSTINGS, range_from__in={each.month for each in wanted})
+    for row in rows.order_by("number") if wanted else ():
+        files.setdefault(row.range_from, []).append(row)
     problems: dict[datetime, str] = {}
-    for month in months:
-        own = [one for one in wanted if one.row.range_from == month]
+    for month in {each.month for each in wanted}:
         try:
-            _read(files[month], own, scope)
+            _read(files.get(month, ()), [each for each in wanted if each.month == month], scope)
         except UNREADABLE as error:
             problems[month] = str(error)
-        except KeyError:
-            problems[month] = f"no archive has the postings of {month:%Y-%m}"
-    names = names_of(one.row.account.owner for one in wanted)
+    names = names_of(each.account.owner for each in wanted)
     return {
-        one.tail: _explained(one, files.get(one.row.range_from), problems.get(one.row.range_from, ""), names)
-        for one in wanted
+        each.tail: _explained(each, files.get(each.month, ()), problems.get(each.month, ""), names)
+        for each in wanted
     }
 
 
 def _wanted(tails: Sequence[str], scope: Scope) -> list[_Wanted]:
     matches = {tail: match for tail in tails if (match := _STRETCH.fullmatch(tail)) is not None}
-    keys = {short: key for key, short in keys_of(CARRIED, {match[1] for match in matches.values()}).items()}
-    rows = CarriedBalance.objects.filter(pk__in=list(keys.values())).select_related("account")
-    held = {row.pk: row for row in scope.of(rows)}
+    keys = keys_of("acc", {match[1] for match in matches.values()})
+    held = {
+        keys[row.public_uuid]: row for row in scope.of(Account.objects.filter(public_uuid__in=list(keys)))
+    }
+    sums: dict[tuple[int, str], list[CarriedBalance]] = {}
+    rows = CarriedBalance.objects.filter(account__in=[row.pk for row in held.values()]) if held else ()
+    for row in rows:
+        sums.setdefault((row.account_id, f"{row.range_from.astimezone(UTC):%Y-%m}"), []).append(row)
     found = []
     for tail, match in matches.items():
-        row = held.get(keys[match[1]]) if match[1] in keys else None
-        if row is None:
+        account = held.get(match[1])
+        carried = sums.get((account.pk, f"{match[2]}-{match[3]}"), []) if account is not None else []
+        if account is None or not carried:
             continue
-        low, high = (0, row.postings) if match[2] is None else (int(match[2]), int(match[3]))
-        if low < high <= row.postings:
-            found.append(_Wanted(row, tail, low, high))
+        amount, count = sum(row.amount for row in carried), sum(row.postings for row in carried)
+        low, high = (0, count) if match[4] is None else (int(match[4]), int(match[5]))
+        if low < high <= count:
+            found.append(_Wanted(tail, account, carried[0].range_from, amount, count, low, high))
     return found
 
 
-def _read(archive: ArchiveFile, wanted: Sequence[_Wanted], scope: Scope) -> None:
+def _read(files: Iterable[ArchiveFile], wanted: Sequence[_Wanted], scope: Scope) -> None:
     """Sum the postings of the wanted stretches up; those that are parts by themselves are kept.
 
     :raises ArchiveAway: :raises BadArchive: :raises TooMuchToRead: as `lines_of` does.
     """
     by_account: dict[int, list[_Wanted]] = {}
     for each in wanted:
-        by_account.setdefault(each.row.account_id, []).append(each)
+        by_account.setdefault(each.account.pk, []).append(each)
     seen = dict.fromkeys(by_account, 0)
-    for told in lines_of(archive, scope):
+    for told in (told for file in files for told in lines_of(file, scope)):
         account = told.get("account_id")
         if account not in by_account:
             continue
@@ -155,46 +152,42 @@ def _read(archive: ArchiveFile, wanted: Sequence[_Wanted], scope: Scope) -> None
                 part = (place - each.low) // each.size
                 each.sums[part] = each.sums.get(part, 0) + int(told["amount"])
                 if each.size == 1:
-                    each.postings.append(row_of(Posting, told))
+                    each.legs.append(row_of(Posting, told))
 
 
 def _explained(
-    found: _Wanted, archive: ArchiveFile | None, problem: str, names: dict[str, str]
+    found: _Wanted, files: Sequence[ArchiveFile], problem: str, names: dict[str, str]
 ) -> Explanation:
-    row, account = found.row, found.row.account
-    parts = () if problem else tuple(_parts(found, names))
-    total = row.amount if found.is_whole else sum(found.sums.values())
+    account, month = found.account, found.month.astimezone(UTC)
     where = "" if found.is_whole else f", postings {found.low + 1} to {found.high}"
-    causes = (
-        () if archive is None else (Link("read from the archive", "", archives.archive_ref(archive.number)),)
-    )
+    total = found.amount if found.is_whole else sum(found.sums.values())
     return Explanation(
         ref=f"{CARRIED}_{found.tail}",
         kind="carried forward",
-        title=f"out of {row.range_from:%Y-%m}: {account_text(account.code, account.owner, names)}{where}",
+        title=f"out of {month:%Y-%m}: {account_text(account.code, account.owner, names)}{where}",
         amounts=one(Money(total, account.currency)),
-        parts=parts,
-        causes=causes,
-        evidence=(("postings", f"{row.postings} in the archived month"),),
+        parts=() if problem else tuple(_parts(found, names)),
+        causes=tuple(Link("read from the archive", "", archives.archive_ref(file.number)) for file in files),
+        evidence=(("postings", f"{found.postings} in the archived month"),),
         problems=(problem,) if problem else (),
-        at=row.range_to,
+        at=found.month,
         page=("ledger_account", str(account.pk)),
     )
 
 
 def _parts(found: _Wanted, names: dict[str, str]) -> list[Part]:
-    account, size = found.row.account, found.size
+    size = found.size
     if size == 1:
-        for leg in found.postings:
-            leg.account = account
+        for leg in found.legs:
+            leg.account = found.account
         return [
             Part(leg_text(leg, names), Money(leg.amount, leg.currency), posting_ref(leg.entry_id, leg.line))
-            for leg in found.postings
+            for leg in found.legs
         ]
-    ref, parts = carried_ref(found.row.pk), []
+    ref, parts = carried_ref(found.account, found.month), []
     for number, minor in sorted(found.sums.items()):
         low = found.low + number * size
         high = min(low + size, found.high)
-        money = Money(minor, account.currency)
+        money = Money(minor, found.account.currency)
         parts.append(Part(f"postings {low + 1} to {high}", money, f"{ref}.{low}-{high}"))
     return parts

@@ -148,8 +148,8 @@ class ExplainViewSet(MerchantViewSet):
         "is the sum of its parts: its footing is zero. What nothing explains is counted in `unexplained` "
         f"with its reason. Follows at most {NODES_MAX} objects; what lies beyond has an id of its own to ask "
         "for. Ids: those of all objects of the API, `acc_…` (an account), `bal_…@2026-03-02T18:00:00Z` (its "
-        "balance then), `car_…` (what an archived month carried forward), `jnl_….2` (a posting), `bln_12` (a "
-        "bank line), `op_….fee` (a fee), `cell_…`.",
+        "balance then), `car_…@2019-04` (what an archived month carried forward), `jnl_….2` (a posting), "
+        "`bln_12` (a bank line), `op_….fee` (a fee), `cell_…`.",
         parameters=[
             path_text("id", "What to explain: any id that the API or another explanation shows."),
             OpenApiParameter(

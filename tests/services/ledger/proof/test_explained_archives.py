@@ -186,15 +186,32 @@ def test_many_postings_of_a_month_are_stretches_of_it(place, begins, shop, monke
     partitions.make_ahead()
     journal_left(begins)
     row = CarriedBalance.objects.get(merchant_id=northwind.pk, account__code="merchant_balance")
-    story = walking.explain(row)
+    ref = carried.carried_ref(row.account, begins)
+    story = walking.explain(ref)
     assert story.is_explained, list(story.reasons())
-    ref = carried.carried_ref(row.pk)
     assert [part.ref for part in story.root.parts] == [f"{ref}.0-4", f"{ref}.4-5"]
     assert {f"{ref}.0-2", f"{ref}.2-4"} <= story.nodes.keys()
     assert story.root.amounts == (Money(-1_500, "USD"),)
-    for wrong in (f"{ref}.2-9", f"{ref}.3-3", f"{ref}.1", f"{ref}.1-2.3"):
+    for wrong in (f"{ref}.2-9", f"{ref}.3-3", f"{ref}.1", f"{ref}.1-2.3", f"{ref[:-7]}1999-01"):
         with pytest.raises(walking.NotExplained):
             walking.explain(wrong)
+
+
+def test_what_came_late_for_a_month_that_was_gone_counts_with_it(place, begins, shop, monkeypatch, northwind):
+    late = []
+    for minor in (100, 200):
+        with monkeypatch.context() as then:
+            then.setattr(ids, "_ticks", OldTicks(begins))
+            late.append(shop.captured(amount=minor))
+        partitions.make_ahead()
+        late[-1] = entries.entry_ref(entry_of(late[-1]))
+        journal_left(begins)
+    assert all(walking.explain(ref).is_explained for ref in late)
+    held = Account.objects.get(merchant_id=northwind.pk, code="merchant_balance")
+    story = walking.explain(held)
+    assert (story.is_explained, story.root.amounts) == (True, (Money(-300, "USD"),))
+    assert [part.ref for part in story.root.parts] == [carried.carried_ref(held, begins)]
+    assert walking.explain(story.root.parts[0].ref, scope=Scope(northwind.pk)).is_explained
 
 
 def test_a_changed_or_absent_file_explains_nothing(payment, begins, place, merchant_client):
