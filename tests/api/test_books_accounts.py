@@ -210,6 +210,23 @@ class TestTransfer:
         assert purses.figures(carla) == (10_000, 0, 10_000)
         assert not Transfer.objects.filter(merchant_id=purses.merchant_id).exists()
 
+    def test_refuses_a_closed_account(self, merchant_client, purses, carla):
+        dora = purses.wallet("dora")
+        merchant_client.post(f"{ACCOUNTS}{dora.public_id}/close", {"reason": "left"})
+        answer = merchant_client.post(TRANSFERS, move(carla, dora, type="transfer"))
+        assert code_of(answer) == (409, "account_closed")
+        assert purses.figures(carla) == (10_000, 0, 10_000)
+        assert not Transfer.objects.filter(merchant_id=purses.merchant_id).exists()
+
+    def test_one_key_moves_money_once(self, merchant_client, purses, carla, shop):
+        body = move(carla, shop)
+        first = merchant_client.post(TRANSFERS, body, key="only-once")
+        again = merchant_client.post(TRANSFERS, body, key="only-once")
+        assert (first.status_code, again.json()) == (201, first.json())
+        other = merchant_client.post(TRANSFERS, {**body, "amount": usd(7)}, key="only-once")
+        assert code_of(other) == (422, "idempotency_key_reused")
+        assert purses.figures(carla) == (8_500, 0, 8_500)
+
     def test_refuses_one_account_twice(self, merchant_client, carla):
         body = problem(merchant_client.post(TRANSFERS, move(carla, carla)), 422, "transfer_same_account")
         assert body["param"] == "to_account"

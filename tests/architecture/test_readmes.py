@@ -1,6 +1,8 @@
 """What READMEs say is compared where it can be: drawings with the machines, files with what there is."""
 
+import ast
 import re
+from functools import cache
 
 import pytest
 from django.core.management import call_command
@@ -14,6 +16,7 @@ READMES = sorted(
 NAMED = re.compile(
     r"`((?:tests|docs|deploy|config|ledger|vendors|fraud|payments|settlements|subscriptions)/[\w./-]+)`"
 )
+TESTS = re.compile(r"`(tests/[\w/]+\.py)((?:::\w+)+)`")
 
 
 def test_machines_are_drawn_as_they_are(capsys):
@@ -26,3 +29,29 @@ def test_files_that_are_named_are_there(readme):
     text = (ROOT / readme).read_text(encoding="utf-8")
     missing = [name for name in NAMED.findall(text) if not (ROOT / name).exists()]
     assert not missing
+
+
+@pytest.mark.parametrize("readme", READMES)
+def test_tests_that_are_named_are_there(readme):
+    """What a README says a test shows, that test shows: renamed or deleted, it is missed here."""
+    text = (ROOT / readme).read_text(encoding="utf-8")
+    missing = [
+        f"{path}{name}" for path, name in TESTS.findall(text) if not _defines(path, name.split("::")[1:])
+    ]
+    assert not missing
+
+
+@cache
+def _body(path: str) -> list[ast.stmt]:
+    file = ROOT / path
+    return ast.parse(file.read_text(encoding="utf-8")).body if file.exists() else []
+
+
+def _defines(path: str, names: list[str]) -> bool:
+    body = _body(path)
+    for name in names:
+        found = [one for one in body if isinstance(one, ast.ClassDef | ast.FunctionDef) and one.name == name]
+        if not found:
+            return False
+        body = found[0].body
+    return True

@@ -8,8 +8,8 @@ from datetime import timedelta
 
 import pytest
 
-from ledger import balances, clock, locks
-from ledger.chart import Code, account
+from ledger import balances, chart, clock, locks
+from ledger.chart import CHART, Code, account
 from ledger.explain import accounts, totals, walking
 from ledger.explain.types import PARTS_MAX
 from ledger.journal import EntryDraft, credit, debit
@@ -123,6 +123,30 @@ class TestBudget:
         whole, all_of_it = asked(row(merchant))
         assert len(whole.nodes) > 3_000
         assert all_of_it <= 60
+
+
+class TestEveryAccountOfTheChart:
+    def test_leads_to_its_postings(self, merchant):
+        """Escrow, reserve and all the others: now, at an instant, as a cell of the trial balance."""
+        bank = account(Code.BANK, merchant, "USD", "the other side")
+        others = [code for code in Code if code is not Code.BANK]
+        with locks.phase():
+            for code in others:
+                own = account(code, merchant, "USD", "owner" if CHART[code].owner else "")
+                low, _high = chart.bounds(code)
+                first, second = (own, bank) if low == 0 else (bank, own)
+                legs = [debit(first, Money(5, "USD"), "x"), credit(second, Money(5, "USD"), "x")]
+                books.post(
+                    [EntryDraft(merchant, "x", "test", uuid.uuid4(), "x", clock.now(), legs)],
+                )
+        assert Account.objects.filter(merchant_id=merchant).count() == len(others) + 1
+        for held in Account.objects.filter(merchant_id=merchant):
+            cell = totals.cell_ref("trial", totals.short("mer", merchant), "USD", held.code)
+            for thing in (held, accounts.balance_ref(held, clock.now() + timedelta(days=1)), cell):
+                story, _ = asked(thing)
+                assert story.is_explained, (held.code, list(story.reasons()))
+                assert story.root.footing == (Money(0, "USD"),)
+                assert held.code == "bank" or abs(story.root.amounts[0].minor) == 5
 
 
 class TestTrialBalance:
