@@ -29,11 +29,6 @@ class ReadEntry:
     sec: str
     addenda: list[str] = field(default_factory=list)
 
-    @property
-    def payment_information(self) -> str:
-        """What stands in the addenda of type 05."""
-        return "".join(line[3:83] for line in self.addenda if line[1:3] == "05").strip()
-
 
 @dataclass(slots=True)
 class _Sums:

@@ -28,13 +28,15 @@ class Account(Scenario):
 
 
 def _us(name: str, number: str, does: str, token: str, code: str = "", dispute: str = "") -> Account:
-    then = f"pending_then_fail:{code}" if code else "pending_then_ok"
-    return Account(name, number, does, {"authorize": then}, dispute, f"pm_usBankAccount_{token}")
+    return Account(name, number, does, _ends(code), dispute, f"pm_usBankAccount_{token}")
 
 
 def _sepa(name: str, number: str, does: str, token: str, code: str = "", dispute: str = "") -> Account:
-    then = f"pending_then_fail:{code}" if code else "pending_then_ok"
-    return Account(name, number, does, {"authorize": then}, dispute, f"pm_{token}_de", "sepa_debit")
+    return Account(name, number, does, _ends(code), dispute, f"pm_{token}_de", "sepa_debit")
+
+
+def _ends(code: str) -> dict[str, str]:
+    return {"authorize": f"pending_then_fail:{code}" if code else "pending_then_ok"}
 
 
 ACCOUNTS = (
