@@ -112,9 +112,9 @@ class ProviderNotice:
 
 @dataclass(frozen=True, slots=True)
 class ReportLine:
-    """One operation behind a funding line; `kind` is capture, refund, withdrawal, reinstatement or
-    refund_returned (its key: `returned_key` of the refund's), `reference` the provider's, `authorization`
-    that of the payment when the provider tells it.
+    """One operation behind a funding line; `kind` is capture, refund, withdrawal, reinstatement,
+    refund_returned (its key: `returned_key` of the refund's) or return_fee (a fee and no amount), `reference`
+    the provider's, `authorization` that of the payment when the provider tells it.
     """
 
     kind: str
