@@ -93,6 +93,18 @@ class AdyenSandbox:
         assert made is not None
         return made
 
+    def operation(self, key: str) -> dict[str, Any]:
+        """The operation of one of our keys, as the day's proof reads it."""
+        after = 0
+        while True:
+            page = self.client.get("/sim/operations", params={"after": after}).raise_for_status().json()
+            for row in page["data"]:
+                if row["idempotency_key"] == key:
+                    found: dict[str, Any] = row
+                    return found
+            assert page["has_more"], f"Adyen has no operation {key}"
+            after = page["after"]
+
     def of_parent(self, subject: str) -> list[dict[str, Any]]:
         """All that belongs to a payment."""
         return self._truth(subject=subject)

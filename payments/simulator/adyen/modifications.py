@@ -123,7 +123,7 @@ def _do(desk: Desk, payment: Record, made: Record, kind: str) -> None:
         if not private["is_raisable"] or private["captured"] or private["released"]:
             return _fail(desk, payment, made, "Authorisation adjustment not allowed")
         made.private["added"] = value - private["value"]
-        private["value"] = value
+        private |= {"value": value, "added": private.get("added", 0) + made.private["added"]}
     elif kind == "refund":
         if value > private["captured"] - private["refunded"]:
             return _fail(desk, payment, made, TOO_MUCH)

@@ -33,7 +33,8 @@ def _row(connection: sqlite3.Connection, record: Record) -> Row | None:
         private = record.private
         status = PAYMENTS.get(private["status"], "declined")
         key = private["reference"].removeprefix("sale.")
-        return _told(record, record, "authorize", key, status, private["value"])
+        asked = private["value"] - private.get("added", 0)  # what raised it is told by itself
+        return _told(record, record, "authorize", key, status, asked)
     payment_id = record.parent if record.kind == "modification" else record.body["payment"]
     payment = objects.get(connection, "payment", payment_id)
     if record.kind == "modification":

@@ -162,6 +162,9 @@ class TestAnIncrease:
         self.increase(shop, made, 250)
         deliver(sandbox, made)
         assert shop.payment(made["id"])["authorized"] == {"amount": 10_750, "currency": "USD"}
+        for kind, asked in (("authorize", [10_000]), ("increment", [500, 250])):
+            told = [sandbox.operation(row.idempotency_key)["amount"] for row in operations_of(made, kind)]
+            assert told == asked  # what each was for, as the day's proof reads it
         good(shop.client.put(f"{CORE}{made['id']}/capture"), 202)
         deliver(sandbox, made)
         assert shop.payment(made["id"])["captured"]["amount"] == 10_750
