@@ -9,6 +9,7 @@ triggers and constraints run in that statement, and a refusal undoes the phase.
 """
 
 import json
+import operator
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
@@ -18,7 +19,7 @@ from typing import Any, Final, ParamSpec, TypeVar
 from uuid import UUID
 
 import orjson
-from django.db import DataError, IntegrityError, connection, models
+from django.db import DataError, IntegrityError, connection, models, transaction
 
 from ledger import locks
 
@@ -101,10 +102,11 @@ def _send_last() -> None:
 
 def inserting(model: type[models.Model], rows: Sequence[models.Model], refused: Refusal = as_it_is) -> Write:
     """Return the write that adds rows; columns with a default of the database get that."""
-    sql, names, own = _insertion(model)
-    documents = [
-        {column: row.__dict__[name] if name else own[column](row) for column, name in names} for row in rows
-    ]
+    sql, columns, values_of, own = _insertion(model)
+    documents = [dict(zip(columns, values_of(row.__dict__), strict=True)) for row in rows]
+    for column, value_of in own:
+        for document, row in zip(documents, rows, strict=True):
+            document[column] = value_of(row)
     return Write(sql, (), documents, len(rows), _keys(model, rows), refused=refused)
 
 
@@ -135,8 +137,10 @@ def send(*writes: Write, is_last: bool = False) -> None:
     values += [write.rows for write in counted if write.rows is not None]
     values += [value for write in calls for value in _values(write)]
     try:
-        cursor = _cursor()
-        cursor.cursor.is_last = is_last and _commits_here()
+        here: Any = transaction.get_connection()  # asked once: each look at `connection` is one at the thread
+        cursor = here.kept_cursor()
+        # A savepoint of a test's transaction is not the phase's to commit.
+        cursor.cursor.is_last = is_last and len(here.atomic_blocks) == 1 and here.commit_on_exit
         cursor.execute(sql, values)
     except (IntegrityError, DataError) as error:
         named = _named(writes, counted, error)
@@ -160,16 +164,6 @@ def _figure(number: int, is_any: bool) -> str:
     """Return the expression that runs a write, and refuses when it meets other rows than it should."""
     met = f"(SELECT count(*) FROM w{number})"  # noqa: S608 - our own names
     return met if is_any else f"CASE {met} WHEN %s THEN 0 ELSE ledger_rows_missing({number}) END"
-
-
-def _cursor() -> Any:
-    """Return the connection's kept cursor (config/postgres), for the database's answer is no rows to read."""
-    return getattr(connection, "kept_cursor", connection.cursor)()
-
-
-def _commits_here() -> bool:
-    """Say whether the transaction is the open phase's own, no savepoint of a test's transaction."""
-    return len(connection.atomic_blocks) == 1 and connection.commit_on_exit
 
 
 def _together(writes: Iterable[Write]) -> list[Write]:
@@ -208,25 +202,34 @@ def _named(writes: Sequence[Write], counted: Sequence[Write], error: IntegrityEr
 @cache
 def _insertion(
     model: type[models.Model],
-) -> tuple[str, tuple[tuple[str, str], ...], dict[str, Callable[[Any], Any]]]:
-    """Return the statement, each column with the attribute that holds its value, and how to find the values
-    that are not simply held."""
+) -> tuple[
+    str, tuple[str, ...], Callable[[Any], tuple[Any, ...]], tuple[tuple[str, Callable[[Any], Any]], ...]
+]:
+    """Return the statement, the columns whose values a row simply holds and how to take them, and how to find
+    the values of all others."""
     quote = connection.ops.quote_name
     fields = [
         field
         for field in model._meta.concrete_fields
         if not field.has_db_default() and not isinstance(field, models.AutoField)
     ]
-    own = {
-        str(field.column): _saved(field)
-        for field in fields
-        if type(field).pre_save is not models.Field.pre_save
-    }
-    names = tuple((str(field.column), "" if field.column in own else field.attname) for field in fields)
-    listed = ", ".join(quote(column) for column, _ in names)
+    own = [field for field in fields if _finds_its_value(field)]
+    held = [field for field in fields if field not in own]
+    listed = ", ".join(quote(str(field.column)) for field in fields)
     table = quote(model._meta.db_table)
     sql = f"INSERT INTO {table} ({listed}) SELECT {listed} FROM json_populate_recordset(NULL::{table}, %s)"  # noqa: S608 - our names
-    return sql, names, own
+    return (
+        sql,
+        tuple(str(field.column) for field in held),
+        operator.itemgetter(*(field.attname for field in held)),  # of two or more it returns a tuple
+        tuple((str(field.column), _saved(field)) for field in own),
+    )
+
+
+def _finds_its_value(field: Any) -> bool:
+    if isinstance(field, models.DateField | models.TimeField):
+        return bool(field.auto_now or field.auto_now_add)
+    return type(field).pre_save is not models.Field.pre_save
 
 
 def _saved(field: Any) -> Callable[[Any], Any]:

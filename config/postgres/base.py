@@ -40,6 +40,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     health_check_enabled: bool
     health_check_done: bool
+    run_commit_hooks_on_set_autocommit_on: bool
+    errors_occurred: bool
     _prepare_cursor: Callable[[Any], Any]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -59,24 +61,42 @@ class DatabaseWrapper(base.DatabaseWrapper):
                 self._kept = self.create_cursor()
         return self._prepare_cursor(self._kept)
 
-    def _set_autocommit(self, autocommit: bool) -> None:
-        """Begin or end a transaction: outside one the driver only notes it, which takes it long."""
-        if self.connection.pgconn.transaction_status == TransactionStatus.IDLE:
-            self.connection._autocommit = autocommit
-        else:
-            parent: Any = super()
-            parent._set_autocommit(autocommit)
+    def get_autocommit(self) -> bool:
+        """Say whether each statement is a transaction of its own."""
+        if self.connection is None:
+            self.ensure_connection()
+        return self.autocommit
 
-    def _commit(self) -> None:
-        """Commit, when the server does not have done so already, or was never told to begin."""
-        is_over = (
+    def set_autocommit(
+        self, autocommit: bool, force_begin_transaction_with_broken_autocommit: bool = False
+    ) -> None:
+        """Begin or end a transaction; where nothing is to be sent, logged or refused, it is only noted."""
+        if not self.in_atomic_block:
+            self.close_if_health_check_failed()
+        if self.in_atomic_block or not self._is_between():
+            super().set_autocommit(autocommit, force_begin_transaction_with_broken_autocommit)
+            return
+        self.connection._autocommit = self.autocommit = autocommit  # as the driver's own setter does
+        if autocommit and self.run_commit_hooks_on_set_autocommit_on:
+            self.run_and_clear_commit_hooks()
+            self.run_commit_hooks_on_set_autocommit_on = False
+
+    def commit(self) -> None:
+        """Commit, when the server has not done so already and was told to begin."""
+        if self.in_atomic_block or not self._is_between():
+            super().commit()
+            return
+        self.validate_thread_sharing()
+        self.errors_occurred = False
+        self.run_commit_hooks_on_set_autocommit_on = True
+
+    def _is_between(self) -> bool:
+        """Say whether the server has no transaction of this connection open (and nobody reads the log)."""
+        return (
             self.connection is not None
             and self.connection.pgconn.transaction_status == TransactionStatus.IDLE
-            and not self.queries_logged  # it is logged all the same
+            and not self.queries_logged
         )
-        if not is_over:
-            parent: Any = super()
-            parent._commit()
 
     def get_connection_params(self) -> dict[str, Any]:
         """Return what the driver is to connect with."""
