@@ -40,7 +40,7 @@ class BadSignature(Forbidden):
     """A callback that is not provably the provider's, or not readable.
 
     `fault` says what was wrong, in one word: header_missing, timestamp_malformed, too_old, too_new,
-    signature_wrong, unreadable.
+    signature_wrong, unreadable, wrong_mode (a test's word at a live desk, or the reverse).
     """
 
     code = "bad_signature"

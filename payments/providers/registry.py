@@ -195,6 +195,7 @@ def _adyen() -> Adyen:
         hmac_keys=settings.ADYEN_HMAC_KEY.split(),
         return_url=settings.ADYEN_RETURN_URL,
         ca_url=settings.ADYEN_CA_URL,
+        is_live="-live." in settings.ADYEN_URL,  # {prefix}-checkout-live.adyenpayments.com
     )
 
 

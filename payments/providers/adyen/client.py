@@ -81,11 +81,13 @@ class Adyen:
         hmac_keys: Sequence[str],
         return_url: str = "",
         ca_url: str = "",
+        is_live: bool = False,
     ) -> None:
         self._transport = transport
         self._headers = {"x-api-key": api_key}
         self._account = account
         self._hmac_keys = tuple(hmac_keys)
+        self._is_live = is_live
         self._return_url = return_url.rstrip("/")
         self._ca_url = ca_url.rstrip("/")
         self._disputes = Disputes(transport, self._ca_url, account, self._headers)
@@ -173,7 +175,7 @@ class Adyen:
 
         :raises BadSignature: not provably from Adyen.
         """
-        return webhooks.parse(raw_body, self._hmac_keys, self._account)
+        return webhooks.parse(raw_body, self._hmac_keys, self._account, is_live=self._is_live)
 
     def settlement_report(self, report_id: str) -> ProviderReport:
         """The operations behind a funding line: the settlement detail report of a batch.

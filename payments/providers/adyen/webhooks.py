@@ -2,7 +2,8 @@
 
 The signature covers the references, account, amount, event code and success, so nothing else decides about
 money; of the rest (reason, card, dates of a dispute) only words are taken. No time is signed: an event is
-known by its signed fields and kept once, so a repeated one changes nothing, however old.
+known by its signed fields and kept once, so a repeated one changes nothing, however old. A body that says it
+is of the other mode than our address (`live`) is refused: that word is not signed, but can only take away.
 """
 
 import base64
@@ -45,12 +46,14 @@ ITEM_KEYS_MAX: Final = 64
 Item = Mapping[str, Any]
 
 
-def parse(raw_body: bytes, keys: Sequence[str], account: str) -> ProviderNotice | DisputeNotice:
+def parse(
+    raw_body: bytes, keys: Sequence[str], account: str, *, is_live: bool
+) -> ProviderNotice | DisputeNotice:
     """Verify and read a webhook with its one item.
 
-    :raises BadSignature: unsigned, wrongly signed, or not readable.
+    :raises BadSignature: unsigned, wrongly signed, not readable, or of the other mode.
     """
-    item = _item(raw_body)
+    item, said_live = _item(raw_body)
     data = item.get("additionalData")
     given = data.get("hmacSignature") if isinstance(data, dict) else None
     if not isinstance(given, str) or not given:
@@ -60,6 +63,8 @@ def parse(raw_body: bytes, keys: Sequence[str], account: str) -> ProviderNotice 
         raise BadSignature("the webhook's item is not readable", fault="unreadable")
     if not _is_signed(fields, given, keys):
         raise BadSignature("the signature of the webhook's item is not right")
+    if (said_live == "true") is not is_live:
+        raise BadSignature("the webhook is of the other mode than our address", fault="wrong_mode")
     is_ours = item["merchantAccountCode"] == account and not _is_ambiguous(fields)
     told = notice(item) if is_ours else _not_ours(item)
     if told is None:
@@ -148,7 +153,8 @@ def _not_ours(item: Item) -> ProviderNotice:
     )
 
 
-def _item(raw_body: bytes) -> Item:
+def _item(raw_body: bytes) -> tuple[Item, str]:
+    """The one item of a body, and what the body says of being live."""
     try:
         body = json.loads(raw_body)
     except (ValueError, RecursionError):
@@ -159,7 +165,7 @@ def _item(raw_body: bytes) -> Item:
     if not isinstance(item, dict) or len(item) > ITEM_KEYS_MAX:
         # In JSON there is always one; of several, one could be wrong: neither to keep nor to refuse.
         raise BadSignature("the body is not a webhook with one item", fault="unreadable")
-    return item
+    return item, str(body.get("live", "false")).lower()
 
 
 def _is_signed(fields: Sequence[str], given: str, keys: Sequence[str]) -> bool:

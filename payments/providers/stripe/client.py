@@ -7,7 +7,7 @@ import io
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import stripe
 from django.views.decorators.debug import sensitive_variables
@@ -38,6 +38,8 @@ from payments.providers.stripe.lookup import Lookup, plain
 from payments.providers.stripe.mapping import Body, Expected
 from payments.providers.stripe.wire import Wire
 from payments.providers.transport import Transport
+
+LIVE_KEYS: Final = ("sk_live_", "rk_live_")
 
 
 class Stripe:
@@ -80,6 +82,7 @@ class Stripe:
         self, transport: Transport, base_url: str, api_key: str, webhook_secrets: Sequence[str]
     ) -> None:
         self._webhook_secrets = tuple(webhook_secrets)
+        self._is_live = api_key.startswith(LIVE_KEYS)
         api = base_url.rstrip("/")
         # Uploads go to a host of their own, at Stripe but not in the sandbox.
         files = stripe.DEFAULT_UPLOAD_API_BASE if api == stripe.DEFAULT_API_BASE else api
@@ -210,7 +213,7 @@ class Stripe:
 
         :raises BadSignature: not provably from Stripe.
         """
-        return webhooks.parse(headers, raw_body, self._webhook_secrets, now)
+        return webhooks.parse(headers, raw_body, self._webhook_secrets, now, is_live=self._is_live)
 
     def settlement_report(self, report_id: str) -> ProviderReport:
         """What Stripe paid out and for what: a payout and its balance transactions.

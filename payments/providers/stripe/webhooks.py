@@ -2,7 +2,8 @@
 
 Two secrets are accepted, so that one can be changed without a gap. The library refuses only what is too old
 by the system's clock; here the timestamp may differ 300 s either way from the moment of receipt, so that a
-kept message can be read again later. What is not about an operation of ours has an empty key.
+kept message can be read again later. What is not about an operation of ours has an empty key. An event of the
+other mode than our API key's (`livemode`) is nobody's word about our money, however well it is signed.
 """
 
 import json
@@ -37,11 +38,11 @@ _TIMESTAMP = re.compile(r"t=([0-9]{1,12})(?:,|$)")
 
 
 def parse(
-    headers: Mapping[str, str], raw_body: bytes, secrets: Sequence[str], now: datetime
+    headers: Mapping[str, str], raw_body: bytes, secrets: Sequence[str], now: datetime, *, is_live: bool
 ) -> ProviderNotice | DisputeNotice:
     """Verify and read an event.
 
-    :raises BadSignature: unsigned, wrongly signed, too old, too new, or not readable.
+    :raises BadSignature: unsigned, wrongly signed, too old, too new, not readable, or of the other mode.
     """
     given = {str(name).lower(): str(value) for name, value in headers.items()}.get(HEADER, "")
     if not given:
@@ -55,7 +56,7 @@ def parse(
         raise BadSignature(f"the event is {fault.replace('_', ' ')}: over {TOLERANCE_SECONDS} s", fault=fault)
     for secret in secrets:
         if _is_signed(given, raw_body, secret):
-            return _read(raw_body)
+            return _read(raw_body, is_live=is_live)
     raise BadSignature("no signature of the event is right")
 
 
@@ -114,9 +115,11 @@ def _is_signed(header: str, raw_body: bytes, secret: str) -> bool:
     return True
 
 
-def _read(raw_body: bytes) -> ProviderNotice | DisputeNotice:
+def _read(raw_body: bytes, *, is_live: bool) -> ProviderNotice | DisputeNotice:
     event = json.loads(raw_body)
     read = notice(event) if isinstance(event, dict) else None
     if read is None:
         raise BadSignature("the event is signed but not readable", fault="unreadable")
+    if event.get("livemode", False) is not is_live:
+        raise BadSignature("the event is of the other mode than our key", fault="wrong_mode")
     return read

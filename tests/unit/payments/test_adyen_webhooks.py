@@ -45,7 +45,24 @@ def wrapped(*items: Any) -> bytes:
 
 
 def parse(body: bytes) -> Any:
-    return webhooks.parse(body, (KEY, OLD_KEY), ACCOUNT)
+    return webhooks.parse(body, (KEY, OLD_KEY), ACCOUNT, is_live=False)
+
+
+class TestAMode:
+    """C10: what a test's webhook says is no word about live money, nor the reverse."""
+
+    def body(self, said: object) -> bytes:
+        return json.dumps({**json.loads(signed(item())), "live": said}).encode()
+
+    @pytest.mark.parametrize(("said", "is_live"), [("false", False), ("true", True), (True, True)])
+    def test_that_is_ours_is_read(self, said, is_live):
+        assert webhooks.parse(self.body(said), (KEY,), ACCOUNT, is_live=is_live).idempotency_key == "op_2"
+
+    @pytest.mark.parametrize(("said", "is_live"), [("true", False), ("false", True), (None, True)])
+    def test_that_is_the_other_is_refused_though_well_signed(self, said, is_live):
+        with pytest.raises(BadSignature) as refused:
+            webhooks.parse(self.body(said), (KEY,), ACCOUNT, is_live=is_live)
+        assert refused.value.fault == "wrong_mode"
 
 
 class TestASale:

@@ -32,7 +32,30 @@ def header(body: bytes = BODY, secret: str = SECRET, at: int = AT) -> str:
 
 def parse(body: bytes = BODY, signature: str | None = None, **headers: str) -> Any:
     given = {"Stripe-Signature": header(body) if signature is None else signature, **headers}
-    return webhooks.parse(given, body, (SECRET, OLD_SECRET), NOW)
+    return webhooks.parse(given, body, (SECRET, OLD_SECRET), NOW, is_live=False)
+
+
+class TestAMode:
+    """C10: what a test's event says is no word about live money, nor the reverse."""
+
+    def event(self, is_live: object) -> bytes:
+        return json.dumps({**json.loads(BODY), "livemode": is_live}).encode()
+
+    def read(self, body: bytes, *, is_live: bool) -> Any:
+        given = {"Stripe-Signature": header(body)}
+        return webhooks.parse(given, body, (SECRET,), NOW, is_live=is_live)
+
+    @pytest.mark.parametrize("is_live", [True, False])
+    def test_that_is_ours_is_read(self, is_live):
+        assert self.read(self.event(is_live), is_live=is_live).idempotency_key == KEY
+
+    @pytest.mark.parametrize(
+        ("said", "is_live"), [(False, True), (True, False), ("true", True), (None, True), (1, False)]
+    )
+    def test_that_is_the_other_is_refused_though_well_signed(self, said, is_live):
+        with pytest.raises(BadSignature) as refused:
+            self.read(self.event(said), is_live=is_live)
+        assert refused.value.fault == "wrong_mode"
 
 
 class TestASignature:
