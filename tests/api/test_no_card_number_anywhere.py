@@ -4,14 +4,16 @@ A fresh number goes every way that there is, also through failures; then every c
 every log line and every answer is searched for it, plain, spaced, and in hexadecimal.
 """
 
+import base64
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 import redis
 from django.conf import settings as configured
+from django.http import HttpResponse
 from django.test import RequestFactory
 from django.views.debug import ExceptionReporter
 
@@ -21,6 +23,8 @@ from ledger.actors import SYSTEM
 from payments.providers.velocitypay.client import VelocityPay
 from payments.vault import envelope, exchange, instruments, tokens
 from tests.api.test_payment_methods import METHODS, Till
+from tests.factories import disputes
+from tests.factories import payments as rows
 from tests.kit import cards
 from tests.kit.api_client import MerchantClient
 from tests.kit.network import Network
@@ -112,6 +116,43 @@ def test_it_is_nowhere(till: Till, network: Network, lines: list[str], monkeypat
     assert tables_with(*forms(number)) == []
     assert tables_with(CODE, f'"{cards.CVC}"', f"'{cards.CVC}'") == []
     assert not [text for text in (*answers, *lines) if CODE in text]
+    assert in_valkey(number) == []
+
+
+@pytest.mark.parametrize(
+    ("place", "status"),
+    [("key", 400), ("agent", 201), ("request id", 201), ("address", 404), ("query", 200), ("file", 400),
+     ("reason", 400), ("track", 400)],
+)  # fmt: skip
+def test_it_is_nowhere_when_it_is_sent_where_none_belongs(
+    till: Till, northwind: Merchant, lines: list[str], place: str, status: int
+) -> None:
+    """J01: in a header, an address, a file's name, words for people, or as a magnetic stripe tells it."""
+    number = cards.number()
+    payment = rows.captured_payment(northwind)
+    refund = {"payment_id": payment.public_id, "amount": 100}
+    core, dispute = f"/api/v1/payments/core/{payment.public_id}", disputes.chargeback(payment, amount=100)
+    evidence = f"/api/v1/disputes/{dispute.public_id}/evidence"
+    pdf = {"kind": "receipt", "content": base64.b64encode(b"%PDF-1.7\n").decode()}
+    send: dict[str, Callable[[], HttpResponse]] = {
+        "key": lambda: till.client.post("/api/v1/refunds/", refund, key=number),
+        "agent": lambda: till.client.post("/api/v1/refunds/", refund, User_Agent=f"shop {number}"),
+        "request id": lambda: till.client.post("/api/v1/refunds/", refund, X_Request_Id=number),
+        "address": lambda: till.client.put(f"/api/v1/payments/core/{number}/capture", {}),
+        "query": lambda: till.client.get(f"{core}?starting_after={number}&note={number}"),
+        "file": lambda: till.client.post(evidence, {**pdf, "filename": f"{number}.pdf"}),
+        "reason": lambda: till.client.post("/api/v1/refunds/", {**refund, "reason": f"card {number}"}),
+        "track": lambda: till.client.post(
+            "/api/v1/refunds/", {**refund, "reason": f";{number}=40121010000012300001?"}
+        ),
+    }
+    answer = send[place]()
+    assert answer.status_code == status, answer.content
+    assert len(lines) > 0
+    for form in forms(number):
+        assert form not in answer.content.decode() + repr(answer.headers), form
+        assert not [line for line in lines if form in line], form
+    assert tables_with(*forms(number)) == []
     assert in_valkey(number) == []
 
 

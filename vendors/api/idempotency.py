@@ -16,6 +16,7 @@ from rest_framework.exceptions import APIException, ParseError
 from rest_framework.request import Request
 
 from ledger import clock
+from ledger.card_numbers import find_card_number
 from ledger.crashpoints import crashpoint, register
 from vendors.api.errors import PROBLEM_TYPE
 from vendors.api.rendering import JSON_TYPE, canonical, to_bytes
@@ -107,7 +108,7 @@ class Answer:
 def read_key(request: Request, policy: Idempotency) -> str | None:
     """Return the key of a request, or None when it has none and needs none.
 
-    :raises KeyMissing: it needs one. :raises ParseError: the key is malformed.
+    :raises KeyMissing: it needs one. :raises ParseError: the key is malformed, or a card number.
     """
     if policy is IGNORED:
         return None
@@ -118,6 +119,8 @@ def read_key(request: Request, policy: Idempotency) -> str | None:
         return None
     if not _SYNTAX.fullmatch(key):
         raise ParseError(f"the {HEADER} is malformed", code="idempotency_key_malformed")
+    if find_card_number(key):  # it is kept with the answer, and shown to staff
+        raise ParseError(f"the {HEADER} holds what looks like a card number", code="card_number_not_accepted")
     return key
 
 
