@@ -46,6 +46,10 @@ class Later(Exception):
         self.at = at
 
 
+class Hopeless(Exception):
+    """Raised by a job's work: trying again would come to the same. It is dead at once and waits for staff."""
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
     """What is done for a kind of job, and on which queue."""
@@ -196,12 +200,13 @@ def run_due(at: datetime, rounds_max: int = 100) -> int:
 
 def _failed(job: Job, error: Exception, at: datetime) -> None:
     metrics.jobs_run.labels(job.kind, "failed").inc()
-    if not isinstance(error, DomainError):
+    if not isinstance(error, DomainError | Hopeless):
         log.exception("job failed", extra={"kind": job.kind, "job_id": str(job.pk)})
+    is_dead = isinstance(error, Hopeless) or job.tries >= TRIES_MAX
     pause = min(PAUSE_FIRST_SECONDS * 2 ** min(job.tries - 1, 20), PAUSE_MAX_SECONDS)
     Job.objects.filter(pk=job.pk).update(
         run_at=at + timedelta(seconds=pause),
         lease_until=None,
         last_error=f"{type(error).__name__}: {error}"[:2000],
-        dead_at=at if job.tries >= TRIES_MAX else None,
+        dead_at=at if is_dead else None,
     )

@@ -30,7 +30,7 @@ from payments import dispute_reasons
 from payments.dispute_reasons import EvidenceKind
 from payments.models import Dispute, DisputeEvidence, DisputeShare, ProviderOperation
 from payments.models.disputes import Response
-from payments.services import answering_disputes
+from payments.services import answering_disputes, mailing_disputes
 from payments.services.answering_disputes import FILE_BYTES_MAX, NewEvidence
 from payments.states import DISPUTE_STATES_OPEN
 
@@ -241,6 +241,7 @@ class DisputeAdmin(ViewOnlyAdmin):
             ],
             empty="the merchant alone",
         )
+        yield _mails_of(row)
         yield Panel(
             "With the provider",
             ["operation", "kind", "amount", "outcome", "claimed"],
@@ -257,6 +258,23 @@ class DisputeAdmin(ViewOnlyAdmin):
                 ).order_by("created_at", "pk")
             ],
         )
+
+
+def _mails_of(row: Dispute) -> Panel:
+    return Panel(
+        "Warnings by mail",
+        ["due", "state", "tries", "the mail server said"],
+        [
+            [
+                formats.moment(job.run_at),
+                formats.badge("sent" if job.finished_at else "refused" if job.dead_at else "waiting"),
+                str(job.tries),
+                formats.wrapped(job.last_error),
+            ]
+            for job in mailing_disputes.mails_of(row)
+        ],
+        note="One that was refused is not sent again: look at the address, and tell the merchant.",
+    )
 
 
 @admin.register(DisputeEvidence)

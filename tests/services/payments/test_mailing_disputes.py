@@ -5,6 +5,8 @@ from datetime import datetime, timedelta
 
 import pytest
 from django.db import connections
+from django.test import Client
+from django.urls import reverse
 
 from ledger import clock, jobs, outbox
 from ledger.actors import SYSTEM
@@ -104,6 +106,43 @@ class TestWarning:
         for minutes in range(4):
             work(dispute, at + timedelta(minutes=minutes))
         assert (postbox.tried, len(postbox.letters)) == (3, 1)
+
+    def test_is_put_off_for_longer_each_time(self, postbox: Postbox) -> None:
+        dispute = disputed()
+        at = before(dispute, days=7)
+        warning_disputes.sweep(at)
+        postbox.refusals = 100
+        pauses = []
+        for _ in range(10):
+            work(dispute, at)
+            job = Job.objects.get(reference__startswith=str(dispute.pk))
+            assert (job.dead_at, job.finished_at) == (None, None)
+            pauses.append(round((job.run_at - at).total_seconds()))
+            at = job.run_at
+        assert pauses == [1, 2, 4, 8, 16, 32, 64, 128, 256, 300]
+        assert postbox.tried == 10
+
+    @pytest.mark.parametrize(
+        ("refusal", "words"), [({"unknown": ADDRESS}, "no such mailbox"), ({"unwanted": True}, "not wanted")]
+    )
+    def test_that_is_refused_for_good_is_not_sent_again_and_the_desk_sees_it(
+        self, postbox: Postbox, admin_client: Client, refusal: dict[str, object], words: str
+    ) -> None:
+        dispute = disputed()
+        at = before(dispute, days=7)
+        warning_disputes.sweep(at)
+        for name, value in refusal.items():
+            setattr(postbox, name, value)
+        for hours in range(5):
+            work(dispute, at + timedelta(hours=hours))
+        job = Job.objects.get(reference__startswith=str(dispute.pk))
+        assert (postbox.tried, job.tries, job.dead_at, job.finished_at) == (1, 1, at, None)
+        assert words in job.last_error
+        (told,) = AuditRecord.objects.filter(action="dispute.warning_not_mailed")
+        assert (told.object_id, told.outcome, words in told.reason) == (dispute.public_id, "failed", True)
+        page = admin_client.get(reverse("admin:payments_dispute_change", args=[dispute.pk])).content.decode()
+        assert "Warnings by mail" in page
+        assert words in page
 
 
 @pytest.mark.django_db(transaction=True)
