@@ -117,6 +117,7 @@ ROUTES: tuple[Route, ...] = (
     Route("payment-webhooks/errors", PaymentWebhookViewSet, {"get": "errors"}),
     Route("payment-webhooks/verify-signature", PaymentWebhookViewSet, {"post": "verify_signature"}),
     Route("payment-webhooks/auto-retry", PaymentWebhookViewSet, {"post": "auto_retry"}),
+    Route("payment-webhooks/{id}", PaymentWebhookViewSet, {"get": "retrieve"}),  # ours, beside the contract
     Route("payment-webhooks/{id}/process", PaymentWebhookViewSet, {"post": "process"}),
     Route("payment-webhooks/{id}/retry", PaymentWebhookViewSet, {"post": "retry"}),
     # 10: settlements; ours: bank statements

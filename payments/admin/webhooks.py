@@ -1,4 +1,4 @@
-"""Providers' messages for staff: as they came, what was tried, what they concluded; and what was refused.
+"""Providers' messages for staff: as they came, masked, what was tried and concluded; and what was refused.
 
 Nothing here decides about money: a message that is tried again ends in the same conclusion as any other.
 """
@@ -21,15 +21,13 @@ from ledger.admin.base import (
     code_column,
     moment_column,
 )
-from ledger.masking import MASK
-from payments import selectors
+from payments import selectors, shown_messages
 from payments.models import ProviderWebhook, RefusedCallbacks
 from payments.providers import registry
 from payments.services import webhook_applying
 from payments.states import FAILED, RECEIVED
 
 BODY_SHOWN: Final = 4_000
-SIGNATURES: Final = ("signature", "sig")
 PERMISSION: Final = "payments.keep_webhooks"
 
 
@@ -123,7 +121,7 @@ class ProviderWebhookAdmin(ViewOnlyAdmin):
         )
 
     def facts(self, row: ProviderWebhook) -> list[Facts]:
-        body = bytes(row.body or b"")[:BODY_SHOWN].decode("utf-8", "replace")
+        body = shown_messages.payload(row.body)[:BODY_SHOWN]
         concluded = [
             ("what it concluded", row.verdict or formats.NOTHING),
             ("operation", formats.link(row.operation)),
@@ -133,7 +131,11 @@ class ProviderWebhookAdmin(ViewOnlyAdmin):
             *super().facts(row),
             Facts("What came of it", concluded),
             Facts(
-                "As received", [("headers", formats.block(_masked(row))), ("body", formats.text_block(body))]
+                "As received",
+                [
+                    ("headers", formats.block(shown_messages.headers(row.headers))),
+                    ("body", formats.text_block(body)),
+                ],
             ),
         ]
 
@@ -158,11 +160,3 @@ class RefusedCallbacksAdmin(ViewOnlyAdmin):
     search_fields = ["=source"]
     first = moment_column("first_at")
     last = moment_column("last_at")
-
-
-def _masked(row: ProviderWebhook) -> dict[str, str]:
-    """Return a message's headers without what signs it."""
-    return {
-        name: MASK if set(name.split("-")) & set(SIGNATURES) else value
-        for name, value in dict(row.headers).items()
-    }

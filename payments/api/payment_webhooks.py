@@ -61,6 +61,7 @@ class PaymentWebhookViewSet(MerchantViewSet):
 
     scopes = {
         "create": "webhooks:write",
+        "retrieve": "webhooks:read",
         "of_payment": "webhooks:read",
         "unprocessed": "webhooks:read",
         "errors": "webhooks:read",
@@ -110,6 +111,22 @@ class PaymentWebhookViewSet(MerchantViewSet):
             answer=self.answer(render),
         )
         return self.finish(row)
+
+    @documented(
+        operation_id="payment_webhooks_retrieve",
+        tag=TAG,
+        summary="Show a message with its body",
+        description="One message with its headers and its body as they came, but masked: what signs it, card "
+        "and account numbers and secrets are not shown. `payload` is for people to read and cannot be "
+        "verified; it is empty once the body is erased.",
+        parameters=[ID],
+        answers={200: Answer(shapes.WholeWebhookShape, shapes.WHOLE_EXAMPLE, "The message.")},
+        errors=(ProviderWebhookNotFound,),
+    )
+    def retrieve(self, request: Request, id: str) -> HttpResponse:
+        """Show a message."""
+        row = webhook_selectors.webhook(self.merchant.pk, ids.parse(ProviderWebhook.PREFIX, id))
+        return self.reply(shapes.whole_webhook(row))
 
     @documented(
         operation_id="payment_webhooks_of_payment",

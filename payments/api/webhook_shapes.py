@@ -7,6 +7,7 @@ from typing import Any, Final
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from payments import shown_messages
 from payments.api.renderings import instant
 from payments.models import ProviderWebhook
 from payments.providers import registry
@@ -21,6 +22,7 @@ HEADER_LENGTH_MAX: Final = 8_000
 RETRIED_MAX: Final = 500
 FAULTS: Final = (
     "header_missing", "timestamp_malformed", "too_old", "too_new", "signature_wrong", "unreadable",
+    "wrong_mode",
 )  # fmt: skip
 
 
@@ -143,6 +145,13 @@ class WebhookShape(serializers.Serializer):
     processed_at = serializers.DateTimeField(allow_null=True)
 
 
+class WholeWebhookShape(WebhookShape):
+    """One message with what came, masked."""
+
+    headers = serializers.DictField(child=serializers.CharField())
+    payload = serializers.CharField(allow_blank=True, help_text="The body, masked; for people to read.")
+
+
 class SignatureShape(serializers.Serializer):
     """Whether a message is provably the provider's."""
 
@@ -187,6 +196,15 @@ def webhook(row: ProviderWebhook) -> dict[str, Any]:
         "received_at": instant(row.received_at),
         "next_attempt_at": instant(row.apply_at),
         "processed_at": instant(row.processed_at),
+    }
+
+
+def whole_webhook(row: ProviderWebhook) -> dict[str, Any]:
+    """Return a message with its headers and body as the merchant's people may see them."""
+    return {
+        **webhook(row),
+        "headers": shown_messages.headers(row.headers),
+        "payload": shown_messages.payload(row.body),
     }
 
 
@@ -237,6 +255,11 @@ WEBHOOK_EXAMPLE: Final = {
     "processed_at": "2026-11-21T09:00:01.250Z",
 }
 
+WHOLE_EXAMPLE: Final = {
+    **WEBHOOK_EXAMPLE,
+    "headers": {"webhook-id": "evt_5f1c2a9be04d4f7f8f6a1d2c", "webhook-signature": "•••"},
+    "payload": '{\n  "id": "evt_5f1c2a9be04d4f7f8f6a1d2c",\n  "type": "capture.succeeded"\n}',
+}
 WAITING: Final = {
     **WEBHOOK_EXAMPLE, "status": "received", "verdict": None, "tries": 0, "attempts": [],
     "next_attempt_at": "2026-11-21T09:00:01.000Z", "processed_at": None,

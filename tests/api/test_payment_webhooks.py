@@ -1,5 +1,6 @@
 """Controller 11: what providers said, as a merchant sees it, records it, and has it applied again."""
 
+import json
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from payments.models import Payment, ProviderOperation, ProviderWebhook
 from payments.services import refusing
 from tests.factories import payments as rows
 from tests.factories import vendors as factory
+from tests.kit import cards
 from tests.kit.api_client import MerchantClient
 from tests.kit.callbacks import Callback, callback_of
 from tests.kit.network import Network
@@ -154,6 +156,27 @@ class TestVerify:
         assert found.json()["fault"] == "unreadable"
 
 
+class TestShow:
+    def test_its_body_is_masked(self, shop: Shop, unknown: dict[str, Any]) -> None:
+        asked = message(told(shop, unknown))
+        made = good(shop.client.post(HOOKS, asked), 201)
+        number = cards.number()
+        ProviderWebhook.objects.filter(event_id=made["event_id"]).update(
+            body=json.dumps({"id": made["event_id"], "card": {"number": number}}).encode()
+        )
+        shown = good(shop.client.get(f"{HOOKS}{made['id']}"), 200)
+        assert {name: shown[name] for name in made} == made
+        assert json.loads(shown["payload"])["id"] == made["event_id"]
+        assert number not in repr(shown)
+        assert asked["headers"]["webhook-signature"] not in repr(shown)
+        assert shown["headers"]["webhook-id"] == made["event_id"]
+
+    def test_another_merchant_s_is_none(self, shop: Shop, unknown: dict[str, Any]) -> None:
+        made = good(shop.client.post(HOOKS, message(told(shop, unknown))), 201)
+        other = MerchantClient(factory.create_api_key(factory.create_merchant("Southwind"))[1])
+        assert other.get(f"{HOOKS}{made['id']}").status_code == 404
+
+
 class TestProcess:
     def test_applies_what_waits_and_then_changes_nothing(self, shop: Shop, unknown: dict[str, Any]) -> None:
         kept = good(shop.client.post(HOOKS, message(told(shop, unknown))), 201)
@@ -240,7 +263,8 @@ class TestLists:
     ("method", "path", "scope"),
     [
         ("POST", "", "write"), ("GET", "unprocessed", "read"), ("GET", "errors", "read"),
-        ("POST", "auto-retry", "write"), ("POST", "verify-signature", "write"),
+        ("GET", "whk_01kagm3c8qf3p8w0t5y5r4d2nh", "read"), ("POST", "auto-retry", "write"),
+        ("POST", "verify-signature", "write"),
     ],
 )  # fmt: skip
 def test_each_needs_its_scope(northwind: Merchant, method: str, path: str, scope: str) -> None:
