@@ -101,15 +101,15 @@ class Network:
     def card(self, scenario: str = "visa") -> dict[str, Any]:
         """A token for the test card of a scenario, as a payer's browser gets it."""
         number = scenarios.BY_NAME[scenario].number
-        return self._tokenize({"number": number, "exp_month": 12, "exp_year": 2040, "cvc": "123"})
+        return self.tokenized({"number": number, "exp_month": 12, "exp_year": 2040, "cvc": "123"})
 
     def bank(self, scenario: str = "bank_ok") -> dict[str, Any]:
         """A token for the test IBAN of a scenario."""
-        return self._tokenize({"iban": scenarios.BY_NAME[scenario].number})
+        return self.tokenized({"iban": scenarios.BY_NAME[scenario].number})
 
     def coins(self) -> dict[str, Any]:
         """A token for a payer in coins."""
-        return self._tokenize({"network": "bitcoin", "address": "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4"})
+        return self.tokenized({"network": "bitcoin", "address": "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4"})
 
     def act(self, page: str, result: str = "authenticated") -> httpx.Response:
         """What a customer does on the page of a challenge."""
@@ -186,7 +186,8 @@ class Network:
         self.process.wait(timeout=15)
         self.process = None
 
-    def _tokenize(self, body: dict[str, object]) -> dict[str, Any]:
+    def tokenized(self, body: dict[str, Any]) -> dict[str, Any]:
+        """A token for what a payer types into the network's form."""
         headers = {"authorization": f"Bearer {PUBLIC_KEY}"}
         token: dict[str, Any] = (
             self.client.post("/v1/tokens", json=body, headers=headers).raise_for_status().json()

@@ -1,15 +1,18 @@
 """Refunds at once: together they never exceed what was captured; without the lock they collide."""
 
+from collections.abc import Callable
+
 import pytest
 from django.db import IntegrityError
 
-from ledger import clock
-from ledger.actors import SYSTEM
+from ledger import clock, events
+from ledger.actors import SYSTEM, staff_actor
 from ledger.ids import uuid7
+from ledger.states import StateConflict
 from payments.models import Payment, Refund
 from payments.refund_division import RefundTooLarge
 from payments.services import requesting_refunds
-from payments.services.requesting_refunds import RefundWish
+from payments.services.requesting_refunds import FourEyes, RefundWish
 from tests.factories import payments as rows
 from tests.kit.race import Meeting, errors, locks_taken_away, results, together
 from vendors.models import Merchant
@@ -67,6 +70,50 @@ class TestRefundsAtOnce:
         assert [type(error) for error in errors(outcomes)] == [IntegrityError]
         assert "ledger_event" in str(errors(outcomes)[0])
         assert _promised(payment) == 700
+
+
+class TestApprovalsAtOnce:
+    """Several persons at the desk, or one who clicks twice: one decision, and the refund goes out once."""
+
+    @pytest.fixture
+    def waiting(self, payment: Payment) -> Refund:
+        payment.merchant.refund_approval_above = {"USD": 99}
+        payment.merchant.save()
+        return ask(payment, 500)
+
+    def decide(self, refund: Refund, decision: Callable[..., Refund], who: int) -> str:
+        return decision(
+            merchant_id=refund.merchant_id, refund_id=refund.pk, reason="seen",
+            actor=staff_actor(who, f"clerk {who}"), at=clock.now(),
+        ).state  # fmt: skip
+
+    def test_decide_once(self, waiting: Refund) -> None:
+        verdicts = [requesting_refunds.approve, requesting_refunds.reject] * 3
+        outcomes = together(
+            *[lambda verdict=verdict, who=who: self.decide(waiting, verdict, who)
+              for who, verdict in enumerate(verdicts)]
+        )  # fmt: skip
+        assert len(results(outcomes)) == 1
+        assert {type(error) for error in errors(outcomes)} == {StateConflict}
+        told = [event.type for event in events.stream("refund", waiting.pk)]
+        assert told in (["refund.requested", "refund.approved"], ["refund.requested", "refund.rejected"])
+
+    def test_of_who_asked_are_refused_however_often(self, payment: Payment, waiting: Refund) -> None:
+        outcomes = together(*[lambda: requesting_refunds.approve(
+            merchant_id=waiting.merchant_id, refund_id=waiting.pk, reason="mine", actor=SYSTEM, at=clock.now()
+        )] * 4)  # fmt: skip
+        assert {type(error) for error in errors(outcomes)} == {FourEyes}
+        assert Refund.objects.get(pk=waiting.pk).state == "requested"
+
+    def test_collide_without_the_lock(self, waiting: Refund, monkeypatch: pytest.MonkeyPatch) -> None:
+        meeting = Meeting(parties=2, seconds=5.0)
+        with locks_taken_away(monkeypatch, meeting):
+            outcomes = together(
+                lambda: self.decide(waiting, requesting_refunds.approve, 1),
+                lambda: self.decide(waiting, requesting_refunds.reject, 2),
+            )
+        assert meeting.met
+        assert [type(error) for error in errors(outcomes)] == [IntegrityError]
 
 
 def _promised(payment: Payment) -> int:

@@ -3,11 +3,16 @@ from datetime import timedelta
 import pytest
 from django.db import IntegrityError, transaction
 
+from ledger import clock
+from ledger.actors import SYSTEM
+from ledger.locks import phase
 from ledger.money import Money
+from ledger.remembering import AskedInPhase
 from tests.factories import vendors as factory
 from vendors import selectors
 from vendors.models import CommissionRule, Vendor
-from vendors.services import commissions
+from vendors.services import commissions, onboarding
+from vendors.services.onboarding import CommissionTerms, NewVendor
 
 pytestmark = pytest.mark.django_db
 
@@ -43,6 +48,47 @@ class TestQuoteMany:
         with django_assert_num_queries(1):
             found = commissions.quote_many(northwind.pk, sales, factory.AT)
         assert [quote.commission.minor for quote in found] == [100, 100, 0]
+
+
+@pytest.mark.django_db(transaction=True)
+class TestPreview:
+    """Terms of commission for showing: from memory, new at every change, and never for a sale."""
+
+    def test_is_remembered_and_asks_no_database(self, northwind, ada, django_assert_num_queries):
+        first = commissions.preview(northwind.pk, ada, Money(1999, "USD"), factory.AT)
+        with django_assert_num_queries(0):
+            assert commissions.preview(northwind.pk, ada, Money(1999, "USD"), factory.AT) == first
+        commissions.memory.forget_near()  # as another process, which has only what is far
+        with django_assert_num_queries(0):
+            assert commissions.preview(northwind.pk, ada, Money(1999, "USD"), factory.AT) == first
+
+    def test_a_new_rule_is_seen_at_once_here_and_elsewhere(self, northwind, ada):
+        commissions.preview(northwind.pk, ada, Money(1999, "USD"), factory.AT)
+        carol = onboard(northwind, rate_bps=700)
+        for _ in range(2):
+            found = commissions.preview(northwind.pk, carol, Money(10_000, "USD"), clock.now())
+            assert found.commission == Money(700, "USD")
+            commissions.memory.forget_near()
+
+    def test_a_sale_asks_the_table_whatever_is_remembered(self, northwind, ada):
+        commissions.preview(northwind.pk, ada, Money(10_000, "USD"), factory.AT)
+        CommissionRule.objects.filter(vendor=ada).update(rate_bps=200)  # memory does not hear of this
+        assert commissions.preview(northwind.pk, ada, Money(10_000, "USD"), factory.AT).rate_bps == 1000
+        assert commissions.quote(northwind.pk, ada, Money(10_000, "USD"), factory.AT).rate_bps == 200
+
+    def test_is_refused_where_money_is_decided(self, northwind, ada):
+        with phase(), pytest.raises(AskedInPhase):
+            commissions.preview(northwind.pk, ada, Money(1999, "USD"), factory.AT)
+
+
+def onboard(merchant, *, rate_bps):
+    """A vendor with terms, as the house takes one in."""
+    return onboarding.create_vendor(
+        merchant_id=merchant.pk,
+        new=NewVendor("carol", "Carol", "toys", factory.DESTINATION, CommissionTerms(rate_bps)),
+        actor=SYSTEM,
+        at=clock.now(),
+    )
 
 
 class TestSellers:
