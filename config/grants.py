@@ -99,6 +99,10 @@ CALLED: Final = (
 )
 """Functions that the application may call. It needs no right to those that only triggers or others call."""
 
+WITHIN: Final = ("ledger_account_law",)
+"""Trigger functions that look at the new row alone, as all named `..._within` do (ledger 0022): they name no
+table that a session could put another in place of, and a path of their own costs more than their work."""
+
 # A month of a partitioned table, also when it was taken out to be archived.
 _MONTH: Final = re.compile(r"_\d{4}_\d{2}(_|$)")
 
@@ -214,7 +218,9 @@ def _on_function(role: str, signature: str, name: str, is_trigger: bool) -> list
         "security": sql.SQL("DEFINER" if name in DEFINERS else "INVOKER"),
     }
     alter = "ALTER FUNCTION {function} SECURITY {security}"
-    if is_trigger or name in DEFINERS:
+    if is_trigger and (name in WITHIN or name.endswith("_within")):
+        alter += " RESET search_path"
+    elif is_trigger or name in DEFINERS:
         alter += " SET search_path = {path}"
     statements = [alter, "REVOKE ALL ON FUNCTION {function} FROM PUBLIC, {role}"]
     if name in CALLED:

@@ -245,10 +245,16 @@ def _move(model: type[models.Model], names: frozenset[str]) -> tuple[str, tuple[
     moved = ", ".join(f"{quote(name)} = n.{quote(name)}" for name, _ in columns if name != key.column)
     table, identity = quote(model._meta.db_table), quote(str(key.column))
     sql = (
-        f"UPDATE {table} o SET {moved} FROM json_populate_recordset(NULL::{table}, %s) n "  # noqa: S608 - our names
+        f"UPDATE {table} o SET {moved} "  # noqa: S608 - our names
+        f"FROM (SELECT * FROM json_populate_recordset(NULL::{table}, %s) LIMIT {_ALL}) n "
         f"WHERE o.{identity} = n.{identity}"
     )
     return sql, columns
+
+
+# No limit, but PostgreSQL expects a tenth of its guess of a hundred rows, and looks each up by its key. For a
+# hundred it read the whole table while that was small, and went on with the plan when it had grown.
+_ALL: Final = "(SELECT NULL::bigint)"
 
 
 def _json(documents: Sequence[dict[str, Any]]) -> str:

@@ -1,7 +1,9 @@
 """Idempotency keys: claim, take over, fence, finish, let go. The behaviour at the desk is in the API.
 
 1. A claim is one statement that commits at once, before anything else is done (an uncommitted row would make
-   others wait for the whole request instead of answering 409).
+   others wait for the whole request instead of answering 409). It does not wait for the disk: whatever the
+   request does outside the database follows a commit that does, and what was committed before lies before it
+   in the log. A claim that a crash loses is one of a request that has done nothing yet.
 2. Whoever works on the request holds a lease, named by `locked_by`; every later write to the row says
    WHERE locked_by = me. A worker whose lease was taken over writes nothing: its phase rolls back (LeaseLost).
 3. The answer is written in the transaction of the effect. 5xx, 429 and retryable refusals are never kept:
@@ -216,11 +218,13 @@ def _insert(asked: Asked, at: datetime) -> Claim | None:
                   request_body, effect_id, recovery_point, locked_by, locked_until, resume_at, tries,
                   occurred_at, expires_at)
                VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 1, %s, %s)
-               ON CONFLICT (merchant_id, mode, key) DO NOTHING RETURNING id""",
+               ON CONFLICT (merchant_id, mode, key) DO NOTHING
+               RETURNING set_config('synchronous_commit',
+                                    coalesce(%s::text, current_setting('synchronous_commit')), true)""",
             [
                 key_id, asked.merchant_id, asked.api_key_id, asked.mode, asked.key, asked.method, asked.route,
                 asked.path, asked.api_version, asked.fingerprint, asked.body, effect_id, STARTED, token,
-                at + LEASE, at + LEASE, at, at + KEPT_FOR,
+                at + LEASE, at + LEASE, at, at + KEPT_FOR, None if connection.in_atomic_block else "off",
             ],
         )  # fmt: skip
         if cursor.fetchone() is None:
