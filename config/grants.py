@@ -187,6 +187,11 @@ def grant(using: str) -> bool:
     return True
 
 
+def is_within(name: str) -> bool:
+    """Say whether a trigger function looks at the new row alone."""
+    return name in WITHIN or name.endswith("_within")
+
+
 def _on_schema(role: str, database: str) -> list[sql.Composable]:
     names = {"role": sql.Identifier(role), "database": sql.Identifier(database)}
     return [
@@ -218,7 +223,7 @@ def _on_function(role: str, signature: str, name: str, is_trigger: bool) -> list
         "security": sql.SQL("DEFINER" if name in DEFINERS else "INVOKER"),
     }
     alter = "ALTER FUNCTION {function} SECURITY {security}"
-    if is_trigger and (name in WITHIN or name.endswith("_within")):
+    if is_trigger and is_within(name):
         alter += " RESET search_path"
     elif is_trigger or name in DEFINERS:
         alter += " SET search_path = {path}"

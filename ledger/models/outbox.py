@@ -11,7 +11,11 @@ class OutboxMessage(models.Model):
 
     id = models.BigAutoField(primary_key=True)
     event = models.ForeignKey(
-        Event, on_delete=models.DO_NOTHING, db_constraint=False, related_name="messages"
+        Event,
+        on_delete=models.DO_NOTHING,
+        db_constraint=False,
+        db_index=False,  # the unique constraint's begins with it
+        related_name="messages",
     )
     handler = models.CharField(max_length=120)
     subject_id = models.UUIDField()

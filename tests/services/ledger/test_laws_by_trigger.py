@@ -1,4 +1,4 @@
-"""Checks that are upheld by a trigger (ledger 0022) are those that are declared, and refuse as a check would."""
+"""Checks that a trigger upholds (ledger 0022) are those that are declared, and refuse as a check would."""
 
 import pytest
 from django.db import IntegrityError, connection, transaction
@@ -14,13 +14,13 @@ UPHELD = {
     "payments_provideroperation",
     "vendors_idempotencykey",
 }
-TRIGGERS = """
+TRIGGERS = r"""
     SELECT t.tgrelid::regclass::text, p.prosrc = ledger_law_text(t.tgrelid), t.tgenabled,
            NOT EXISTS (SELECT FROM pg_trigger o WHERE o.tgrelid = t.tgrelid AND o.tgname > t.tgname
                        AND o.tgtype & 2 = 2 AND NOT o.tgisinternal AND o.tgtype & 20 <> 0
                        AND o.tgfoid <> 'payments_retry_limit'::regproc)
     FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
-    WHERE t.tgname = t.tgrelid::regclass || '_within' AND NOT t.tgisinternal"""
+    WHERE t.tgname = p.proname AND p.proname LIKE '%\_within' AND NOT t.tgisinternal"""
 DECLARED = """
     SELECT k.conrelid::regclass::text, k.conname, k.conenforced FROM pg_constraint k
     WHERE k.contype = 'c' AND k.conrelid <> 0"""
@@ -87,7 +87,8 @@ def test_the_way_back_is_a_check(as_owner, table):
     with connection.cursor() as cursor:
         cursor.execute("SELECT ledger_uphold_by_check('law_sample')")
         cursor.execute(
-            "SELECT bool_and(conenforced), count(*) FROM pg_constraint WHERE conrelid = 'law_sample'::regclass"
+            """SELECT bool_and(conenforced), count(*) FROM pg_constraint
+               WHERE conrelid = 'law_sample'::regclass"""
         )
         assert cursor.fetchone() == (True, 3)
         cursor.execute("SELECT count(*) FROM pg_trigger WHERE tgrelid = 'law_sample'::regclass")
