@@ -13,6 +13,6 @@ DROP FUNCTION ledger_law_of_row(regclass, text);
 
 
 class Migration(migrations.Migration):
-    dependencies = [("ledger", "0021_this_month")]
+    dependencies = [("ledger", "0022_rows_missing")]
 
     operations = [migrations.RunSQL(Path(__file__).with_suffix(".sql").read_text(encoding="utf-8"), UNDO)]
