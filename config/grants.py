@@ -100,7 +100,7 @@ CALLED: Final = (
 """Functions that the application may call. It needs no right to those that only triggers or others call."""
 
 WITHIN: Final = ("ledger_account_law",)
-"""Trigger functions that look at the new row alone, as all named `..._within` do (ledger 0023): they name no
+"""Trigger functions that look at the new row alone, as all named `..._within` do (ledger 0024): they name no
 table that a session could put another in place of, and a path of their own costs more than their work."""
 
 # A month of a partitioned table, also when it was taken out to be archived.

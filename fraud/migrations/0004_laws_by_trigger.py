@@ -1,4 +1,4 @@
-"""Has the checks of the judgement on each payment upheld by a trigger (ledger 0023)."""
+"""Has the checks of the judgement on each payment upheld by a trigger (ledger 0024)."""
 
 from django.db import migrations
 
@@ -7,6 +7,6 @@ UNDO = "SELECT ledger_uphold_by_check('fraud_check')"
 
 
 class Migration(migrations.Migration):
-    dependencies = [("fraud", "0003_restored_findings"), ("ledger", "0023_laws_by_trigger")]
+    dependencies = [("fraud", "0003_restored_findings"), ("ledger", "0024_laws_by_trigger")]
 
     operations = [migrations.RunSQL(UPHOLD, UNDO)]

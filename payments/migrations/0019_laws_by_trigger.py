@@ -1,4 +1,4 @@
-"""Has the checks of the rows that every payment writes upheld by triggers (ledger 0023)."""
+"""Has the checks of the rows that every payment writes upheld by triggers (ledger 0024)."""
 
 from django.db import migrations
 
@@ -14,7 +14,7 @@ ALTER TABLE payments_provideroperation DROP CONSTRAINT payments_operation_conclu
 
 
 class Migration(migrations.Migration):
-    dependencies = [("payments", "0018_names_of_desks"), ("ledger", "0023_laws_by_trigger")]
+    dependencies = [("payments", "0018_names_of_desks"), ("ledger", "0024_laws_by_trigger")]
 
     operations = [
         migrations.RunSQL(migrations.RunSQL.noop, FINAL),

@@ -1,4 +1,4 @@
-"""Has the checks of idempotency keys upheld by a trigger (ledger 0023), with a shape of keys that is cheap to match."""
+"""Has the checks of idempotency keys upheld by a trigger (ledger 0024), with a shape of keys that is cheap to match."""
 
 from django.db import migrations, models
 
@@ -7,7 +7,7 @@ NAME = "vendors_idempotency_key_is_visible_ascii"
 
 
 class Migration(migrations.Migration):
-    dependencies = [("vendors", "0004_notice_address"), ("ledger", "0023_laws_by_trigger")]
+    dependencies = [("vendors", "0004_notice_address"), ("ledger", "0024_laws_by_trigger")]
 
     operations = [
         migrations.RemoveConstraint(model_name="idempotencykey", name=NAME),

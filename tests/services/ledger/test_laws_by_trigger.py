@@ -1,4 +1,4 @@
-"""Checks that a trigger upholds (ledger 0023) are those that are declared, and refuse as a check would."""
+"""Checks that a trigger upholds (ledger 0024) are those that are declared, and refuse as a check would."""
 
 import pytest
 from django.db import IntegrityError, connection, transaction

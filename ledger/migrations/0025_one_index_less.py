@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('ledger', '0023_laws_by_trigger'),
+        ('ledger', '0024_laws_by_trigger'),
     ]
 
     operations = [

@@ -13,6 +13,6 @@ DROP FUNCTION ledger_law_of_row(regclass, text);
 
 
 class Migration(migrations.Migration):
-    dependencies = [("ledger", "0022_rows_missing")]
+    dependencies = [("ledger", "0023_no_empty_entry")]
 
     operations = [migrations.RunSQL(Path(__file__).with_suffix(".sql").read_text(encoding="utf-8"), UNDO)]
