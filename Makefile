@@ -54,8 +54,8 @@ test: setup-dev ## run the fast suite on its own servers (PYTEST_ARGS="tests/uni
 	@$(PY) -m pytest -n 2 --dist loadgroup -m "not slow" $(PYTEST_ARGS) || { \
 	  echo "test failed: run one alone with: make test PYTEST_ARGS='tests/unit/config -k name'"; exit 1; }
 
-storm: setup-dev ## run the chaos tests and the long ones, about an hour (PYTEST_ARGS="-k fuzz"; docs/storm.md)
-	@echo "storm: processes are killed, servers restarted, many examples; about an hour"
+storm: setup-dev ## run the chaos tests and the long ones, over an hour (PYTEST_ARGS="-k fuzz"; docs/storm.md)
+	@echo "storm: processes are killed, servers restarted, many examples; over an hour"
 	@$(PY) -m pytest -v -m "chaos or slow" --timeout 1800 $(PYTEST_ARGS) || { \
 	  echo "storm failed: repeat one test with: make storm PYTEST_ARGS='-k name'"; exit 1; }
 
