@@ -50,8 +50,8 @@ run: setup ## start everything, take a day from card to bank, stay up (ONCE=1, D
 	@exec $(PY) -m config.supervisor
 
 test: setup-dev ## run the fast suite on its own servers (PYTEST_ARGS="tests/unit -k money")
-	@echo "test: the fast suite, two processes"
-	@$(PY) -m pytest -n 2 --dist loadgroup -m "not slow" $(PYTEST_ARGS) || { \
+	@echo "test: the fast suite, three processes (on two cores: each waits now and then)"
+	@$(PY) -m pytest -n 3 --dist loadgroup -m "not slow" $(PYTEST_ARGS) || { \
 	  echo "test failed: run one alone with: make test PYTEST_ARGS='tests/unit/config -k name'"; exit 1; }
 
 storm: setup-dev ## run the chaos tests and the long ones, over an hour (PYTEST_ARGS="-k fuzz"; docs/storm.md)

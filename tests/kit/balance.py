@@ -1,4 +1,6 @@
-"""Which of two workers runs what (pytest-xdist): files are kept whole, and the long ones begin first.
+"""Which worker runs what (pytest-xdist): files are kept whole, and the long ones begin first.
+
+There are three for two cores: what waits for a late answer, or for a time to pass, leaves its core to others.
 
 Sent one by one, the tests of a file would be shared out over the workers, and each would make the file's
 own fixtures; the controller would look all tests up again for each of them. `--dist loadgroup` is what the
