@@ -110,7 +110,9 @@ class TestIncrease:
         assert raised(payment, 500).authorized_minor == 13_000
         payment = captured(payment)
         assert (payment.state, payment.captured_minor) == ("captured", 13_000)
-        assert network.truth(reference=payment.public_id)[0]["amount"] == 13_000
+        first = network.truth(reference=payment.public_id)[0]
+        more = network.truth(kind="increment", authorization_id=first["id"])
+        assert [row["amount"] for row in (first, *more)] == [10_000, 2_500, 500]
         assert_all_invariants_hold()
 
     def test_is_made_once(self, northwind, network):
