@@ -1,7 +1,8 @@
 -- Check constraints of rows that every payment writes, upheld by a trigger. PostgreSQL parses a check's stored text for each
 -- statement that writes its table: thirty of them were a twelfth of a payment's time in the database. A trigger's function
 -- is parsed once a session. The constraints stay in the catalogue as they were said, NOT ENFORCED, and the function is made
--- from their text: it refuses with their names, code and words, for whoever writes, COPY and replication too.
+-- from their text: it refuses with their names, code and words, for whoever writes, COPY and replication too. Servers before
+-- PostgreSQL 18 know no check that is not enforced: there the checks stay PostgreSQL's own, and no trigger is made.
 
 -- A check's condition with its columns as the new row's (what stands in quotation marks is no column), and with the one
 -- type of ours that PostgreSQL spells without its schema, so that no session's own type takes its place.
@@ -44,6 +45,9 @@ DECLARE
     within text := relation || '_within';  -- after its other triggers by name, so that it judges what is written
     law record;
 BEGIN
+    IF current_setting('server_version_num')::int < 180000 THEN
+        RETURN;  -- every check is enforced there
+    END IF;
     FOR law IN SELECT k.conname, pg_get_expr(k.conbin, k.conrelid) AS condition FROM pg_constraint k
                WHERE k.conrelid = relation AND k.contype = 'c' AND k.conenforced LOOP
         EXECUTE format('ALTER TABLE %s DROP CONSTRAINT %I, ADD CONSTRAINT %2$I CHECK (%s) NOT ENFORCED',
@@ -61,6 +65,9 @@ CREATE FUNCTION ledger_uphold_by_check(relation regclass) RETURNS void LANGUAGE 
 DECLARE
     law record;
 BEGIN
+    IF current_setting('server_version_num')::int < 180000 THEN
+        RETURN;  -- every check is enforced there
+    END IF;
     FOR law IN SELECT k.conname, pg_get_expr(k.conbin, k.conrelid) AS condition FROM pg_constraint k
                WHERE k.conrelid = relation AND k.contype = 'c' AND NOT k.conenforced LOOP
         EXECUTE format('ALTER TABLE %s DROP CONSTRAINT %I, ADD CONSTRAINT %2$I CHECK (%s)',
