@@ -125,6 +125,24 @@ def rows(sql: str, message: str, subject: str = "") -> Iterable[str]:
             yield Violation.of(message.format(*row), subject, row[0] if subject else "")
 
 
+def archived(entry_id: str) -> str:
+    """Return the condition, in SQL, that the entry with this id left with a month that was archived."""
+    return f"""(EXISTS (SELECT FROM ledger_archive a WHERE a."table" = 'ledger_entry'
+                        AND {entry_id} >= ledger_uuid_at(a.range_from)
+                        AND {entry_id} < ledger_uuid_at(a.range_to))
+                AND NOT EXISTS (SELECT FROM ledger_entry late WHERE late.id = {entry_id}))"""  # noqa: S608
+
+
+def has_archived(source_id: str, source_type: str, step: str = "f.step") -> str:
+    """Return the condition that an entry of this source, or of one step of it, was archived: its fact stays.
+
+    All three are SQL.
+    """
+    return f"""EXISTS (SELECT FROM ledger_fact f
+                       WHERE (f.source_id, f.source_type, f.step) = ({source_id}, {source_type}, {step})
+                         AND {archived("f.entry_id")})"""
+
+
 def _run(found: Invariant) -> Result:
     return Result(found, tuple(islice(found.check(), SHOWN_MAX)))
 
@@ -205,12 +223,10 @@ def sequences_have_no_gaps() -> Iterable[str]:
 @invariant("I-05", "Every event that moved money names an entry that exists or is archived.", narrows=True)
 def entries_of_events_exist() -> Iterable[str]:
     return rows(
-        """SELECT v.id, v.type FROM ledger_event v
-           WHERE v.entry_id IS NOT NULL AND (SELECT e.id FROM ledger_entry e WHERE e.id = v.entry_id) IS
-           NULL AND NOT EXISTS (SELECT FROM ledger_archive a WHERE a."table" = 'ledger_entry'
-                                AND v.entry_id >= ledger_uuid_at(a.range_from)
-                                AND v.entry_id < ledger_uuid_at(a.range_to))
-           /*changed written v.xid*/""",
+        f"""SELECT v.id, v.type FROM ledger_event v
+            WHERE v.entry_id IS NOT NULL
+              AND NOT EXISTS (SELECT FROM ledger_entry e WHERE e.id = v.entry_id)
+              AND NOT {archived("v.entry_id")} /*changed written v.xid*/""",  # noqa: S608 - our own columns
         "event {0} ({1}) names an entry that is not there",
     )
 

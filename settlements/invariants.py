@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from ledger.invariants import invariant, rows
+from ledger.invariants import archived, has_archived, invariant, rows
 
 
 @invariant("I-51", "A batch that moved money is the sum of its lines, and names their number.")
@@ -21,26 +21,42 @@ def batches_are_their_lines() -> Iterable[str]:
 @invariant("I-52", "A batch line is a posting of its vendor's pending account, with the same amount.")
 def lines_are_postings() -> Iterable[str]:
     return rows(
-        """SELECT l.id, b.number FROM settlements_batchline l
+        f"""SELECT l.id, b.number FROM settlements_batchline l
            JOIN settlements_settlementbatch b ON b.id = l.batch_id
            LEFT JOIN ledger_posting p ON p.entry_id = l.entry_id AND p.line = l.line
            LEFT JOIN ledger_account a ON a.id = p.account_id
            WHERE (a.code, a.owner, a.merchant_id, a.currency, -p.amount, p.purpose)
              IS DISTINCT FROM ('vendor_pending', b.vendor_id::text, b.merchant_id, b.currency, l.amount_minor,
-                               l.purpose)""",
+                               l.purpose) AND NOT (p.entry_id IS NULL AND {archived("l.entry_id")})""",  # noqa: S608
         "line {0} of batch {1} is not the posting it names",
     )
+
+
+# What archived postings leave pending on the account `a`, debit positive: what was carried forward, without
+# what batches took of it and what their closing moved on.
+_OF_BATCH = "(b.merchant_id, b.vendor_id::text, b.currency) = (a.merchant_id, a.owner, a.currency)"
+_CARRIED = f"""
+    SELECT CASE WHEN EXISTS (SELECT FROM ledger_carried k WHERE k.account_id = a.id) THEN
+           (SELECT sum(k.amount) FROM ledger_carried k WHERE k.account_id = a.id)
+         + coalesce((SELECT sum(l.amount_minor) FROM settlements_batchline l
+                     JOIN settlements_settlementbatch b ON b.id = l.batch_id
+                     WHERE {_OF_BATCH} AND {archived("l.entry_id")}), 0)
+         - coalesce((SELECT sum(b.net_minor + b.recovered_minor) FROM settlements_settlementbatch b
+                     WHERE {_OF_BATCH} AND {has_archived("b.id", "'settlement'")}), 0)
+         ELSE 0 END AS amount"""  # noqa: S608 - our own text
 
 
 @invariant("I-53", "What is pending for a vendor is what is in no batch: each posting is in at most one.")
 def pending_is_unbatched() -> Iterable[str]:
     return rows(
-        """SELECT a.owner, a.currency, -a.balance, coalesce(-sum(p.amount), 0) FROM ledger_account a
-           LEFT JOIN ledger_posting p ON p.account_id = a.id AND p.purpose <> 'settled'
-             AND NOT EXISTS (SELECT 1 FROM settlements_batchline l
-                             WHERE l.entry_id = p.entry_id AND l.line = p.line)
-           WHERE a.code = 'vendor_pending' GROUP BY a.id, a.merchant_id
-           HAVING a.balance <> coalesce(sum(p.amount), 0)""",
+        f"""SELECT a.owner, a.currency, -a.balance, -coalesce(sum(p.amount), 0) - c.amount
+            FROM ledger_account a
+            LEFT JOIN ledger_posting p ON p.account_id = a.id AND p.purpose <> 'settled'
+              AND NOT EXISTS (SELECT 1 FROM settlements_batchline l
+                              WHERE l.entry_id = p.entry_id AND l.line = p.line)
+            CROSS JOIN LATERAL ({_CARRIED}) c
+            WHERE a.code = 'vendor_pending' GROUP BY a.id, a.merchant_id, c.amount
+            HAVING a.balance <> coalesce(sum(p.amount), 0) + c.amount""",  # noqa: S608 - our own text
         "vendor {0} has {2} {1} pending, the items in no batch come to {3}",
     )
 
@@ -48,7 +64,7 @@ def pending_is_unbatched() -> Iterable[str]:
 @invariant("I-54", "The entry of a closed batch moved exactly its figures.")
 def batches_are_the_ledger() -> Iterable[str]:
     return rows(
-        """SELECT b.number, m.pending, m.recovered, m.available FROM settlements_settlementbatch b
+        f"""SELECT b.number, m.pending, m.recovered, m.available FROM settlements_settlementbatch b
            LEFT JOIN LATERAL (
                SELECT sum(p.amount) FILTER (WHERE a.code = 'vendor_pending') AS pending,
                       coalesce(-sum(p.amount) FILTER (WHERE a.code = 'vendor_receivable'), 0) AS recovered,
@@ -57,7 +73,8 @@ def batches_are_the_ledger() -> Iterable[str]:
                JOIN ledger_account a ON a.id = p.account_id AND a.owner = b.vendor_id::text
                WHERE e.source_type = 'settlement' AND e.source_id = b.id) m ON true
            WHERE b.state <> 'carried' AND (m.pending, m.recovered, m.available)
-             IS DISTINCT FROM (b.net_minor + b.recovered_minor, b.recovered_minor, b.net_minor)""",
+             IS DISTINCT FROM (b.net_minor + b.recovered_minor, b.recovered_minor, b.net_minor)
+             AND NOT {has_archived("b.id", "'settlement'")}""",  # noqa: S608 - our own text
         "batch {0} moved {1}, recovered {2}, made available {3}",
     )
 

@@ -1,8 +1,7 @@
 """kill -9 at every point of archiving a month: the next run finishes it; no row is lost or twice there."""
 
-import random
 import uuid
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from django.db import connection
@@ -13,6 +12,7 @@ from ledger.actors import SYSTEM, Actor
 from ledger.locks import phase
 from ledger.models import ArchiveFile, AuditRecord
 from tests.kit.killed import killed_at
+from tests.kit.months import month_of_its_own
 from tests.kit.owner import OWNERS
 
 POINTS = ("archive.before_file", "archive.after_file", "archive.before_commit", "archive.after_commit")
@@ -31,7 +31,7 @@ def month(as_owner, settings, tmp_path, monkeypatch):
     """A month of its own, long ago, with five records."""
     settings.ARCHIVE_DIR = tmp_path / "archive"
     monkeypatch.setattr(carrying, "unsealed_acts", lambda begins, ends: 0)
-    begins = datetime(random.randint(2001, 2012), random.randint(1, 12), 1, tzinfo=UTC)
+    begins = month_of_its_own()
     names = [f"obj_{uuid.uuid4().hex[:26]}" for _ in range(5)]
     with phase():
         audit.record_many(

@@ -1,9 +1,8 @@
 """`manage.py archive` says what is due, archives, verifies and restores; a changed file is refused."""
 
 import io
-import random
 import uuid
-from datetime import UTC, datetime
+from datetime import datetime
 
 import pytest
 from django.core.management import call_command
@@ -13,6 +12,7 @@ from ledger import audit, carrying, partitions
 from ledger.actors import Actor
 from ledger.locks import phase
 from ledger.models import ArchiveFile, AuditRecord
+from tests.kit.months import month_of_its_own
 from tests.kit.owner import OWNERS
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=OWNERS)
@@ -29,7 +29,7 @@ def begins(db, settings, tmp_path, monkeypatch) -> datetime:
     """A month long ago with three records, taken as sealed."""
     monkeypatch.setattr(carrying, "unsealed_acts", lambda begins, ends: 0)
     settings.ARCHIVE_DIR = tmp_path
-    month = datetime(random.randint(2001, 2012), random.randint(1, 12), 1, tzinfo=UTC)
+    month = month_of_its_own()
     with phase():
         audit.record_many(
             audit.Act(Actor("staff", "7"), "thing.done", "things.thing", uuid.uuid4().hex, month)

@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import random
 import uuid
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -17,6 +16,7 @@ from ledger.carrying import NotAtRest
 from ledger.errors import Conflict
 from ledger.locks import phase
 from ledger.models import AuditRecord
+from tests.kit.months import month_of_its_own
 from tests.kit.owner import OWNERS
 
 # The owner of the tables archives; the application cannot.
@@ -56,7 +56,7 @@ def month_of(table: str, begins: datetime, at: datetime) -> archiving.Month:
 @pytest.fixture
 def a_month(transactional_db, place):
     """A month of its own, long ago, with five records, and the instant at which it is due."""
-    begins = datetime(random.randint(2001, 2012), random.randint(1, 12), 1, tzinfo=UTC)
+    begins = month_of_its_own()
     names = written_in(begins)
     return begins, names
 
@@ -238,7 +238,7 @@ class TestHolds:
     @pytest.mark.parametrize("scope", HOLDS)
     def test_a_hold_keeps_what_it_covers_until_it_is_lifted(self, transactional_db, place, scope):
         wish, keeps = HOLDS[scope]
-        begins = datetime(random.randint(2001, 2012), random.randint(1, 12), 1, tzinfo=UTC)
+        begins = month_of_its_own()
         merchant = uuid.uuid4()
         names = written_in(begins, merchant=merchant)
         end = (begins + 32 * DAYS).replace(day=1)

@@ -2,7 +2,7 @@
 
 import random
 import uuid
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from django.db import connection
@@ -25,6 +25,7 @@ from ledger.journal import EntryDraft, credit, debit
 from ledger.models import Account, CarriedBalance, JournalEntry, Posting
 from ledger.money import Money
 from tests.kit import books as kit
+from tests.kit.months import month_of_its_own
 from tests.kit.owner import OWNERS
 from tests.kit.polling import eventually
 
@@ -40,7 +41,7 @@ def old_books(transactional_db, settings, tmp_path, monkeypatch):
     settings.ARCHIVE_DIR = tmp_path / "archive"
     monkeypatch.setattr(carrying, "unsealed", lambda begins, ends: 0)
     merchant = uuid.uuid4()
-    begins = datetime(random.randint(2001, 2012), random.randint(1, 12), 1, tzinfo=UTC)
+    begins = month_of_its_own()
     with locks.phase():
         ids = kit.post(
             [funding(merchant, minor, begins + timedelta(days=minor % 20)) for minor in (100, 250, 999)]

@@ -3,7 +3,7 @@
 import random
 import uuid
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from importlib import import_module
 
 import pytest
@@ -24,6 +24,7 @@ from ledger.money import Money
 from ledger.proof import verifying
 from ledger.states import NEW
 from tests.kit import fx, seals
+from tests.kit.months import month_of_its_own
 from tests.kit.owner import OWNERS
 
 # The owner of the tables archives; the application cannot.
@@ -46,9 +47,9 @@ def place(transactional_db, head, settings, tmp_path):
 
 
 @pytest.fixture
-def begins():
+def begins(transactional_db):
     """A month long ago, in which subjects of these tests began."""
-    return datetime(random.randint(2001, 2012), random.randint(1, 12), 1, tzinfo=UTC)
+    return month_of_its_own()
 
 
 def key_in(begins: datetime) -> uuid.UUID:

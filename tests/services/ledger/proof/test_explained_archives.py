@@ -2,7 +2,7 @@
 
 import io
 import random
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -16,7 +16,9 @@ from ledger.explain.registry import Scope
 from ledger.models import Account, ArchiveFile, CarriedBalance, Event, JournalEntry
 from ledger.money import Money
 from payments.models import PaymentTransaction
-from tests.kit import seals
+from tests.kit import seals, settling
+from tests.kit.books import assert_all_invariants_hold
+from tests.kit.months import month_of_its_own
 from tests.kit.owner import OWNERS
 from tests.kit.polling import eventually
 from tests.kit.queries import statements
@@ -55,8 +57,8 @@ def place(transactional_db, head, settings, tmp_path):
 
 
 @pytest.fixture
-def begins():
-    return datetime(random.randint(2001, 2012), random.randint(1, 12), 1, tzinfo=UTC)
+def begins(transactional_db):
+    return month_of_its_own()
 
 
 @pytest.fixture
@@ -259,3 +261,21 @@ def test_the_queries_do_not_grow_with_what_left(place, begins, shop, monkeypatch
         assert story.is_explained
         counts.append(len(sent))
     assert counts[0] == counts[1] <= 20
+
+
+def test_the_house_is_whole_when_sales_refunds_and_batches_have_left(
+    place, begins, shop, northwind, ada, monkeypatch
+):
+    with monkeypatch.context() as then:
+        then.setattr(ids, "_ticks", OldTicks(begins))
+        first = shop.captured(amount=10_000, vendor_split=split((ada, 6_000)))
+        shop.refunded(first, amount=2_500)
+        settling.settle(ada, "USD", clock.now())
+        shop.captured(amount=5_000, vendor_split=split((ada, 2_000)))  # is in no batch when it leaves
+    partitions.make_ahead()
+    assert_all_invariants_hold()
+    journal_left(begins)
+    assert not JournalEntry.objects.filter(merchant_id=northwind.pk).exists()
+    assert_all_invariants_hold()
+    shop.captured(amount=3_000, vendor_split=split((ada, 1_000)))
+    assert_all_invariants_hold()
