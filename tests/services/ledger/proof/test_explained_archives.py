@@ -2,6 +2,7 @@
 
 import io
 import random
+import re
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -33,6 +34,8 @@ pytestmark = [
 
 LONG = timedelta(days=retention.DAYS_DEFAULT + 40)
 EXPLAIN = "/api/v1/explain/"
+# What may be said of a changed byte in packed rows: which comes first is up to the byte.
+CHANGED = "packed rows|rows stand where|is not text|is no row|does not end where"
 NOTHING = [{"amount": 0, "currency": "USD"}]
 
 
@@ -221,11 +224,11 @@ def test_a_changed_or_absent_file_explains_nothing(payment, begins, place, merch
     ref = entries.posting_ref(entry, 1)
     path = place / journal_left(begins)[0].file_name
     raw = path.read_bytes()
-    for change, why in ((raw[:-9] + bytes([raw[-9] ^ 1]) + raw[-8:], "the"), (None, "is not here")):
+    for change, why in ((raw[:-9] + bytes([raw[-9] ^ 1]) + raw[-8:], CHANGED), (None, "is not here")):
         path.unlink() if change is None else path.write_bytes(change)
         story = walking.explain(payment["id"])
         assert not story.is_explained
-        assert any(why in reason for _, reason in story.reasons())
+        assert any(re.search(why, reason) for _, reason in story.reasons())
         with pytest.raises(walking.NotExplained, match=why):
             walking.explain(ref)
         with pytest.raises(CommandError, match=why):
