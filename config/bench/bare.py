@@ -1,7 +1,9 @@
 """The baselines of the HTTP benchmark: Django and DRF, one view, one INSERT or one SELECT, nothing else.
 
-Served by the same server with as many workers and threads, on the same database: what is left of its rate
-is what the platform's own work costs.
+No middleware, no caller to be known, no second table. `rows` is DRF as it is written everywhere: an APIView,
+a ModelSerializer in and out, the ORM. `by-hand` is the least that DRF can be asked to do: a plain Serializer
+and one statement on a bare cursor. Both are served by the same server with as many workers and threads, on
+the same database: what is left of their rates is what the platform's own work costs.
 """
 
 import os
@@ -32,12 +34,55 @@ def application() -> Any:
             "UNAUTHENTICATED_USER": None,
         },
         USE_TZ=True,
+        DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
     )
     django.setup()
     return get_wsgi_application()
 
 
 def _routes() -> list[Any]:
+    return [*_as_usual(), *_by_hand()]
+
+
+def _as_usual() -> list[Any]:
+    from django.db import models
+    from django.shortcuts import get_object_or_404
+    from rest_framework import serializers
+    from rest_framework.response import Response
+    from rest_framework.views import APIView
+
+    class Row(models.Model):
+        order_id = models.CharField(max_length=100)
+        amount = models.BigIntegerField()
+        currency = models.CharField(max_length=3)
+
+        class Meta:
+            app_label = "bench"
+            db_table = "bench_bare"
+            managed = False
+
+        def __str__(self) -> str:
+            return self.order_id
+
+    class RowSerializer(serializers.ModelSerializer):
+        class Meta:
+            model = Row
+            fields = ("id", "order_id", "amount", "currency")
+
+    class Rows(APIView):
+        def get(self, request: Any, number: int) -> Response:
+            return Response(RowSerializer(get_object_or_404(Row, pk=number)).data)
+
+        def post(self, request: Any) -> Response:
+            shape = RowSerializer(data=request.data)
+            shape.is_valid(raise_exception=True)
+            shape.save()
+            return Response(shape.data, status=201)
+
+    return [path("rows", Rows.as_view()), path("rows/<int:number>", Rows.as_view())]
+
+
+def _by_hand() -> list[Any]:
     from rest_framework import serializers
     from rest_framework.response import Response
     from rest_framework.views import APIView
@@ -67,7 +112,7 @@ def _routes() -> list[Any]:
                 (number,) = cursor.fetchone()
             return Response({"id": number, **shape.validated_data}, status=201)
 
-    return [path("rows", Rows.as_view()), path("rows/<int:number>", Rows.as_view())]
+    return [path("by-hand", Rows.as_view()), path("by-hand/<int:number>", Rows.as_view())]
 
 
 def __getattr__(name: str) -> Any:

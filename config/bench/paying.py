@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import httpx
 from django.db import connection
@@ -69,21 +70,23 @@ def read(url: str, shop: Shop, payment_ids: list[str], clients: int, seconds: fl
 
 
 def insert(url: str, clients: int, seconds: float) -> Figures:
-    """Measure the baseline of writing, closed: one POST, one INSERT. The answers are what was made."""
+    """Measure a baseline of writing, closed: one POST there, one INSERT. The answers are the rows' ids."""
+    path = urlsplit(url).path
 
     def make(number: int) -> Work:
         wire, body = Wire(url, {}), {"order_id": f"bench-{number}", "amount": 1999, "currency": "USD"}
-        return lambda: wire.send("POST", "/rows", body, 201)["id"]
+        return lambda: wire.send("POST", path, body, 201)["id"]
 
     return measure(make, clients, seconds)
 
 
 def read_bare(url: str, rows: list[int], clients: int, seconds: float) -> Figures:
-    """Measure the baseline of reading, closed: one GET, one SELECT by key."""
+    """Measure a baseline of reading, closed: one GET below this address, one SELECT by key."""
+    path = urlsplit(url).path
 
     def make(number: int) -> Work:
         wire, turn = Wire(url, {}), _turn(rows, number)
-        return lambda: wire.send("GET", f"/rows/{next(turn)}", None, 200)
+        return lambda: wire.send("GET", f"{path}/{next(turn)}", None, 200)
 
     return measure(make, clients, seconds)
 

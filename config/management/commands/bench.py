@@ -17,6 +17,7 @@ SENDERS: Final = 64
 P99_MS_MAX: Final = 1_000.0  # a rate is sustained when nobody waits longer,
 LATE_SECONDS_MAX: Final = 0.5  # and the last one is answered this soon after the last arrival
 SHARE_OF_PEAK: Final = 0.7
+BASELINES: Final = {"bare DRF": "rows", "DRF by hand": "by-hand"}  # and their paths at the bare server
 
 
 class Command(BaseCommand):
@@ -49,8 +50,12 @@ class Command(BaseCommand):
 
     def _writing(self, shop: Shop, bare: str) -> Figures:
         self.stdout.write(f"\nPayments, {self.seconds:g} s each; closed: {self.clients} connections")
-        baseline = paying.insert(bare, self.clients, self.seconds / 2)
-        self._line("bare DRF, one INSERT, closed", baseline)
+        baselines = {
+            name: paying.insert(f"{bare}/{path}", self.clients, self.seconds / 2)
+            for name, path in BASELINES.items()
+        }
+        for name, figures in baselines.items():
+            self._line(f"{name}, one INSERT, closed", figures)
         self._line("three calls, closed", paying.pay(self.url, shop, self.clients, self.seconds / 2))
         closed = paying.pay_at_once(self.url, shop, self.clients, self.seconds)
         self._line("one call, closed", closed)
@@ -67,7 +72,7 @@ class Command(BaseCommand):
                 break
         else:
             raise Refused("no rate was sustained")
-        self.stdout.write(f"  one call at its peak, for each bare INSERT: {found.rate / baseline.rate:.3f}")
+        self._ratios("one call at its peak", found, baselines)
         self.stdout.write("\nWhere the CPU of a payment at the peak goes, milliseconds")
         spent = {name: seconds - before.get(name, 0.0) for name, seconds in used.items()}
         for program, seconds in sorted(spent.items(), key=lambda item: -item[1]):
@@ -76,14 +81,18 @@ class Command(BaseCommand):
 
     def _reading(self, shop: Shop, bare: str) -> None:
         self.stdout.write("\nReads by key, closed")
-        rows = list(paying.insert(bare, 4, 0.5).answers)[:200]
+        rows = list(paying.insert(f"{bare}/rows", 4, 0.5).answers)[:200]
         made = paying.pay_at_once(self.url, shop, 4, 1.0)
         paid = [payment_id for _, payment_id, _ in made.answers]
-        baseline = paying.read_bare(bare, rows, self.clients, self.seconds / 2)
-        self._line("bare DRF, one SELECT", baseline)
+        baselines = {
+            name: paying.read_bare(f"{bare}/{path}", rows, self.clients, self.seconds / 2)
+            for name, path in BASELINES.items()
+        }
+        for name, figures in baselines.items():
+            self._line(f"{name}, one SELECT", figures)
         ours = paying.read(self.url, shop, paid, self.clients, self.seconds / 2)
         self._line("payment by id", ours)
-        self.stdout.write(f"  payment by id, for each bare SELECT: {ours.rate / baseline.rate:.2f}")
+        self._ratios("payment by id", ours, baselines)
 
     def _as_in_life(self, shop: Shop, peak: Figures) -> None:
         latencies = network.table()
@@ -109,6 +118,10 @@ class Command(BaseCommand):
             f"  {found.done} payments, {fired} faults fired, {open_yet} answered 202 (asked about later), "
             f"{errors} answered 5xx"
         )
+
+    def _ratios(self, what: str, ours: Figures, baselines: dict[str, Figures]) -> None:
+        for name, figures in baselines.items():
+            self.stdout.write(f"  {what}, for each of {name}: {ours.rate / figures.rate:.3f}")
 
     def _line(self, name: str, figures: Figures) -> None:
         self.stdout.write(
