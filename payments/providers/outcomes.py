@@ -108,6 +108,11 @@ class Unknown:
 
 
 @dataclass(frozen=True, slots=True)
+class Unheard(Unknown):
+    """The provider was not asked or did not say; another waits for its word, so there is nothing to note."""
+
+
+@dataclass(frozen=True, slots=True)
 class Mismatch:
     """The answer's amount, currency or reference is not what we asked for; no money is booked on it."""
 

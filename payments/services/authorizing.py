@@ -169,6 +169,9 @@ def conclude(
     elif not (_is_given_back(payment) and isinstance(outcome, Declined)):
         straying.follow(contradicting.note(operation, outcome, actor=actor, at=at), operation, outcome, at)
     payment.is_processing = operation.is_open or payment.capturing_minor > 0 or payment.is_voiding
+    if payment.state == states.CREATED and not operation.is_open:
+        # Another try took its place.
+        payment.is_processing = selectors.has_open_operation(payment.pk, Kind.AUTHORIZE)
     answer(payment)
     return payment
 

@@ -2,11 +2,13 @@
 
 1. Only the first word on the first try counts: nothing was sent (`NotSent`), or a soft decline that another
    provider might not give (the axis *now* of `declines.py`). Never after unknown, pending or a challenge, and
-   only while the customer waits: the recovery never goes elsewhere.
+   only while the customer waits: the recovery never goes elsewhere, a repeated request does.
 2. Outside transactions the next candidate is found and given the customer's method (the vault, a token).
 3. One phase ends the first try, moves the payment to its next provider and claims the next try with a key
    of its own: so a crash anywhere leaves exactly one try open, which the recovery sees through.
-4. If the first provider says yes after all, that is a contradiction, and what it reserved is given back.
+4. Until his time is over (`ask_at`, set anew when he goes elsewhere) the try is in its caller's hand: a
+   callback of the refusal tells him nothing new and waits (`is_left_to_caller`).
+5. If the first provider says yes after all, that is a contradiction, and what it reserved is given back.
 """
 
 from dataclasses import dataclass
@@ -32,6 +34,7 @@ from payments.services import (
     limiting_retries,
     method_tokens,
     operations,
+    provider_requests,
     routing,
 )
 from payments.services.limiting_retries import RetryLimitReached
@@ -40,7 +43,7 @@ from payments.services.routing import Decision, NoProvider
 NOW_SECONDS: Final = 60  # a customer who waited longer is gone
 _ELSEWHERE: Final = (RetryNow.OTHER, RetryNow.ANY)
 
-register("failover.before_commit", "failover.after_claim", "failover.after_call")
+register("failover.after_keep", "failover.before_commit", "failover.after_claim", "failover.after_call")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,7 @@ def follow(
 ) -> tuple[ProviderOperation, Outcome]:
     """Go on elsewhere as long as that is right; return the last try and its outcome, not yet concluded.
 
-    `operation` was claimed at `at` and just called.
+    At `at` it was claimed and just called, or asked about for a request that is repeated.
     """
     started = clock.monotonic()
     while _is_for_another(operation, outcome):
@@ -82,8 +85,25 @@ def newest(operation: ProviderOperation) -> ProviderOperation:
     return routing_selectors.last_authorization(operation.payment_id) or operation
 
 
+def is_left_to_caller(operation: ProviderOperation, outcome: Outcome, at: datetime) -> bool:
+    """Say whether a refusal that is told of an operation waits for its caller, who may ask another provider.
+
+    He has the same outcome, or will have it; what he does not conclude before his time is over ends here.
+    """
+    if not isinstance(outcome, Declined) or not _is_first_word(operation) or not operation.is_awaited:
+        return False
+    if operation.ask_at is None or operation.ask_at <= at:
+        return False
+    payment = selectors.bare_payment(operation.merchant_id, operation.subject_id)
+    return payment.state == states.CREATED and payment.stored_method_id is not None
+
+
+def _is_first_word(operation: ProviderOperation) -> bool:
+    return operation.kind == Kind.AUTHORIZE and operation.tries == 1 and not operation.outcome
+
+
 def _is_for_another(operation: ProviderOperation, outcome: Outcome) -> bool:
-    if operation.kind != Kind.AUTHORIZE or operation.tries != 1 or operation.outcome:
+    if not _is_first_word(operation):
         return False
     match outcome:
         case NotSent():
@@ -104,6 +124,9 @@ def _next(operation: ProviderOperation, at: datetime) -> _Next | None:
     method = method_selectors.method(payment.merchant_id, payment.stored_method_id)
     if method.state in (states.REMOVED, states.FAILED) or method.is_expired(at):
         return None
+    if not operations.keep(operation, at + timedelta(seconds=provider_requests.seconds_at_most())):
+        return None  # somebody concluded it
+    crashpoint("failover.after_keep")
     found = _candidate(payment, method, {row.provider for row in tries}, at)
     if found is None or len(tries) >= found[0].attempts_max:
         return None

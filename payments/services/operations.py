@@ -41,6 +41,7 @@ from payments.providers.outcomes import (
     Pending,
     Rejected,
     RequiresAction,
+    Unheard,
     Unknown,
 )
 from payments.services import limiting_retries, provider_health, provider_requests
@@ -281,10 +282,13 @@ def close(
 def note(operation: ProviderOperation, outcome: Outcome, at: datetime) -> None:
     """Keep an outcome that is not final on a locked operation, and say when to ask again.
 
-    A mismatch is not asked again: the money stays held, and an audit record calls a person.
+    A mismatch is not asked again: the money stays held, and an audit record calls a person. Where nothing
+    was heard, all stays as it is.
     """
     require_phase()
     match outcome:
+        case Unheard():
+            return
         case Pending(reference=reference):
             operation.outcome = OutcomeKind.PENDING
             operation.provider_reference = reference or operation.provider_reference
@@ -308,6 +312,17 @@ def note(operation: ProviderOperation, outcome: Outcome, at: datetime) -> None:
     operation.noted_at = at
     operation.ask_at, operation.lease_until = at + timedelta(seconds=wait), None
     operation.save(update_fields=_OUTCOME_FIELDS)
+
+
+def keep(operation: ProviderOperation, until: datetime) -> bool:
+    """Let the caller of an operation have it until then; False when its outcome is known by now."""
+    untold = ProviderOperation.objects.filter(
+        pk=operation.pk, concluded_at=None, outcome="", ask_at__isnull=False
+    )
+    if not untold.update(ask_at=until):
+        return False
+    operation.ask_at = until
+    return True
 
 
 def postpone(operation: ProviderOperation, until: datetime) -> None:

@@ -20,7 +20,7 @@ from ledger.recording import no_answer
 from payments import locks
 from payments.models import Payment, ProviderOperation
 from payments.models.operations import ASKED
-from payments.providers.outcomes import Unknown
+from payments.providers.outcomes import Unheard
 from payments.services import failing_over, operations, recovering
 from payments.services.operations import Answer
 
@@ -80,10 +80,15 @@ def has_done(payment: Payment, operation_id: UUID) -> bool:
 
 
 def resume(operation: ProviderOperation, *, actor: Actor, at: datetime, answer: Answer = no_answer) -> Any:
-    """Learn what became of an operation that an earlier run of the request claimed, and answer from that."""
+    """Learn what became of an operation that an earlier run of the request claimed, and answer from that.
+
+    A refusal that the earlier run did not live to follow elsewhere is followed now.
+    """
     operation = failing_over.newest(operation)
     leased = locks.lease_operation(operation.pk, at) if operation.is_awaited else None
     outcome = recovering.learn(leased, at) if leased is not None else None
-    if outcome is None:
-        outcome = Unknown("the request was repeated while its operation was open")
+    if leased is None or outcome is None:
+        outcome = Unheard("the request was repeated while its operation was open")
+    else:
+        operation, outcome = failing_over.follow(leased, outcome, actor=actor, at=at)
     return operations.conclude(operation, outcome, actor=actor, at=at, answer=answer)

@@ -42,7 +42,7 @@ from payments.providers.outcomes import (
     RequiresAction,
     Unknown,
 )
-from payments.services import operations, unasked, webhook_intake
+from payments.services import failing_over, operations, unasked, webhook_intake
 from payments.services.operations import Answer
 from payments.services.webhook_intake import Notice
 from payments.states import FAILED, RECEIVED, REFUSED
@@ -62,6 +62,7 @@ ALIEN: Final = "about no operation"  # a provider also tells what nobody asked
 CONCLUDED: Final = "concluded the operation"
 KNOWN: Final = "told what was known"
 HELD: Final = "the operation is held for a person"
+LEFT: Final = "its caller has the same answer, or will have it, and may ask another provider"
 register("webhook.after_conclude")
 
 
@@ -224,6 +225,8 @@ def _apply_apart(
             return Verdict(Fate.IGNORE, notice.outcome.reason, operation)
         if says_nothing_new(operation, notice.outcome) and not selectors.has_come_back(operation):
             return Verdict(Fate.APPLY, KNOWN, operation)
+        if failing_over.is_left_to_caller(operation, notice.outcome, at):
+            return Verdict(Fate.PARK, LEFT, operation)
         operations.conclude(operation, notice.outcome, actor=provider_actor(webhook.provider), at=at)
     except DomainError as error:
         return Verdict(Fate.PARK, f"{error.code}: {error.message}", operation)

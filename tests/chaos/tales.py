@@ -115,13 +115,12 @@ def check_refunded_there(told: Teller, name: str) -> None:
 def go_elsewhere(told: Teller, names: list[str]) -> None:
     """Pay with stored cards one after the other, and VelocityPay says what another may not say.
 
-    At the same time a kill would take others with it, and who lost his caller never goes elsewhere. No
-    callback tells of the refusal: one that is quicker than the move ends the payment.
+    At the same time a kill would take others with it, and who lost his caller never goes elsewhere.
     """
     methods = dict(zip(names, (stored(told, name) for name in names), strict=True))
     with told.house.network() as network:
         network.delete("/sim/faults").raise_for_status()
-        faults = ["decline:issuer_unavailable+no_webhook"] * len(names)
+        faults = ["decline:issuer_unavailable"] * len(names)
         script = {"match": {"operation": "authorize"}, "faults": faults}
         network.post("/sim/faults", json=script).raise_for_status()
 

@@ -13,9 +13,9 @@ from ledger import crashpoints
 from ledger.ids import uuid7
 from ledger.models import Event, JournalEntry
 from payments import locks
-from payments.models import Payment, ProviderWebhook
+from payments.models import Payment, ProviderOperation, ProviderWebhook
 from payments.providers import registry
-from payments.services import recovering
+from payments.services import recovering, webhook_applying
 from tests.chaos import payment_steps
 from tests.kit import stored
 from tests.kit.books import assert_all_invariants_hold
@@ -51,6 +51,7 @@ CASES = [
     *(("pay", point) for point in POINTS if point.partition(".")[0] in PAYING),
 ]
 FAILOVER_POINTS = sorted(point for point in crashpoints.registry if point.startswith("failover."))
+BEFORE_THE_MOVE = ("failover.after_keep", "failover.before_commit")
 CALLBACK_POINTS = sorted(point for point in crashpoints.registry if point.startswith("webhook."))
 
 
@@ -91,9 +92,16 @@ def test_nothing_is_lost_or_doubled(step, point, northwind, ada, network, killed
     assert_all_invariants_hold()
 
 
+@pytest.mark.parametrize("is_told", [False, True], ids=["untold", "told"])
+@pytest.mark.parametrize("is_repeated", [True, False], ids=["repeated", "left"])
 @pytest.mark.parametrize("point", FAILOVER_POINTS)
-def test_going_to_another_provider_leaves_one_authorization(point, northwind, ada, network, killed):
-    """Killed between the tries: the payment is at one provider, paid once, and asked for once at each."""
+def test_going_to_another_provider_leaves_one_authorization(
+    point, is_repeated, is_told, northwind, ada, network, killed
+):
+    """Killed between the tries: the payment is at one provider, paid once, and asked for once at each.
+
+    A callback of the refusal between the kill and what follows changes nothing of that.
+    """
     payment_id, operation_id = uuid7(), uuid7()
     token = network.card("generic_decline")["token"]
     method = stored.held(northwind, velocitypay=token, stripe="pm_card_visa")
@@ -103,13 +111,21 @@ def test_going_to_another_provider_leaves_one_authorization(point, northwind, ad
     asked = ("pay", northwind.pk, payment_id, operation_id, wanted)
 
     killed(point, *asked)
-    payment_steps.run(*asked)
+    if is_told:
+        first = ProviderOperation.objects.get(payment_id=payment_id, provider="velocitypay")
+        callback = callback_of(network, first.idempotency_key)
+        told = {"headers": callback.headers(), "body": callback.body.decode()}
+        payment_steps.run("webhook", northwind.pk, payment_id, operation_id, told)
+    if is_repeated:
+        payment_steps.run(*asked)
     for seconds in (20, 40, 60):
         recovering.sweep(now_plus(seconds))
+        webhook_applying.apply_due(now_plus(seconds))
 
     payment = Payment.objects.get(pk=payment_id)
+    assert not ProviderWebhook.objects.filter(provider="velocitypay", state="received").exists()
     tries = payment.operations.filter(kind="authorize").order_by("created_at", "id")
-    if point == "failover.before_commit":
+    if point in BEFORE_THE_MOVE and not is_repeated:
         # The answer was lost with the process; the recovery learns the decline, and never goes elsewhere.
         assert (payment.state, [row.provider for row in tries]) == ("failed", ["velocitypay"])
     else:
@@ -127,7 +143,7 @@ def test_the_sweep_knows_every_point():
     assert len(POINTS) == 3 + 4 * 4
     assert len(CASES) == len(POINTS) + 3 + 4
     assert len(CALLBACK_POINTS) == 2
-    assert len(FAILOVER_POINTS) == 3
+    assert len(FAILOVER_POINTS) == 4
 
 
 @pytest.mark.parametrize("point", CALLBACK_POINTS)
