@@ -258,6 +258,20 @@ def moves_are_edges() -> Iterable[str]:
     )
 
 
+@invariant("I-73", "Every journal entry is the one entry of its fact.", narrows=True)
+def entries_are_facts() -> Iterable[str]:
+    """By its facts the entries of a payment are found, so what has none would be found by nobody."""
+    return rows(
+        """SELECT e.id, e.source_type, e.source_id, e.step FROM ledger_entry e
+           WHERE NOT EXISTS (
+               SELECT FROM ledger_fact f
+               WHERE (f.source_id, f.source_type, f.step, f.merchant_id, f.entry_id)
+                     = (e.source_id, e.source_type, e.step, e.merchant_id, e.id))
+                 /*changed written e.xid*/""",
+        "entry {0} is not the entry of {1} {2}, {3}",
+    )
+
+
 @invariant("I-08", "No message to a handler is dead.")
 def no_dead_messages() -> Iterable[str]:
     return rows(

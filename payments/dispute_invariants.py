@@ -59,9 +59,9 @@ def disputes_are_booked() -> Iterable[str]:
                       coalesce(sum(g.amount) FILTER (WHERE a.code = 'disputed'), 0) AS contested,
                       coalesce(-sum(g.amount) FILTER (WHERE a.code = 'dispute_reserve'), 0) AS reserved,
                       coalesce(sum(g.amount) FILTER (WHERE g.purpose = 'dispute'), 0) AS borne
-               FROM ledger_entry e JOIN ledger_posting g ON g.entry_id = e.id
+               FROM ledger_fact f JOIN ledger_posting g ON g.entry_id = f.entry_id
                JOIN ledger_account a ON a.id = g.account_id
-               WHERE e.source_type = 'dispute' AND e.source_id = d.id) s
+               WHERE f.source_type = 'dispute' AND f.source_id = d.id) s
            WHERE (s.cleared, s.contested, s.reserved, s.borne)
                  <> (d.withheld_minor, d.withheld_minor - d.settled_minor,
                      d.withheld_minor - d.settled_minor, d.withheld_minor) /*changed dispute d.id*/""",

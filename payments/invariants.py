@@ -105,8 +105,8 @@ def sales_equal_captures() -> Iterable[str]:
         f"""SELECT p.id, p.captured_minor, s.sold FROM payments_payment p
            CROSS JOIN LATERAL (
                SELECT coalesce(-sum(g.amount), 0) AS sold
-               FROM ledger_entry e JOIN ledger_posting g ON g.entry_id = e.id
-               WHERE e.source_type = 'payment' AND e.source_id = p.id AND g.purpose = 'sale') s
+               FROM ledger_fact f JOIN ledger_posting g ON g.entry_id = f.entry_id
+               WHERE f.source_type = 'payment' AND f.source_id = p.id AND g.purpose = 'sale') s
            WHERE p.captured_minor <> s.sold /*changed payment p.id*/
              AND NOT {has_archived("p.id", "'payment'")}""",  # noqa: S608
         "payment {0} captured {1}, its postings say {2}",
@@ -190,9 +190,9 @@ def refunds_equal_their_postings() -> Iterable[str]:
         f"""SELECT r.id, r.amount_minor, r.state, s.given FROM payments_refund r
            CROSS JOIN LATERAL (
                SELECT coalesce(-sum(g.amount), 0) AS given
-               FROM ledger_entry e JOIN ledger_posting g ON g.entry_id = e.id
+               FROM ledger_fact f JOIN ledger_posting g ON g.entry_id = f.entry_id
                JOIN ledger_account a ON a.id = g.account_id
-               WHERE e.source_type = 'refund' AND e.source_id = r.id AND a.code = 'provider_clearing') s
+               WHERE f.source_type = 'refund' AND f.source_id = r.id AND a.code = 'provider_clearing') s
            WHERE s.given <> CASE WHEN r.state = 'completed' THEN r.amount_minor ELSE 0 END
                  /*changed refund r.id*/ AND NOT {has_archived("r.id", "'refund'")}""",  # noqa: S608
         "refund {0} of {1} is {2}, its postings gave {3} back",

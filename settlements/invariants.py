@@ -69,9 +69,9 @@ def batches_are_the_ledger() -> Iterable[str]:
                SELECT sum(p.amount) FILTER (WHERE a.code = 'vendor_pending') AS pending,
                       coalesce(-sum(p.amount) FILTER (WHERE a.code = 'vendor_receivable'), 0) AS recovered,
                       -sum(p.amount) FILTER (WHERE a.code = 'vendor_available') AS available
-               FROM ledger_entry e JOIN ledger_posting p ON p.entry_id = e.id
+               FROM ledger_fact f JOIN ledger_posting p ON p.entry_id = f.entry_id
                JOIN ledger_account a ON a.id = p.account_id AND a.owner = b.vendor_id::text
-               WHERE e.source_type = 'settlement' AND e.source_id = b.id) m ON true
+               WHERE f.source_type = 'settlement' AND f.source_id = b.id) m ON true
            WHERE b.state <> 'carried' AND (m.pending, m.recovered, m.available)
              IS DISTINCT FROM (b.net_minor + b.recovered_minor, b.recovered_minor, b.net_minor)
              AND NOT {has_archived("b.id", "'settlement'")}""",  # noqa: S608 - our own text

@@ -247,12 +247,20 @@ def _judge_entries(subject_type: str, chunk: Sequence[_Witnesses], verdicts: Seq
 
 def _faults_of(entry_ids: Iterable[UUID]) -> dict[UUID, str]:
     """Return what is wrong with which of these entries."""
+    # Their content as `ledger_entry_hash` puts it together; that function is planned anew for each entry.
     with connection.cursor() as cursor:
         cursor.execute(
             """SELECT w.id, e.id IS NULL AND NOT EXISTS (
                           SELECT FROM ledger_archive a WHERE a."table" = 'ledger_entry'
                           AND w.id >= ledger_uuid_at(a.range_from) AND w.id < ledger_uuid_at(a.range_to)),
-                      e.id IS NULL, e.content_hash IS DISTINCT FROM ledger_entry_hash(e.id),
+                      e.id IS NULL,
+                      e.content_hash IS DISTINCT FROM ledger_content_hash(
+                          e.id, e.merchant_id, e.kind, e.source_type, e.source_id, e.step, e.occurred_at,
+                          e.reverses_id,
+                          (SELECT string_agg(concat_ws(':', p.line, p.account_id, p.currency, p.amount,
+                                             p.purpose, coalesce(p.balance_after::text, '')), ','
+                                             ORDER BY p.line)
+                           FROM ledger_posting p WHERE p.entry_id = e.id)),
                       coalesce((SELECT bool_or(s.total <> 0) FROM (
                           SELECT sum(p.amount) AS total FROM ledger_posting p WHERE p.entry_id = w.id
                           GROUP BY p.currency) s), true)

@@ -8,7 +8,7 @@ import pytest
 from ledger import clock, invariants, metrics
 from ledger.history import watching
 from ledger.invariants import Window
-from ledger.models import InvariantRun, InvariantViolation
+from ledger.models import InvariantRun, InvariantViolation, PostedFact
 from tests.factories import payments as make
 from tests.kit import tampering
 from tests.kit.owner import OWNERS
@@ -70,6 +70,17 @@ def test_a_damaged_row_is_found_when_it_changes_next(northwind):
     tampering.change("payments_payment", "order_ref = 'order-1'", "id = %s", [payment.pk])
     watching.watch_all(clock.now())
     assert not of(payment).filter(gone_at=None).exists()
+
+
+def test_an_entry_that_is_not_found_by_its_fact_is_named(payment):
+    fact = PostedFact.objects.get(source_id=payment.pk)
+    lost = InvariantViolation.objects.filter(number="I-73", gone_at=None, detail__contains=payment.pk)
+    tampering.change("ledger_fact", "step = 'else'", "source_id = %s", [payment.pk])
+    assert watching.watch_all(clock.now()).broken >= 1
+    assert lost.get().detail == f"entry {fact.entry_id} is not the entry of payment {payment.pk}, {fact.step}"
+    tampering.change("ledger_fact", "step = %s", "source_id = %s", [fact.step, payment.pk])
+    watching.watch_all(clock.now())
+    assert not lost.exists()
 
 
 def test_a_run_at_work_is_left_alone(payment):
