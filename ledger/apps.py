@@ -21,6 +21,7 @@ class LedgerConfig(AppConfig):
         from ledger.transfers import invariants as of_transfers  # noqa: F401
 
         autodiscover_modules("record_classes")  # every floor says there what it keeps, and how long
+        autodiscover_modules("unfinished")  # and there what must not leave with its month
         # Schema hooks, not domain news: these must be in the database before any row is.
         post_migrate.connect(write_edges, sender=self, dispatch_uid="ledger.write_edges")
         post_migrate.connect(partitions.make_ahead, sender=self, dispatch_uid="ledger.make_partitions")

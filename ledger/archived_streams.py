@@ -1,7 +1,8 @@
 """Streams of events that left: a month of subjects is archived stream by stream, never a part of one.
 
 A stream leaves when nothing was recorded of it for the whole retention, all of it is sealed, none of its
-entries stands in the journal, and its subject is at an end or of a kind that does not live on. What goes on
+entries stands in the journal, its subject is at an end or of a kind that does not live on, and nothing about
+it is unfinished (`open_ends`). What goes on
 stays, whole, in the month of its subject. In the place of each stream that left stays one row: in which
 archive it is, its last sequence and hash. So a subject may go on after all: its next event follows that hash.
 """
@@ -16,7 +17,7 @@ from django.apps import apps
 from django.db import connection
 from psycopg import sql
 
-from ledger import archive_files
+from ledger import archive_files, open_ends
 from ledger.archive_files import ArchiveAway, row_of
 from ledger.errors import NotFound
 from ledger.models import ArchivedStream, ArchiveFile, Event
@@ -29,7 +30,8 @@ _RESTING: Final = """
        AND NOT bool_or(v.entry_id IS NOT NULL AND EXISTS (SELECT FROM ledger_entry e WHERE e.id = v.entry_id))
        AND NOT (v.subject_type = ANY (%(living)s) AND EXISTS (
            SELECT FROM ledger_state_edge g WHERE g.machine = v.subject_type
-           AND g.source = (array_agg(v.to_state ORDER BY v.sequence DESC))[1]))"""
+           AND g.source = (array_agg(v.to_state ORDER BY v.sequence DESC))[1]))
+       AND NOT EXISTS (SELECT FROM ({unfinished}) o WHERE o.subject_id = v.subject_id)"""
 _STANDING_FOR: Final = """
     INSERT INTO ledger_archived_stream
         (subject_id, subject_type, merchant_id, archive, first_sequence, last_sequence, last_hash)
@@ -50,7 +52,10 @@ def resting(partition: str, horizon: datetime) -> sql.Composed:
     living = [m.SUBJECT for m in apps.get_models() if issubclass(m, Recorded) and m.LIVES_ON]
     query = _RESTING.replace("%(horizon)s", "{horizon}").replace("%(living)s", "{living}")
     return sql.SQL(query).format(
-        partition=sql.Identifier(partition), horizon=sql.Literal(horizon), living=sql.Literal(living)
+        partition=sql.Identifier(partition),
+        horizon=sql.Literal(horizon),
+        living=sql.Literal(living),
+        unfinished=sql.SQL(open_ends.unfinished_subjects()),
     )
 
 

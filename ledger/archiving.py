@@ -76,15 +76,22 @@ def due(at: datetime) -> list[Month]:
     return sorted(found, key=lambda month: (month.begins, month.kept.name))
 
 
-def archive_due(at: datetime, actor: Actor) -> list[ArchiveFile]:
-    """Archive every month that is due and not held; return the files."""
-    return [row for month in due(at) if not month.is_held for row in archive(month, at, actor)]
+def archive_due(at: datetime, actor: Actor) -> Iterator[ArchiveFile | Conflict]:
+    """Archive every month that is due and not held; yield the files, and why a month stays."""
+    for month in due(at):
+        if month.is_held:
+            continue
+        try:
+            yield from archive(month, at, actor)
+        except Conflict as refusal:
+            yield refusal
 
 
 def archive(month: Month, at: datetime, actor: Actor) -> list[ArchiveFile]:
     """Write, check and detach one month: a file for each of its tables, all or none.
 
-    :raises BadArchive: the file on the disk is not what was written. :raises Conflict: a hold came first.
+    :raises BadArchive: the file on the disk is not what was written. :raises Conflict: a hold came first, it
+        is not at rest, or somebody has still to do with it.
     """
     made = _archive(month, at, actor)
     crashpoint("archive.after_commit")
@@ -180,6 +187,7 @@ def _archive(month: Month, at: datetime, actor: Actor) -> list[ArchiveFile]:
             cursor.execute(sql.SQL("LOCK TABLE {} IN SHARE MODE").format(sql.Identifier(partition)))
     if month.kept.by_stream:
         _choose_streams(month)
+    month.kept.before_file(month.begins, month.ends)
     crashpoint("archive.before_file")
     last = ArchiveFile.objects.order_by("-number").first()
     first, previous = (last.number + 1, bytes(last.archive_hash).hex()) if last else (1, "")

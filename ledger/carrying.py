@@ -2,7 +2,7 @@
 
 The sums are written in the transaction that detaches the month, so that at every instant an account's
 balance is the sum of its postings and of what was carried forward. A month leaves only when it is at rest:
-every entry sealed, every posting of a deferred account rolled up.
+every entry sealed, every posting of a deferred account rolled up, nothing unfinished (`open_ends`).
 """
 
 from collections.abc import Iterable
@@ -11,6 +11,7 @@ from typing import Final
 
 from django.db import connection
 
+from ledger import open_ends
 from ledger.errors import Conflict
 from ledger.invariants import invariant, rows
 from ledger.models import Account, CarriedBalance
@@ -56,17 +57,26 @@ def refuse_archived(account: Account, moment: datetime) -> None:
         raise MonthArchived(f"the postings of {moment:%Y-%m} are archived")
 
 
-def carry_forward(begins: datetime, ends: datetime) -> None:
-    """Write each account's sum of the month's postings, in the open phase, before they leave.
+def refuse_unrest(begins: datetime, ends: datetime) -> None:
+    """See that a month of the journal is at rest.
 
-    :raises NotAtRest: an entry is not sealed, or a posting not rolled up.
+    :raises NotAtRest: an entry is not sealed, or a posting not rolled up. :raises StillOpen: see `open_ends`.
     """
+    open_ends.refuse(begins, ends)
     for count, what in (
         (unsealed(begins, ends), "entries are not sealed"),
         (unrolled(begins, ends), "postings are not rolled up"),
     ):
         if count:
             raise NotAtRest(f"{count} {what} of {begins:%Y-%m}")
+
+
+def carry_forward(begins: datetime, ends: datetime) -> None:
+    """Write each account's sum of the month's postings, in the open phase, before they leave.
+
+    :raises NotAtRest: :raises StillOpen: as `refuse_unrest` does; something may have come meanwhile.
+    """
+    refuse_unrest(begins, ends)
     with connection.cursor() as cursor:
         cursor.execute(_CARRY, {"begins": begins, "ends": ends})
 

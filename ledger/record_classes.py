@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from ledger.carrying import carry_forward, refuse_unsealed_acts
+from ledger.carrying import carry_forward, refuse_unrest, refuse_unsealed_acts
 from ledger.models import Job, OutboxMessage
 from ledger.retention import Disposal, RecordClass, register
 
@@ -48,6 +48,7 @@ JOURNAL = register(
         moment="recorded_at",
         subjects=("id", "source_id", "entry_id", "account_id"),
         days_min=1_825,
+        before_file=refuse_unrest,
         before_detach=carry_forward,
         legal_basis="commercial and tax law: books and records of transactions, seven years (brief 003)",
     )
@@ -85,6 +86,7 @@ AUDIT = register(
         moment="at",
         subjects=("object_id", "actor_id", "request_id"),
         days_min=365,
+        before_file=refuse_unsealed_acts,
         before_detach=refuse_unsealed_acts,
         legal_basis="PCI DSS 4.0, 10.5.1 asks 12 months; commercial and tax law up to seven years",
     )

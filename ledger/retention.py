@@ -58,7 +58,7 @@ Rows = Callable[[datetime], "QuerySet[Any]"]
 
 
 def nothing_before(begins: datetime, ends: datetime) -> None:
-    """Stand in where a month leaves without anything that must stay in its place."""
+    """Stand in where nothing keeps a month and nothing must stay in its place."""
 
 
 def delete(rows: "QuerySet[Any]") -> int:
@@ -72,8 +72,9 @@ class RecordClass:
 
     `tables` are archived together by month; or `rows(before)` finds what is past an instant and `erase`
     disposes of it. `moment`, `merchant` and `subjects` are the columns by which a hold is applied.
-    `before_detach(begins, ends)` puts in their place what must stay when a month leaves. `by_stream`: a month
-    holds the streams of the subjects that began in it, and only those at rest leave (`archived_streams`).
+    `before_file(begins, ends)` refuses a month that is not at rest; `before_detach` looks once more, and puts
+    in its place what must stay when it leaves. `by_stream`: a month holds the streams of the subjects that
+    began in it, and only those at rest leave (`archived_streams`).
     `days` and `legal_basis` hold until a policy says otherwise; no policy goes below `days_min`.
     """
 
@@ -90,6 +91,7 @@ class RecordClass:
     days: int = DAYS_DEFAULT
     days_min: int = 1
     by_stream: bool = False
+    before_file: Callable[[datetime, datetime], None] = nothing_before
     before_detach: Callable[[datetime, datetime], None] = nothing_before
 
 

@@ -70,7 +70,8 @@ class SettlementViewSet(MerchantViewSet):
         summary="Settle with a vendor",
         description="Closes a settlement of everything that is pending for the vendor in one currency: sales "
         "less commission and refunds, less what the vendor owes from refunds of settled sales. With nothing "
-        "left to pay it is `carried` and its items wait for the next one; otherwise it is `closed`: payable.",
+        "left to pay it is `carried` and its items wait for the next one (unless they come to nothing by "
+        "themselves); otherwise it is `closed`: payable.",
         body=Body(shapes.CreateSettlement, shapes.CREATE_EXAMPLE),
         answers={201: Answer(shapes.SettlementShape, shapes.SETTLEMENT_EXAMPLE, "Reckoned.")},
         errors=(VendorNotFound, NothingToSettle, BusinessDateInFuture),

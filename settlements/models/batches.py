@@ -2,7 +2,7 @@
 
 I-51: net = gross - commission - refunds + other - recovered (a check constraint). I-52: a posting is a line
 of at most one batch (a unique key). Lines are written once and refuse change. A carried batch keeps its
-figures as a record and has no lines: its items wait for the next batch.
+figures as a record and has no lines, its items wait for the next batch, unless they come to nothing.
 """
 
 from datetime import datetime

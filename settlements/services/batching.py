@@ -2,7 +2,8 @@
 
 1. The vendor's accounts are locked, so nobody posts to them meanwhile.
 2. All postings not yet in a batch are summed; the sum must be the balance, or nothing happens.
-3. What the vendor owes us is recovered first. Nothing left: the batch is carried and its items wait.
+3. What the vendor owes us is recovered first. Nothing left: the batch is carried and its items wait, unless
+   they come to nothing by themselves.
 4. One INSERT ... SELECT makes the lines, however many; one entry moves the money.
 """
 
@@ -109,6 +110,8 @@ def _close(batch: SettlementBatch, actor: Actor, answer: Answer) -> SettlementBa
         with record(batch, actor=actor, at=batch.occurred_at) as entry:
             batch.carry(reckoning)
             entry.announce(batch.as_event())
+        if not found.total:
+            _write_lines(batch, found)  # they come to nothing: none of them waits for another batch
     else:
         with record(batch, actor=actor, at=batch.occurred_at) as entry:
             batch.close(reckoning)
@@ -139,6 +142,7 @@ def _items(batch: SettlementBatch, pending: Money) -> Unbatched:
 def _refuse_nothing_new(reckoning: Reckoning, last: SettlementBatch | None) -> None:
     is_same = (
         last is not None
+        and not reckoning.pending.is_zero
         and last.state == "carried"
         and (last.items, last.net_minor) == (reckoning.items, reckoning.net.minor)
     )

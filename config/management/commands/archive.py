@@ -7,16 +7,17 @@ manage.py archive restore FILE    load a file into a table of its own, for readi
 """
 
 import getpass
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from config import grants
-from ledger import archive_files, archiving, clock
+from ledger import archive_files, archiving, clock, open_ends
 from ledger.actors import Actor, operator_actor
-from ledger.errors import DomainError
+from ledger.errors import Conflict, DomainError
 from ledger.models import ArchiveFile
 
 
@@ -47,10 +48,11 @@ class Command(BaseCommand):
         if act == "due":
             yield from _due()
         elif act == "run":
-            for row in archiving.archive_due(at, actor):
-                yield f"archived {row.table} {row.range_from:%Y-%m}: {row.rows} rows in {row.file_name}"
+            refused = yield from _archived(at, actor)
             if is_dropping:
                 yield from _dropped(actor)
+            if refused:
+                raise CommandError(f"{refused} months were not archived, for the reasons given")
         elif act == "verify":
             yield from _verified(files)
         else:
@@ -60,11 +62,25 @@ class Command(BaseCommand):
             yield f"{count} rows stand in table {name}; DROP TABLE it when they have been read"
 
 
+def _archived(at: datetime, actor: Actor) -> Generator[str, None, int]:
+    """Say of every month what became of it; return how many were refused."""
+    refused = 0
+    for done in archiving.archive_due(at, actor):
+        if isinstance(done, Conflict):
+            refused += 1
+            yield f"{done.message}. {done.advice_given}".strip()
+        else:
+            yield f"archived {done.table} {done.range_from:%Y-%m}: {done.rows} rows in {done.file_name}"
+    return refused
+
+
 def _due() -> Iterator[str]:
     months = archiving.due(clock.now())
     for month in months:
         held = f", kept by hold {month.holds[0].public_id}" if month.is_held else ""
         yield f"{month.kept.title} of {month.begins:%Y-%m} are past their retention{held}"
+        if month.kept.name == "journal":
+            yield from (f"  not finished: {end}" for end in open_ends.of_month(month.begins, month.ends))
     yield f"{len(months)} months are past their retention"
 
 

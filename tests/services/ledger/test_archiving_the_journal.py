@@ -1,6 +1,5 @@
 """A month of the journal leaves its tables, and every balance stays the sum of what is left and carried."""
 
-import random
 import uuid
 from datetime import datetime, timedelta
 
@@ -25,9 +24,8 @@ from ledger.journal import EntryDraft, credit, debit
 from ledger.models import Account, CarriedBalance, JournalEntry, Posting
 from ledger.money import Money
 from tests.kit import books as kit
-from tests.kit.months import month_of_its_own
+from tests.kit.months import archived, key_at, month_of_its_own
 from tests.kit.owner import OWNERS
-from tests.kit.polling import eventually
 
 # The owner of the tables archives; the application cannot.
 pytestmark = [pytest.mark.django_db(databases=OWNERS), pytest.mark.usefixtures("as_owner")]
@@ -53,9 +51,8 @@ def old_books(transactional_db, settings, tmp_path, monkeypatch):
 
 def funding(merchant: uuid.UUID, minor: int, at: datetime) -> EntryDraft:
     """An entry with the id that it would have got at an instant; on a deferred and on a strict account."""
-    key = uuid.UUID(int=int(at.timestamp() * 1000) << 80 | 0x7 << 76 | 2 << 62 | random.getrandbits(60))
     return EntryDraft(
-        id=key, merchant_id=merchant, kind="funding", source_type="test", source_id=uuid.uuid4(),
+        id=key_at(at), merchant_id=merchant, kind="funding", source_type="test", source_id=uuid.uuid4(),
         step="funding", occurred_at=at,
         legs=[
             debit(account(Code.BANK, merchant, "USD", "main"), Money(minor, "USD"), "funding"),
@@ -66,22 +63,6 @@ def funding(merchant: uuid.UUID, minor: int, at: datetime) -> EntryDraft:
 
 def month_of(begins: datetime) -> archiving.Month:
     return next(m for m in archiving.due(clock.now()) if m.kept.name == "journal" and m.begins == begins)
-
-
-def archived(begins: datetime) -> list:
-    """Archive a month as soon as it is at rest."""
-    made: list = []
-
-    def is_done() -> bool:
-        balances.roll()
-        try:
-            made.extend(archiving.archive(month_of(begins), clock.now(), SYSTEM))
-        except NotAtRest:
-            return False
-        return True
-
-    eventually(is_done, seconds=60, what="the month to be at rest")
-    return made
 
 
 def faults() -> dict[str, list[str]]:
@@ -99,7 +80,7 @@ def test_a_month_leaves_with_its_entries_and_its_sums_are_carried(old_books):
     merchant, begins, ids = old_books
     before = balance(merchant)
     assert faults() == {}
-    postings, entries = archived(begins)
+    postings, entries = archived("journal", begins)
     assert (postings.table, entries.table) == ("ledger_posting", "ledger_entry")
     assert entries.rows >= 3
     assert postings.rows >= 6
@@ -114,7 +95,7 @@ def test_a_month_leaves_with_its_entries_and_its_sums_are_carried(old_books):
 
 def test_a_balance_moves_on_from_what_was_carried(old_books):
     merchant, begins, _ids = old_books
-    archived(begins)
+    archived("journal", begins)
     with locks.phase():
         kit.post([funding(merchant, 11, clock.now())])
     assert set(map(abs, balance(merchant).values())) == {1349 + 40 + 11}
@@ -123,7 +104,7 @@ def test_a_balance_moves_on_from_what_was_carried(old_books):
 
 def test_a_balance_of_the_past_counts_what_was_carried(old_books):
     merchant, begins, _ids = old_books
-    archived(begins)
+    archived("journal", begins)
     ends = (begins + timedelta(days=32)).replace(day=1)
     for held in Account.objects.filter(merchant_id=merchant):
         sign = 1 if held.is_deferred else -1
@@ -154,7 +135,7 @@ def test_a_hold_on_one_business_fact_keeps_its_month(old_books):
 
 def test_restored_postings_sum_to_what_was_carried(old_books, settings):
     merchant, begins, _ids = old_books
-    postings, _entries = archived(begins)
+    postings, _entries = archived("journal", begins)
     name, count = archiving.restore(settings.ARCHIVE_DIR / postings.file_name, clock.now(), SYSTEM)
     assert count == postings.rows
     with connection.cursor() as cursor:

@@ -5,6 +5,7 @@ import uuid
 import pytest
 
 from tests.kit import seals
+from tests.kit.months import month_of_its_own
 
 
 @pytest.fixture
@@ -22,3 +23,18 @@ def books(transactional_db, head):
     seals.seal_everything()
     yield books
     seals.unseal()
+
+
+@pytest.fixture
+def place(transactional_db, head, settings, tmp_path):
+    """Where archives of this test lie; nothing is sealed before it, nor after it."""
+    settings.ARCHIVE_DIR = tmp_path / "archive"
+    seals.unseal()
+    yield settings.ARCHIVE_DIR
+    seals.unseal()
+
+
+@pytest.fixture
+def begins(transactional_db):
+    """The beginning of a month long ago that is this test's own."""
+    return month_of_its_own()

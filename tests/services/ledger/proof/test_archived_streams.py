@@ -24,7 +24,7 @@ from ledger.money import Money
 from ledger.proof import verifying
 from ledger.states import NEW
 from tests.kit import fx, seals
-from tests.kit.months import month_of_its_own
+from tests.kit.months import key_at
 from tests.kit.owner import OWNERS
 
 # The owner of the tables archives; the application cannot.
@@ -38,23 +38,8 @@ KEEPERS = ("I-04", "I-05", "I-06", "I-70", "I-81", "I-83")
 LONG = timedelta(days=retention.DAYS_DEFAULT + 40)
 
 
-@pytest.fixture
-def place(transactional_db, head, settings, tmp_path):
-    settings.ARCHIVE_DIR = tmp_path / "archive"
-    seals.unseal()
-    yield settings.ARCHIVE_DIR
-    seals.unseal()
-
-
-@pytest.fixture
-def begins(transactional_db):
-    """A month long ago, in which subjects of these tests began."""
-    return month_of_its_own()
-
-
 def key_in(begins: datetime) -> uuid.UUID:
-    moment = begins + timedelta(days=random.randint(0, 20), seconds=random.randint(0, 80_000))
-    return uuid.UUID(int=int(moment.timestamp() * 1000) << 80 | 7 << 76 | 2 << 62 | random.getrandbits(60))
+    return key_at(begins + timedelta(days=random.randint(0, 20), seconds=random.randint(0, 80_000)))
 
 
 def asked(begins: datetime, *, is_cancelled: bool = True) -> FxQuote:
