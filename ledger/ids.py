@@ -4,6 +4,7 @@ The shown form is Crockford base 32 of the 128 bits, lower case, 26 characters: 
 holds no letters that are easily confused, and its prefix says what it names.
 """
 
+import functools
 import os
 import threading
 import time
@@ -18,6 +19,7 @@ _VALUES: Final = {letter: value for value, letter in enumerate(_ALPHABET)}
 _LENGTH: Final = 26
 _PAIRS: Final = tuple(first + second for first in _ALPHABET for second in _ALPHABET)  # two letters at once
 _SHIFTS: Final = tuple(range(5 * (_LENGTH - 2), -1, -10))
+_REMEMBERED: Final = 2_048
 
 
 class BadId(NotFound):
@@ -62,9 +64,7 @@ def moment(key: uuid.UUID) -> datetime:
 
 def show(prefix: str, key: uuid.UUID) -> str:
     """Return the public form of a key."""
-    value = key.int
-    pairs = [_PAIRS[value >> shift & 1023] for shift in _SHIFTS]
-    return f"{prefix}_{''.join(pairs)}"
+    return _shown(prefix, key.int)
 
 
 def parse(prefix: str, text: object) -> uuid.UUID:
@@ -84,3 +84,9 @@ def parse(prefix: str, text: object) -> uuid.UUID:
     if value >> 128:
         raise BadId(f"no object has the id given; ids of this kind begin with {prefix}_")
     return uuid.UUID(int=value)
+
+
+@functools.lru_cache(maxsize=_REMEMBERED)  # a payment says its own id a dozen times: events, news, answer
+def _shown(prefix: str, value: int) -> str:
+    pairs = [_PAIRS[value >> shift & 1023] for shift in _SHIFTS]
+    return f"{prefix}_{''.join(pairs)}"

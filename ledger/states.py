@@ -120,6 +120,13 @@ class StateField(FSMField):
         options["protected"] = True
         super().__init__(**options)
 
+    def get_state(self, instance: Any) -> Any:
+        """Return the state of a row; one that was not read is read now, as the library does it."""
+        try:
+            return instance.__dict__[self.name]
+        except KeyError:
+            return super().get_state(instance)
+
     def contribute_to_class(self, cls: Any, name: str, private_only: bool = False, **options: Any) -> None:
         """Join a model; in one of the past, which migrations see, it is a text column like others.
 

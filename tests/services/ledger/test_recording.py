@@ -108,6 +108,7 @@ class TestRecord:
         assert events.verify_chain(iter(stored)) is None
         row = Parcel.objects.get(pk=parcel.pk)
         assert (row.state, row.version, row.note) == ("paid", 2, "paid for")
+        assert Parcel.objects.only("note").get(pk=parcel.pk).state == "paid"  # read when it is asked for
 
     def test_refuses_a_row_that_is_not_locked(self, parcel):
         stale = Parcel.objects.get(pk=parcel.pk)
