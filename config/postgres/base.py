@@ -5,6 +5,7 @@
    on which nothing has arrived since, is taken as it is; any other is asked as Django does it.
 2. Instants are read by the interpreter's own parser; the driver's, once Django derives from it, is Python.
 3. Transactions are opened and closed on the way of their first and last statements (`cursor`).
+4. A cursor that its user has closed is given to the next: to make one takes as long as to send a statement.
 """
 
 import select
@@ -12,7 +13,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from django.db.backends import utils
 from django.db.backends.postgresql import base
+from psycopg import InterfaceError
 from psycopg.pq import TransactionStatus
 from psycopg.types.datetime import TimestamptzLoader
 
@@ -35,6 +38,38 @@ class UtcLoader(TimestamptzLoader):
             return super().load(data)
 
 
+class _Closed:
+    """What a caller holds of a cursor that he closed: the cursor may be another's by then."""
+
+    closed = True
+
+    def close(self) -> None:
+        """Close it once more."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise InterfaceError("the cursor is closed")
+
+
+class Handle(utils.CursorWrapper):
+    """A caller's hold on a cursor; it ends when he closes it, and the cursor is free for the next."""
+
+    def close(self) -> None:
+        """Let go of the cursor, once."""
+        cursor, self.cursor = self.cursor, _CLOSED
+        cursor.close()
+        self.db.take_back(cursor)
+
+    def fetchone(self) -> Any:
+        """Return the next row, or None."""
+        with self.db.wrap_database_errors:
+            return self.cursor.fetchone()
+
+    def fetchall(self) -> Any:
+        """Return all rows that are left."""
+        with self.db.wrap_database_errors:
+            return self.cursor.fetchall()
+
+
 class DatabaseWrapper(base.DatabaseWrapper):
     """A connection to PostgreSQL."""
 
@@ -48,6 +83,22 @@ class DatabaseWrapper(base.DatabaseWrapper):
         super().__init__(*args, **kwargs)
         self._seen_at = float("-inf")
         self._kept: Any = None
+        self._free: list[Cursor] = []
+
+    def create_cursor(self, name: str | None = None) -> Any:
+        """Return a cursor that nobody else has."""
+        if name or not self._free:
+            return super().create_cursor(name)
+        return self._free.pop().reopened()
+
+    def make_cursor(self, cursor: Any) -> Handle:
+        """Return a new caller's hold on a cursor."""
+        return Handle(cursor, self)
+
+    def take_back(self, cursor: Any) -> None:
+        """Keep a closed cursor for the next who needs one, when it is as a new one of this connection is."""
+        if type(cursor) is Cursor and cursor.connection is self.connection and self.timezone is UTC:
+            self._free.append(cursor)
 
     def kept_cursor(self) -> Any:
         """Return the cursor of this connection that is never closed: for statements of which no row is read.
@@ -108,6 +159,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
         """Return a new connection of the driver."""
         connection = super().get_new_connection(conn_params)
+        self._free = []
         if self.timezone is UTC:
             connection.adapters.register_loader("timestamptz", UtcLoader)
         return connection
@@ -131,3 +183,6 @@ class DatabaseWrapper(base.DatabaseWrapper):
         looker = select.poll()
         looker.register(self.connection.fileno(), select.POLLIN)
         return not looker.poll(0)
+
+
+_CLOSED: Final = _Closed()

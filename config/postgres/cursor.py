@@ -63,8 +63,8 @@ class Cursor(base.ServerBindingCursor, psycopg.Cursor[Any]):
         is_last, self.is_last = self.is_last, False
         connection = self._conn
         begins = not connection.autocommit and self._pgconn.transaction_status == TransactionStatus.IDLE
-        is_plain = params and prepare is None and binary is None
-        if not (begins or is_last) or not is_plain:
+        is_plain = params and prepare is None and binary is None and connection._pipeline is None
+        if not is_plain:
             super().execute(query, params, prepare=prepare, binary=binary)
             if is_last:
                 connection.commit()
@@ -73,6 +73,11 @@ class Cursor(base.ServerBindingCursor, psycopg.Cursor[Any]):
             raise psycopg.InterfaceError("the cursor is closed")
         with connection.lock:
             self._exchange(query, params, begins=begins, ends=is_last)
+        return self
+
+    def reopened(self) -> Self:
+        """Return this cursor, which was closed, as good as new."""
+        self._closed = self.is_last = False
         return self
 
     def _exchange(self, query: Any, params: Any, *, begins: bool, ends: bool) -> None:
@@ -85,7 +90,7 @@ class Cursor(base.ServerBindingCursor, psycopg.Cursor[Any]):
         statement = self._convert_query(query, params)
         self._query = statement
         preparing, name = prepared.get(statement)
-        if begins and ends:
+        if begins == ends:
             results = self._alone(statement, preparing, name)
         else:
             results = self._together(statement, preparing, name, begins=begins, ends=ends)
@@ -99,7 +104,7 @@ class Cursor(base.ServerBindingCursor, psycopg.Cursor[Any]):
             connection.wait(prepared.maintain_gen(connection))
 
     def _alone(self, statement: Any, preparing: Prepare, name: bytes) -> Results:
-        """Run a statement as a transaction of its own."""
+        """Run a statement as a transaction of its own, or as part of one that has begun and goes on."""
         if preparing is Prepare.SHOULD:
             self._pgconn.send_prepare(name, statement.query, param_types=statement.types)
             self._check_results(self._conn.wait(generators.execute(self._pgconn)))

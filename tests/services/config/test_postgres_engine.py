@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
-from django.db import connections
+from django.db import DataError, InterfaceError, connections
 from django.test.utils import CaptureQueriesContext
 
 from config.postgres import base
@@ -67,3 +67,57 @@ def test_an_instant_is_read_as_it_was_written(fraction):
         (found, nothing) = cursor.fetchone()
     assert found == datetime.fromisoformat(f"{text}+00:00")
     assert (found.tzinfo, nothing) == (UTC, None)
+
+
+def test_a_closed_cursor_is_the_next_ones_and_nobody_elses(kept):
+    with kept.cursor() as first:
+        first.execute("SELECT %s::int", [1])
+        inner = first.cursor
+    first.close()
+    with kept.cursor() as second, kept.cursor() as third:
+        assert second.cursor is inner
+        assert third.cursor is not inner
+        second.execute("SELECT %s::int", [2])
+        with pytest.raises(InterfaceError, match="closed"):
+            first.fetchone()
+        with pytest.raises(InterfaceError, match="closed"):
+            first.execute("SELECT 3")
+        assert second.fetchone() == (2,)
+    assert first.cursor.closed
+
+
+def test_a_cursor_is_as_good_as_new_after_a_refusal_and_what_was_left_undone(kept):
+    with pytest.raises(DataError), kept.cursor() as first:
+        inner = first.cursor
+        first.execute("SELECT 1 / %s::int", [0])
+    with kept.cursor() as second:
+        assert second.cursor is inner
+        assert second.description is None
+        inner.is_last = True  # said, and then nothing was executed
+    with kept.cursor() as third:
+        assert third.cursor is inner
+        assert inner.is_last is False
+
+
+def test_a_cursor_of_a_lost_connection_is_nobodys(kept):
+    with kept.cursor() as first:
+        inner = first.cursor
+        kept.close()
+        kept.ensure_connection()
+    with kept.cursor() as second:
+        assert second.cursor is not inner
+        second.execute("SELECT %s::int", [1])
+        assert second.fetchall() == [(1,)]
+    kept.close()
+    with kept.cursor() as third:
+        assert third.cursor.connection is kept.connection
+
+
+def test_a_named_cursor_is_not_kept(kept):
+    kept.set_autocommit(False)
+    with kept.chunked_cursor() as named:
+        named.execute("SELECT generate_series(1, %s::int)", [3])
+        assert named.fetchmany(2) == [(1,), (2,)]
+        inner = named.cursor
+    with kept.cursor() as plain:
+        assert plain.cursor is not inner
