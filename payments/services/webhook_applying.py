@@ -103,12 +103,19 @@ class Verdict:
 def apply_due(at: datetime) -> int:
     """Apply everything that is due at an instant; return how many messages were taken up."""
     total = 0
-    while batch := locks.claim_webhooks(at, BATCH):
-        _apply(batch, at)
-        total += len(batch)
-        if len(batch) < locks.SUBJECT_AT_ONCE:  # so no subject had more, and there was none left
+    while batch := apply_some(at):
+        total += batch
+        if batch < locks.SUBJECT_AT_ONCE:  # so no subject had more, and there was none left
             break
     return total
+
+
+def apply_some(at: datetime) -> int:
+    """Apply one batch of what is due, under leases that count from `at`; return how many messages it had."""
+    batch = locks.claim_webhooks(at, BATCH)
+    if batch:
+        _apply(batch, at)
+    return len(batch)
 
 
 def process(
@@ -199,6 +206,7 @@ def _apply(batch: list[ProviderWebhook], at: datetime) -> None:
             verdicts[webhook.pk] = Verdict(Fate.PARK, f"it cannot be read now: {error.reason}")
     found = selectors.operations_of_notices((row.provider, told[row.pk]) for row in batch if row.pk in told)
     stuck: set[tuple[str, str]] = set()
+    moved: set[tuple[str, str]] = set()  # what a message of this batch has changed
     for webhook in batch:
         subject = (webhook.provider, webhook.subject)
         if subject in stuck:
@@ -206,8 +214,13 @@ def _apply(batch: list[ProviderWebhook], at: datetime) -> None:
             continue
         if webhook.pk in told:
             notice = told[webhook.pk]
-            operation = found.get((webhook.provider, notice.idempotency_key))
-            verdicts[webhook.pk] = _apply_apart(webhook, notice, operation, at)
+            named = (webhook.provider, notice.idempotency_key)
+            if named in moved:
+                found |= selectors.operations_of_notices([(webhook.provider, notice)])
+                moved.discard(named)
+            verdicts[webhook.pk] = _apply_apart(webhook, notice, found.get(named), at)
+            if verdicts[webhook.pk].words in (CONCLUDED, HELD):
+                moved.add(named)
         if verdicts[webhook.pk].fate is Fate.PARK:
             stuck.add(subject)
     crashpoint("webhook.after_conclude")

@@ -1,6 +1,7 @@
 """Several workers apply callbacks at once: each message is taken once, and a subject's keep their order."""
 
 import threading
+from functools import partial
 
 import pytest
 
@@ -9,8 +10,8 @@ from payments import locks
 from payments.models import ProviderOperation, ProviderWebhook
 from payments.services import webhook_applying, webhook_intake
 from tests.factories import payments as rows
-from tests.kit.callbacks import said_of
-from tests.kit.race import errors, together
+from tests.kit.callbacks import said_of, send
+from tests.kit.race import errors, results, together
 from vendors.models import Merchant
 
 pytestmark = [
@@ -63,6 +64,41 @@ def test_each_is_applied_once_and_in_the_order_of_its_subject(
         assert [pk for subject, pk in taken if subject == operation.idempotency_key] == came
     assert len(workers) > 1, "one worker did it all: nothing was raced for"
     assert set(ProviderWebhook.objects.filter(pk__in=mine).values_list("state", "tries")) == {("applied", 1)}
+
+
+def test_a_crowd_of_them_is_answered_and_each_is_kept_and_applied_once(
+    operations: list[ProviderOperation],
+) -> None:
+    """The small sibling of tests/chaos/test_many_callbacks.py: each comes twice, from two hands at once,
+    while others apply them."""
+    callbacks = [said_of(operation) for operation in operations for _ in range(EACH)]
+    begun, over = threading.Barrier(WORKERS), threading.Event()
+
+    def deliver(hand: int) -> list[int]:
+        begun.wait(10)
+        return [send(callback).status_code for callback in callbacks[hand % 2 :: 2]]
+
+    def work() -> None:
+        begun.wait(10)
+        while not over.is_set():
+            webhook_applying.apply_due(clock.now())
+
+    def deliver_all() -> list[int]:
+        try:
+            return [
+                status
+                for found in results(together(*[partial(deliver, hand) for hand in range(4)]))
+                for status in found
+            ]
+        finally:
+            over.set()
+
+    outcomes = together(deliver_all, work, work)
+    assert errors(outcomes) == []
+    assert results(outcomes)[0] == [200] * 2 * len(callbacks)
+    webhook_applying.apply_due(clock.now())
+    mine = ProviderWebhook.objects.filter(event_id__in=[callback.event_id for callback in callbacks])
+    assert list(mine.values_list("state", "tries")) == [("applied", 1)] * len(callbacks)
 
 
 def test_without_the_lease_they_would_be_taken_twice(

@@ -36,7 +36,6 @@ from tests.services.payments.cast import (
     captured,
     created,
     now_plus,
-    paid,
     sold,
     wish,
 )
@@ -99,10 +98,11 @@ ALL = [pytest.param(state, *pair, id=f"{pair[0]} and {pair[1]}") for state in PA
 
 
 def standing(state: str, merchant: Merchant, vendor: Vendor, network: Network) -> Payment:
-    """A payment of 100.00 with one vendor's share in a state."""
+    """A payment of 100.00 with one share in a state, by a card of its own: screening counts cards."""
+    payment = created(merchant, wish(network.tokenized(cards.card())["token"], shares=[(vendor, 6_000)]))
     if state == "created":
-        return created(merchant, wish(network.card()["token"], shares=[(vendor, 6_000)]))
-    payment = paid(merchant, network, shares=[(vendor, 6_000)])
+        return payment
+    payment = authorized(payment)
     return payment if state == "authorized" else captured(payment)
 
 

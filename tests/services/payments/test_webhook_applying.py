@@ -13,7 +13,7 @@ from ledger.ids import uuid7
 from ledger.locks import phase
 from ledger.models import AuditRecord
 from ledger.states import StateConflict
-from payments import locks, selectors, webhook_selectors
+from payments import locks, selectors, tasks, webhook_selectors
 from payments.models import Payment, ProviderOperation, ProviderWebhook
 from payments.services import operations, webhook_applying, webhook_intake
 from tests.factories import payments as rows
@@ -154,6 +154,19 @@ class TestOrder:
         fine = receive(said_of(known(payment, 1)[0]))
         assert [row.pk for row in locks.claim_webhooks(clock.now(), 1)] == [fine.pk]
 
+    def test_only_the_first_of_a_batch_concludes(
+        self, northwind: Merchant, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The others find it concluded: they lock nothing, and say so."""
+        operation = _open_operation(rows.create_payment(northwind))
+        kept = [receive(said_of(operation, id="auth_1")) for _ in range(4)]
+        tried = trouble(monkeypatch, times=0)
+        webhook_applying.apply_due(clock.now())
+        assert [fresh(row).verdict for row in kept] == [
+            webhook_applying.CONCLUDED, *[webhook_applying.KNOWN] * 3,
+        ]  # fmt: skip
+        assert tried == [operation.idempotency_key]
+
 
 class TestTries:
     @pytest.mark.parametrize("tries", [1, 2, 5, 9, 20, 60])
@@ -186,6 +199,50 @@ class TestTries:
         webhook_applying.apply_due(clock.now())
         assert (fresh(row).state, row.tries) == ("received", 1)
         assert row.last_error.startswith("it cannot be read any more")
+
+
+class TestTheTask:
+    """A long backlog is taken in pieces: a run ends in time, and each batch has a lease of its own."""
+
+    @pytest.fixture
+    def backlog(self, payment: Payment, monkeypatch: pytest.MonkeyPatch) -> list[ProviderOperation]:
+        monkeypatch.setattr(webhook_applying, "BATCH", 1)
+        found = known(payment, 3)
+        for operation in found:
+            for _ in range(locks.SUBJECT_AT_ONCE):
+                receive(said_of(operation))
+        return found
+
+    def test_leaves_the_rest_to_the_next_run_when_its_time_is_over(
+        self, backlog: list[ProviderOperation], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        ticks = iter(range(0, 1_000, 15))
+        monkeypatch.setattr(clock, "monotonic", lambda: float(next(ticks)))
+        tasks.apply_webhooks()
+        assert self.waiting(backlog) == locks.SUBJECT_AT_ONCE
+        tasks.apply_webhooks()
+        assert self.waiting(backlog) == 0
+
+    def test_takes_each_batch_at_its_own_instant(
+        self, backlog: list[ProviderOperation], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        claimed: list[datetime] = []
+        claim = locks.claim_webhooks
+
+        def noted(at: datetime, limit: int) -> list[ProviderWebhook]:
+            claimed.append(at)
+            return claim(at, limit)
+
+        monkeypatch.setattr(locks, "claim_webhooks", noted)
+        tasks.apply_webhooks()
+        assert self.waiting(backlog) == 0
+        assert len(claimed) >= 3
+        assert len(set(claimed)) == len(claimed)
+
+    @staticmethod
+    def waiting(operations: list[ProviderOperation]) -> int:
+        keys = [operation.idempotency_key for operation in operations]
+        return ProviderWebhook.objects.filter(subject__in=keys, state="received").count()
 
 
 class TestPeople:
