@@ -60,6 +60,7 @@ TABLES: Final = {
     "ledger_archive": READ_ONLY,
     "ledger_carried": READ_ONLY,
     "ledger_archived_stream": READ_ONLY,
+    "ledger_archived_hour": READ_ONLY,
     # Written by `migrate`.
     "ledger_state_edge": READ_ONLY,
     "ledger_partitioned": READ_ONLY,

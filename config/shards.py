@@ -24,6 +24,7 @@ BOOKS: Final = ("ledger_account", "ledger_entry", "ledger_posting", "ledger_fact
 
 # Of the ledger, kept whole, and why; a name that ends with "_" stands for all that begin so.
 HOUSE: Final = {
+    "ledger_archived_hour": "in which files to look for an event; small, and of all merchants",
     "ledger_audit": "people's acts; some concern no merchant",
     "ledger_fx_": "rates, quotes and exposure of the house's treasury, small beside the books",
     "ledger_job": "work of the house, claimed by whoever is free",

@@ -5,7 +5,7 @@ page hides.
 """
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from django.contrib.admin import AdminSite
@@ -21,46 +21,73 @@ from ledger import changes
 from ledger.admin import formats
 from ledger.admin.base import Facts, Panel
 from ledger.archive_files import BadArchive
-from ledger.archived_streams import HistoryArchived
+from ledger.archived_streams import HistoryArchived, HistoryTooLarge
+from ledger.explain import archived
 from ledger.history import comparing, rebuilding
-from ledger.history.rebuilding import NoSuchSubject, Rebuilt, Until
+from ledger.history.rebuilding import History, NoSuchSubject, Rebuilt, Until
 from ledger.masking import MASK, mask
 from ledger.models import Event
 from ledger.recorded import Recorded
 
+STEPS_SHOWN: Final = 100
 _NO_DIFFERENCE = "the row, its events and its entries agree"
 
 
 def history_page(request: HttpRequest, site: AdminSite, kind: str, key: UUID) -> TemplateResponse:
     """Show a row at the sequence, or the instant, that the query asks for; now by default."""
     try:
-        model = rebuilding.model_of(kind)
-        _only_for(request, model)
-        now = rebuilding.rebuild(kind, key)
-        verdict = comparing.compare(kind, key)
-        stream = list(rebuilding.stream_of(kind, key))
-    except (NoSuchSubject, HistoryArchived, BadArchive) as error:
+        _only_for(request, rebuilding.model_of(kind))
+    except NoSuchSubject as error:
         raise Http404(error.message) from error
     until, problem = _asked(request)
-    then: Rebuilt | None = now
-    if not problem and (until.sequence is not None or until.occurred_at or until.recorded_at):
-        try:
-            then = rebuilding.rebuild(kind, key, until)
-        except NoSuchSubject:
-            then, problem = None, "There was nothing of it yet at that instant."
     context = {
         **site.each_context(request),
         "title": f"History of {kind.replace('_', ' ')}",
-        "facts": [_summary(site, kind, key, then, verdict)] if then else [],
-        "panels": [_columns(site, kind, now, then), _steps(request, stream)] if then else [],
-        "now": now,
-        "then": then,
-        "problem": problem,
         "asked": request.GET.get("as_of", ""),
         "known": request.GET.get("known", ""),
     }
-    status = 422 if problem and then is now else 200
+    status = 422 if problem else 200
+    try:
+        found = rebuilding.history(
+            kind, key, until, _page(request), size=STEPS_SHOWN, rows_max=archived.ROWS_MAX
+        )
+        verdict = comparing.compare(kind, key)
+    except NoSuchSubject as error:
+        raise Http404(error.message) from error
+    except (HistoryArchived, HistoryTooLarge, BadArchive) as error:
+        problem, status = f"{error.message}. {error.advice_given}", 409
+        return TemplateResponse(
+            request, "admin/house/history.html", {**context, "problem": problem}, status=status
+        )
+    now, then = found.now, found.then
+    if then is None:
+        problem = "There was nothing of it yet at that instant."
+    context |= {
+        "facts": [_summary(site, kind, key, then, verdict)] if then else [],
+        "panels": [_columns(site, kind, now, then), _steps(request, found)] if then else [],
+        "now": now,
+        "then": then,
+        "problem": problem,
+        "pages": _pages(request, found) if then else [],
+    }
     return TemplateResponse(request, "admin/house/history.html", context, status=status)
+
+
+def _page(request: HttpRequest) -> int | None:
+    text = request.GET.get("page", "")
+    return int(text) if text.isascii() and text.isdigit() and 0 < len(text) < 9 and int(text) else None
+
+
+def _pages(request: HttpRequest, found: History) -> list[tuple[str, str]]:
+    """Return the other pages of the steps: the first, the one before, the next, the last."""
+    places = {"first": 1, "before": found.page - 1, "next": found.page + 1, "last": found.pages}
+    asked = request.GET.copy()
+    links = []
+    for name, number in places.items():
+        is_there = 1 <= number <= found.pages and number != found.page
+        asked["page"] = str(number)
+        links += [(name, f"{request.path}?{asked.urlencode()}")] if is_there else []
+    return links
 
 
 def history_link(kind: str, key: object) -> SafeString:
@@ -159,9 +186,10 @@ def _told_by(event: Event) -> str:
     return "all of it" if event.sequence == 1 else ", ".join(sorted(event.changes or {}))
 
 
-def _steps(request: HttpRequest, stream: list[Event]) -> Panel:
+def _steps(request: HttpRequest, found: History) -> Panel:
+    part = f" (page {found.page} of {found.pages})" if found.pages > 1 else ""
     return Panel(
-        "Its steps",
+        f"Its steps{part}",
         ["step", "event", "happened", "recorded", "changed"],
         [
             [
@@ -174,6 +202,6 @@ def _steps(request: HttpRequest, stream: list[Event]) -> Panel:
                 formats.moment(event.recorded_at),
                 formats.wrapped(_told_by(event)),
             ]
-            for event in stream
+            for event in found.steps
         ],
     )  # fmt: skip

@@ -17,7 +17,7 @@ from uuid import UUID
 
 from django.db import connection
 
-from ledger import archive_files, ids
+from ledger import archive_files, archived_streams
 from ledger.archive_files import ArchiveAway, BadArchive, row_of
 from ledger.errors import Conflict
 from ledger.explain.registry import Scope
@@ -28,7 +28,6 @@ ROWS_MAX: Final = 500_000
 
 ENTRIES: Final = "ledger_entry"
 POSTINGS: Final = "ledger_posting"
-EVENTS: Final = "ledger_event"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LYING: Final = """
     SELECT a.range_from, array_agg(DISTINCT a.number), array_agg(DISTINCT k) FROM ledger_archive a
@@ -144,22 +143,19 @@ def events_of(entries: Sequence[JournalEntry], scope: Scope) -> Found:
 
 
 def events(wanted: Iterable[UUID], scope: Scope) -> Found:
-    """Read events that are not in the table: nothing tells in which archive, so the last is read first."""
+    """Read events that are not in the table, from the archives that hold events of their hours."""
     found = _found.get() or Found()
     left = {key for key in wanted if key not in found.events and key not in found.unread}
-    if not left:
-        return found
-    born = {"range_from__lte": max(ids.moment(key) for key in left)}
-    for archive in ArchiveFile.objects.filter(table=EVENTS, **born).order_by("-number"):
+    for archive, keys in archived_streams.where_made(left):
+        sought = keys - found.events.keys()
+        if not sought:
+            continue
         try:
-            told = _rows(archive, "id", {str(key) for key in left}, scope, found)
+            told = _rows(archive, "id", {str(key) for key in sought}, scope, found)
         except UNREADABLE as error:
-            found.unread |= dict.fromkeys(left, str(error))
+            found.unread |= dict.fromkeys(sought, str(error))
             continue
         _take_events(told, archive, scope, found)
-        left -= found.events.keys()
-        if not left:
-            break
     return found
 
 

@@ -128,13 +128,17 @@ def subject_ref(subject_type: str, subject_id: UUID) -> str:
 
 
 def first_events(subject_ids: Iterable[UUID], scope: Scope) -> dict[UUID, str]:
-    """Return the ids of the first events of subjects, how each came to be, or of their archives."""
+    """Return the ids of the first events of subjects, how each came to be, wherever they lie.
+
+    Of what left before archives told first events, they are the ids of the archives.
+    """
     wanted = set(subject_ids)
     rows = scope.of(Event.objects.filter(subject_id__in=wanted, sequence=1))
     found = {row[0]: ids.show("evt", row[1]) for row in rows.values_list("subject_id", "pk")}
     if len(found) < len(wanted):
         left = scope.of(ArchivedStream.objects.filter(subject_id__in=wanted - found.keys(), first_sequence=1))
-        found |= {row[0]: f"arc_{row[1]}" for row in left.values_list("subject_id", "archive")}
+        for key, archive, event in left.values_list("subject_id", "archive", "first_event"):
+            found[key] = ids.show("evt", event) if event else f"arc_{archive}"
     return found
 
 

@@ -157,13 +157,55 @@ def rebuild(subject_type: str, subject_id: UUID, until: Until = END) -> Rebuilt:
     return rebuilt
 
 
-def stream_of(subject_type: str, subject_id: UUID) -> Iterator[Event]:
+def stream_of(subject_type: str, subject_id: UUID, rows_max: int | None = None) -> Iterator[Event]:
     """Return a subject's events in sequence, those that were archived from their files.
 
     :raises HistoryArchived: a file is not here. :raises BadArchive: it is not as it was sealed.
+    :raises HistoryTooLarge: its archives have more rows than may be read.
     """
     live = Event.objects.filter(subject_type=subject_type, subject_id=subject_id).order_by("sequence")
-    return chain(archived_streams.events_of(subject_type, subject_id), live.iterator(chunk_size=500))
+    left = archived_streams.events_of(subject_type, subject_id, rows_max)
+    return chain(left, live.iterator(chunk_size=500))
+
+
+@dataclass(slots=True)
+class History:
+    """A subject now and then (None: there was nothing of it yet), and one page of its steps."""
+
+    now: Rebuilt
+    then: Rebuilt | None
+    page: int
+    pages: int
+    steps: list[Event]
+
+
+def history(
+    subject_type: str, subject_id: UUID, until: Until = END, page: int | None = None, *,
+    size: int, rows_max: int | None = None,
+) -> History:  # fmt: skip
+    """Return a subject's history, read once; of its steps only a page is kept: that of `then` unless told.
+
+    :raises NoSuchSubject: no event of it is there, or it has no such page. :raises HistoryArchived:
+    :raises BadArchive: :raises HistoryTooLarge: as `stream_of` does.
+    """
+    now: Rebuilt | None = None
+    then: Rebuilt | None = None
+    is_covered, steps, shown = True, list[Event](), 1
+    for place, event in enumerate(stream_of(subject_type, subject_id, rows_max)):
+        on_page = place // size + 1
+        now = now or Rebuilt(event.subject_type, event.subject_id, event.merchant_id)
+        now.take(event)
+        is_covered = is_covered and until.covers(event)
+        if is_covered:
+            then = then or Rebuilt(event.subject_type, event.subject_id, event.merchant_id)
+            then.take(event)
+        if page is None and is_covered and on_page != shown:
+            steps, shown = [], on_page
+        if on_page == (page or shown):
+            steps.append(event)
+    if now is None or not steps:
+        raise NoSuchSubject(f"no event of {subject_type} {subject_id} is there, or not so many")
+    return History(now, then, page or shown, place // size + 1, steps)
 
 
 def streams(subject_type: str, subject_ids: Iterable[UUID] | None = None) -> Iterator[Iterator[Event]]:

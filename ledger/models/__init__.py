@@ -9,7 +9,14 @@ from ledger.models.jobs import Job
 from ledger.models.journal import JournalEntry, PostedFact, Posting
 from ledger.models.outbox import OutboxMessage
 from ledger.models.restorations import Restoration
-from ledger.models.retention import ArchivedStream, ArchiveFile, CarriedBalance, LegalHold, RetentionPolicy
+from ledger.models.retention import (
+    ArchivedHour,
+    ArchivedStream,
+    ArchiveFile,
+    CarriedBalance,
+    LegalHold,
+    RetentionPolicy,
+)
 from ledger.models.seals import SealBlock, SealCheck, SealRecords
 from ledger.models.transfers import AmlAlert, Hold, Transfer
 from ledger.models.violations import InvariantRun, InvariantViolation
@@ -18,6 +25,7 @@ __all__ = [
     "Account",
     "AmlAlert",
     "ArchiveFile",
+    "ArchivedHour",
     "ArchivedStream",
     "AuditRecord",
     "CarriedBalance",

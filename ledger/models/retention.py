@@ -110,6 +110,8 @@ class ArchivedStream(models.Model):
     first_sequence = models.PositiveIntegerField()
     last_sequence = models.PositiveIntegerField()
     last_hash = models.BinaryField()
+    # Null in what was archived before the column.
+    first_event = models.UUIDField(null=True)
 
     class Meta:
         db_table = "ledger_archived_stream"
@@ -117,6 +119,22 @@ class ArchivedStream(models.Model):
 
     def __str__(self) -> str:
         return f"{self.subject_type} to {self.last_sequence}"
+
+
+class ArchivedHour(models.Model):
+    """How many events of an hour an archive holds: by its id, an event is sought in few files."""
+
+    pk = models.CompositePrimaryKey("archive", "hour")
+    archive = models.BigIntegerField()
+    hour = models.BigIntegerField(help_text="Whole hours since 1970, as the events' ids tell.")
+    events = models.BigIntegerField()
+
+    class Meta:
+        db_table = "ledger_archived_hour"
+        indexes = [models.Index(fields=["hour"], name="ledger_archived_hour_of")]
+
+    def __str__(self) -> str:
+        return f"{self.events} events in archive {self.archive}"
 
 
 class CarriedBalance(models.Model):

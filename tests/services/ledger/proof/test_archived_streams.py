@@ -10,21 +10,32 @@ import pytest
 from django.contrib import admin
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, transaction
+from django.urls import reverse
 
-from ledger import archived_streams, archiving, clock, events, ids, invariants, partitions, retention
+from ledger import (
+    archive_files,
+    archived_streams,
+    archiving,
+    clock,
+    events,
+    ids,
+    invariants,
+    partitions,
+    retention,
+)
 from ledger.actors import SYSTEM, Actor
 from ledger.archive_files import BadArchive
-from ledger.explain import walking
+from ledger.explain import entries, walking
 from ledger.fx import quoting
 from ledger.fx.quoting import QuoteWish
 from ledger.history import comparing, rebuilding
-from ledger.models import ArchivedStream, Event, FxQuote
+from ledger.models import ArchivedHour, ArchivedStream, Event, FxQuote
 from ledger.models.fx_rates import FxKind
 from ledger.money import Money
 from ledger.proof import verifying
 from ledger.states import NEW
 from tests.kit import fx, seals
-from tests.kit.months import key_at
+from tests.kit.months import OldTicks, key_at, month_of_its_own
 from tests.kit.owner import OWNERS
 
 # The owner of the tables archives; the application cannot.
@@ -198,7 +209,7 @@ def test_nothing_leaves_within_its_retention_or_under_a_hold_on_its_own_time(pla
         retention.lift_hold(hold_id=hold.pk, reason="closed", actor=irene, at=now)
 
 
-def test_explaining_ends_at_the_archive(place, begins):
+def test_explaining_ends_at_what_asked_for_it_read_from_the_archive(place, begins):
     quote = asked(begins)
     row = archived(begins)
     story = walking.explain(f"arc_{row.number}")
@@ -207,5 +218,71 @@ def test_explaining_ends_at_the_archive(place, begins):
     [panel] = admin.site._registry[type(row)].panels(row)
     assert quote.public_id in str(panel.rows)
     told = walking.explain(quote)
+    first = ArchivedStream.objects.get(subject_id=quote.pk).first_event
+    node = told.nodes[entries.event_ref(first)]
+    assert node.title.startswith("fx quote.opened")
     assert f"arc_{row.number}" in told.nodes
-    assert told.is_complete
+    assert any(cause.is_outside for cause in node.causes)
+    assert (told.is_complete, told.is_explained) == (True, True), list(told.reasons())
+
+
+def files_read(monkeypatch) -> list[int]:
+    """The numbers of the archives that are read from now on."""
+    read: list[int] = []
+    lines_of = archive_files.lines_of
+
+    def noted(row):
+        read.append(row.number)
+        return lines_of(row)
+
+    monkeypatch.setattr(archive_files, "lines_of", noted)
+    return read
+
+
+def test_an_event_is_sought_by_its_id_in_the_one_archive_of_its_hour(place, begins, monkeypatch):
+    asked(begins)
+    archived(begins)
+    months = [month_of_its_own() for _ in range(2)]
+    for month in months:
+        with monkeypatch.context() as then:
+            then.setattr(ids, "_ticks", OldTicks(month))
+            quote = asked(month)
+        last = archived(month)
+    first = ArchivedStream.objects.get(subject_id=quote.pk).first_event
+    assert ArchivedHour.objects.filter(archive=last.number).count() == 1
+    read = files_read(monkeypatch)
+    assert walking.explain(entries.event_ref(first)).is_explained
+    assert set(read) == {last.number}
+    read.clear()
+    for unknown in (key_at(months[0] + timedelta(days=400)), uuid.UUID(int=(1 << 128) - 1)):
+        with pytest.raises(walking.NotExplained):
+            walking.explain(entries.event_ref(unknown))
+    assert read == []
+
+
+def test_the_history_page_reads_each_file_once_and_shows_a_page_of_steps(
+    place, begins, monkeypatch, client, admin_user
+):
+    quote = asked(begins)
+    path = place / archived(begins).file_name
+    client.force_login(admin_user)
+    page = reverse("admin:history", args=["fx_quote", quote.pk])
+    read = files_read(monkeypatch)
+    assert "Its steps" in client.get(page).content.decode()
+    assert len(read) == 1
+    monkeypatch.setattr("ledger.admin.history.STEPS_SHOWN", 1)
+    for query, shown in (("", "page 2 of 2"), ("?sequence=1", "page 1 of 2"), ("?page=1", "page 1 of 2")):
+        assert shown in client.get(page + query).content.decode()
+    assert client.get(page + "?page=3").status_code == 404
+    monkeypatch.setattr("ledger.explain.archived.ROWS_MAX", 1)
+    refused = client.get(page)
+    assert (refused.status_code, "manage.py rebuild reads any number" in refused.content.decode()) == (
+        409,
+        True,
+    )
+    monkeypatch.undo()
+    raw = path.read_bytes()
+    path.unlink()
+    refused = client.get(page)
+    assert (refused.status_code, path.name in refused.content.decode()) == (409, True)
+    path.write_bytes(raw)

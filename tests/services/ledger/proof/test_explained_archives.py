@@ -11,7 +11,7 @@ from django.core.management import CommandError, call_command
 from ledger import clock, ids, retention
 from ledger.explain import accounts, carried, entries, walking
 from ledger.explain.registry import Scope
-from ledger.models import Account, ArchiveFile, CarriedBalance, Event, JournalEntry
+from ledger.models import Account, ArchivedStream, ArchiveFile, CarriedBalance, Event, JournalEntry
 from ledger.money import Money
 from payments.models import PaymentTransaction
 from tests.kit import seals
@@ -53,6 +53,13 @@ def archive(kept: str, begins: datetime, at: datetime | None = None) -> list[Arc
 
 def journal_left(begins: datetime) -> list[ArchiveFile]:
     return archive("journal", begins)
+
+
+def first_of(payment) -> UUID:
+    """The event with which the payment began, which has left."""
+    return ArchivedStream.objects.get(
+        subject_id=ids.parse("pay", payment["id"]), first_sequence=1
+    ).first_event
 
 
 def entry_of(payment) -> UUID:
@@ -116,6 +123,10 @@ def test_the_event_that_posted_it_is_read_from_its_archive_too(payment, begins):
     assert f"arc_{file.number}" in [cause.ref for cause in node.causes]
     assert node.seal.block is not None
     assert told(walking.explain(ref))[ref] == before
+    whole = walking.explain(payment["id"])
+    assert whole.is_explained, list(whole.reasons())
+    first = whole.nodes[entries.event_ref(first_of(payment))]
+    assert any(cause.is_outside and "req_" in cause.text for cause in first.causes)
 
 
 def test_balances_count_what_was_carried_and_lead_to_its_postings(
