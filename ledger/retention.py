@@ -6,7 +6,7 @@ policies, in force from an instant; the default of the house is 2,555 days (brie
 or all, a merchant, a subject, a period; nothing that an open hold covers is archived or erased.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -20,7 +20,7 @@ from ledger import audit, clock, ids
 from ledger.actors import SYSTEM, Actor
 from ledger.errors import Conflict, Invalid, NotFound
 from ledger.locks import lock_one, phased
-from ledger.models import LegalHold, RetentionPolicy
+from ledger.models import Account, LegalHold, RetentionPolicy
 
 DAYS_DEFAULT: Final = 2_555
 HOLDS_LOCK: Final = "SELECT pg_advisory_xact_lock(hashtext('ledger_legal_hold'))"
@@ -96,6 +96,7 @@ class RecordClass:
 
 
 registry: Final[dict[str, RecordClass]] = {}
+_belonging: Final[list[Callable[[UUID], Iterable[UUID]]]] = []
 
 
 def register(kept: RecordClass) -> RecordClass:
@@ -106,6 +107,12 @@ def register(kept: RecordClass) -> RecordClass:
     if registry.setdefault(kept.name, kept) is not kept:
         raise ValueError(f"two classes of records are called {kept.name}")
     return kept
+
+
+def belongs(function: "Callable[[UUID], Iterable[UUID]]") -> "Callable[[UUID], Iterable[UUID]]":
+    """Register who knows what belongs to a subject: a hold on a payment covers its refunds."""
+    _belonging.append(function)
+    return function
 
 
 def find_class(name: str) -> RecordClass:
@@ -255,6 +262,20 @@ def keys_of(subject: str) -> tuple[str, UUID | None]:
         return subject, None
 
 
+def keys_covered(subject: str) -> tuple[str, list[UUID]]:
+    """Return the text that a hold names, its key, and the keys of what belongs to it."""
+    text, key = keys_of(subject)
+    if key is None:
+        return text, []
+    return text, [key, *(one for function in _belonging for one in function(key))]
+
+
+def _accounts_covered(keys: Sequence[UUID]) -> list[str]:
+    """Return the row ids of accounts that are themselves named, or owned by what is."""
+    rows = Account.objects.filter(Q(public_uuid__in=keys) | Q(owner__in=[str(key) for key in keys]))
+    return [str(key) for key in rows.values_list("pk", flat=True)]
+
+
 def _names_a_row(kept: RecordClass, table: str, hold: LegalHold) -> bool:
     terms: list[str] = []
     values: list[Any] = []
@@ -262,11 +283,11 @@ def _names_a_row(kept: RecordClass, table: str, hold: LegalHold) -> bool:
         terms.append(f"{kept.merchant} = %s")
         values.append(str(hold.merchant_id))
     if hold.subject:
-        text, key = keys_of(hold.subject)
-        wanted = [text] if key is None else [text, str(key)]
-        either = [f"{column}::text = ANY (%s)" for column in kept.subjects if column in _columns(table)]
-        terms.append(f"({' OR '.join(either) or 'false'})")
-        values += [wanted] * len(either)
+        text, keys = keys_covered(hold.subject)
+        columns = [column for column in kept.subjects if column in _columns(table)]
+        terms.append(f"({' OR '.join(f'{column}::text = ANY (%s)' for column in columns) or 'false'})")
+        wanted = [text, *map(str, keys)]
+        values += [_accounts_covered(keys) if column == "account_id" else wanted for column in columns]
     if kept.by_stream:  # what happened to a subject of the month may have happened years later
         for bound, sign in ((hold.covers_from, ">="), (hold.covers_to, "<")):
             if bound is not None:
@@ -302,14 +323,14 @@ def held(kept: RecordClass) -> Q | None:
 
 
 def _of_subject(kept: RecordClass, subject: str) -> Q:
-    text, key = keys_of(subject)
+    text, keys = keys_covered(subject)
     found = Q()
     for column in kept.subjects:
         is_key = column in {"id", "pk"} or column.endswith("_id")
         if not is_key:
             found |= Q(**{column: text})
-        elif key is not None:
-            found |= Q(**{column: key})
+        elif keys:
+            found |= Q(**{f"{column}__in": keys})
     return found or Q(pk__isnull=True)
 
 

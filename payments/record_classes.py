@@ -1,15 +1,34 @@
 """What the payments floor keeps, and how long."""
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.db.models import QuerySet
 
 from ledger import clock
-from ledger.retention import Disposal, RecordClass, register
-from payments.models import ProviderWebhook, RefusedCallbacks, RetryStanding, VaultRecord
+from ledger.retention import Disposal, RecordClass, belongs, register
+from payments.models import (
+    Dispute,
+    PaymentTransaction,
+    ProviderOperation,
+    ProviderWebhook,
+    Refund,
+    RefusedCallbacks,
+    RetryStanding,
+    Saga,
+    VaultRecord,
+)
 from payments.states import REFUSED
+
+
+@belongs
+def _of_a_payment(key: UUID) -> Iterator[UUID]:
+    """Find what is kept of a payment: its shares, operations, refunds, disputes and saga."""
+    for model in (PaymentTransaction, ProviderOperation, Refund, Dispute, Saga):
+        yield from model._default_manager.filter(payment_id=key).values_list("pk", flat=True)
 
 
 def _with_body(before: datetime) -> QuerySet[ProviderWebhook]:
