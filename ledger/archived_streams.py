@@ -100,9 +100,9 @@ def where_made(event_ids: Iterable[UUID]) -> list[tuple[ArchiveFile, set[UUID]]]
     every = set().union(*by_hour.values())
     known = ArchivedHour.objects.filter(archive=OuterRef("number"))
     last = max(key.int >> 80 for key in every)  # no datetime: an id may name the year 10889
-    for row in ArchiveFile.objects.filter(~Exists(known), table="ledger_event").order_by("-number"):
-        if row.range_from.timestamp() * 1000 <= last:
-            found[row.number] = (0, every)
+    for file in ArchiveFile.objects.filter(~Exists(known), table="ledger_event").order_by("-number"):
+        if file.range_from.timestamp() * 1000 <= last:
+            found[file.number] = (0, every)
     files = ArchiveFile.objects.in_bulk(list(found))
     likely = sorted(found.items(), key=lambda one: -one[1][0])
     return [(files[number], keys) for number, (_count, keys) in likely]
