@@ -19,7 +19,7 @@ CUSTOMERS = 300
 
 # How many of a thousand orders are of each kind; every kind occurs at least once a day.
 SHARES: dict[Kind, int] = {
-    Kind.CARD: 440,
+    Kind.CARD: 408,
     Kind.TRANSFER: 110,
     Kind.TRANSFER_PENDING: 30,
     Kind.DECLINED: 70,
@@ -34,9 +34,20 @@ SHARES: dict[Kind, int] = {
     Kind.STORED_CARD: 30,
     Kind.DURING_OUTAGE: 40,
     Kind.WALLET: 40,
+    Kind.ACH_DEBIT: 12,
+    Kind.SEPA_DEBIT: 12,
+    Kind.ACH_RETURNED: 4,
+    Kind.SEPA_RETURNED: 4,
 }
 
 STORED = (Kind.STORED_CARD, Kind.DURING_OUTAGE)
+# Debits by a bank's file: the rail, how the account behaves, and where its owner lives.
+DEBITS: dict[Kind, tuple[str, str, str]] = {
+    Kind.ACH_DEBIT: (means.ACH, means.GOOD, "US"),
+    Kind.SEPA_DEBIT: (means.SEPA, means.GOOD, "DE"),
+    Kind.ACH_RETURNED: (means.ACH, means.SHORT_OF_FUNDS, "US"),
+    Kind.SEPA_RETURNED: (means.SEPA, means.SHORT_OF_FUNDS, "DE"),
+}
 REFUNDS = (Kind.REFUNDED_PARTLY, Kind.REFUNDED_WHOLLY)
 # The cards that make the network behave so; of the refunded orders a quarter have one.
 SPECIAL_CARDS: dict[Kind, dict[str, str]] = {
@@ -125,7 +136,8 @@ def counts(orders: int) -> dict[Kind, int]:
     surplus = orders - sum(found.values())
     for kind in by_remainder[: max(0, surplus)]:
         found[kind] += 1
-    found[Kind.CARD] += min(0, surplus)
+    for _ in range(-surplus):
+        found[max(found, key=lambda kind: found[kind])] -= 1
     return found
 
 
@@ -175,8 +187,7 @@ def currency_of(country: str) -> str:
 def _order(draw: Random, day: int, number: int, kind: Kind, buyers: Buyers) -> Order:
     if kind is Kind.CARD_TESTER:
         return _tester_order(draw, day, number)
-    # Who orders above the limits orders nothing else: the attempt counts in the sums of the velocity rules.
-    customer = _customer(day, CUSTOMERS + number) if kind is Kind.OVER_LIMIT else buyers.next(kind)
+    customer = _customer_of(kind, day, number, buyers)
     currency = currency_of(customer.country)
     lines = _lines(draw, currency)
     if kind is Kind.OVER_LIMIT:
@@ -194,6 +205,16 @@ def _order(draw: Random, day: int, number: int, kind: Kind, buyers: Buyers) -> O
         at_once=kind is Kind.PAID_TWICE_AT_ONCE,
         refund=_refund(draw, kind, lines),
     )
+
+
+def _customer_of(kind: Kind, day: int, number: int, buyers: Buyers) -> Customer:
+    """Return who orders; who is debited, or orders above the limits, orders nothing else.
+
+    The attempt above the limits counts in the sums of the velocity rules; a debit is known a bank day later.
+    """
+    if kind in DEBITS:
+        return replace(_customer(day, CUSTOMERS + number), country=DEBITS[kind][2])
+    return _customer(day, CUSTOMERS + number) if kind is Kind.OVER_LIMIT else buyers.next(kind)
 
 
 def _tester_order(draw: Random, day: int, number: int) -> Order:
@@ -235,6 +256,9 @@ def _means(draw: Random, kind: Kind, customer: Customer) -> Means:
         return means.customer_account(customer.ref)
     if kind is Kind.TRANSFER_PENDING:
         return means.pending_account()
+    if kind in DEBITS:
+        rail, tail, _ = DEBITS[kind]
+        return means.debited_account(rail, customer.ref, tail)
     if kind is Kind.WALLET:
         return Means("digital_wallet", draw.choice(means.PAYPAL_BUYERS), means.PAYPAL)
     if kind in STORED:

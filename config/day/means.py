@@ -41,9 +41,11 @@ REFUNDED_SLOWLY = {
     "refund_pending_ok": "4000000000007726",
     "refund_late": "4000000000003022",
 }
+ACH, SEPA = "ach", "sepa"
 VELOCITYPAY = "velocitypay"
 STRIPE = "stripe"
 VAULT = "vault"
+RAIL = "rail"
 PAYPAL = "paypal"
 ADYEN = "adyen"
 PAYPAL_BUYERS = ("ada", "bruno")  # of its sandbox: who pays without more ado
@@ -71,6 +73,12 @@ KNOWN_AT = {
     ADYEN: _KNOWN_AT_BOTH | {"4000000000000911", "4000000000000622"},
 }
 PENDING_ACCOUNT_BODY = "370400440000001075"
+
+
+# How accounts behave at the sandbox's file desk, by their last four digits: short of funds, or good.
+ACH_ROUTING = "021000021"
+SHORT_OF_FUNDS = "7701"
+GOOD = "0000"
 
 
 def luhn_digit(digits: str) -> str:
@@ -112,6 +120,14 @@ def account_of(owner: str) -> str:
 def customer_account(customer: str) -> Means:
     """Return the bank account from which a customer pays by transfer."""
     return Means("bank_transfer", account_of(customer))
+
+
+def debited_account(rail: str, customer: str, tail: str = GOOD) -> Means:
+    """Return the account from which a bank rail draws what a customer owes: always the same for one."""
+    number = int.from_bytes(hashlib.blake2b(f"{rail}:{customer}".encode(), digest_size=8).digest()) % 10**6
+    return Means(
+        rail, german_iban(f"37040044{number:06d}{tail}") if rail == SEPA else f"{number:06d}{tail}", RAIL
+    )
 
 
 def pending_account() -> Means:

@@ -89,6 +89,7 @@ def _live(plan: RunPlan, merchant: Merchant, api: Api, networks: Networks, book:
     day.take_orders()
     paying_seconds = time.monotonic() - opened
     day.give_refunds()
+    day.draw_debits()
     day.settle()
     day.close_bank()
     proof.wait_for_debts()

@@ -6,14 +6,15 @@ done is replayed, what was not is done. What the day learns here is what a merch
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
+from config.day import debits
 from config.day.client import Answer, Api, Refused, wait_until
 from config.day.lanes import Lanes
-from config.day.means import PAYPAL, VAULT, account_of, german_iban
+from config.day.means import PAYPAL, RAIL, VAULT, account_of, german_iban
 from config.day.networks import Networks
 from config.day.plan import RunPlan
 from config.day.shapes import Kind, Order, Refund, VendorPlan
@@ -71,6 +72,7 @@ class Day:
         self._lock = threading.Lock()
         self._outcomes: Counter[str] = Counter()
         self.seen = Seen()
+        self._debits: set[str] = set()  # payments that wait for the bank's next day
         self.pairs: set[tuple[str, str]] = set()
 
     def open(self) -> None:
@@ -84,13 +86,43 @@ class Day:
         self._say(f"{len(self._plan.vendors)} vendors, {len(fresh)} of them new")
 
     def take_orders(self) -> None:
-        """Let all customers pay, some at the same time, each customer in sequence."""
-        self._take(order for order in self._plan.orders() if order.kind is not Kind.DURING_OUTAGE)
+        """Let all customers pay, some at the same time, each customer in sequence; debits first."""
+        self._take(self._drawn())
+        self._debits = {self.seen.payments[order.ref] for order in self._drawn_and_taken()}
+        debits.gather()
+        self._take(
+            order
+            for order in self._plan.orders()
+            if order.kind is not Kind.DURING_OUTAGE and order.means.at != RAIL
+        )
         self._come_to_rest()
         self._live_through_an_outage()
         told = ", ".join(f"{count} {status}" for status, count in sorted(self._outcomes.items()))
         self._say(f"{self._plan.order_count} orders taken: {told}")
-        self._say("captures done; no payment is in motion")
+        self._say("captures done; no payment is in motion" + " but debits" * bool(self._debits))
+
+    def draw_debits(self) -> None:
+        """The bank's next day comes: the debits are booked or returned, and what that makes is imported.
+
+        After the refunds: a provider whose day has nothing but refunds would draw on our account.
+        """
+        holders = {self._wallet.holder(order) for order in self._drawn_and_taken()}
+        if not holders:
+            return
+        handed: list[str] = []
+
+        def is_handed_in() -> bool:
+            debits.gather()
+            handed[:] = [debits.due_day(self._networks, holders)]
+            return bool(handed[0])
+
+        wait_until(is_handed_in, seconds=SETTLE_DOWN_SECONDS, what="debits to be handed to the bank")
+        debits.let_day_come(self._networks, handed[0])
+        self._networks.bank.close_bank_day(self._plan.business_date)
+        waiting, self._debits = self._debits, set()
+        self._come_to_rest(debits.hear)
+        self._import_statements()
+        self._say(f"{len(waiting)} debits due {handed[0]} were booked or returned; statements imported")
 
     def give_refunds(self) -> None:
         """Give back what customers send back, whole or in part."""
@@ -117,15 +149,19 @@ class Day:
 
     def close_bank(self) -> None:
         """The bank ends its day; its statements are fetched, imported and reconciled."""
+        self._networks.bank.close_bank_day(self._plan.business_date)
+        self._import_statements()
+        count = len(self.seen.statements)
+        self._say(f"the bank closed {self._plan.business_date}: {count} statements imported")
+
+    def _import_statements(self) -> None:
         date = self._plan.business_date
-        self._networks.bank.close_bank_day(date)
         # The key names how many statements there are: one that came later is fetched by a request of its own.
         known = str(self._networks.bank.bank_statements(date))
         fetched = self._api.make(
             "/api/v1/bank-statements/fetch", {"date": date}, self._plan.key("statements", date, known)
         )
         self.seen.statements = sorted(row["id"] for row in fetched["statements"])
-        self._say(f"the bank closed {date}: {len(self.seen.statements)} statements imported")
 
     # --- taking orders ------------------------------------------------------------------------------------
     def _take(self, orders: Iterable[Order]) -> None:
@@ -133,8 +169,27 @@ class Day:
             for order in orders:
                 lanes.put(order, order.customer.ref)
 
-    def _come_to_rest(self) -> None:
-        self._wait_for("payments", (f"/api/v1/payments/core/status/{s}" for s in PAYMENTS_IN_MOTION))
+    def _drawn(self) -> Iterator[Order]:
+        return (order for order in self._plan.orders() if order.means.at == RAIL)
+
+    def _drawn_and_taken(self) -> list[Order]:
+        return [order for order in self._drawn() if order.ref in self.seen.payments]
+
+    def _come_to_rest(self, hurry: Callable[[], None] = lambda: None) -> None:
+        """Wait for all payments but the debits that wait for the bank themselves."""
+
+        def is_at_rest() -> bool:
+            hurry()
+            return not any(
+                self._is_in_motion(f"/api/v1/payments/core/status/{s}") for s in PAYMENTS_IN_MOTION
+            )
+
+        wait_until(is_at_rest, seconds=SETTLE_DOWN_SECONDS, what="payments to come to rest")
+
+    def _is_in_motion(self, path: str) -> bool:
+        if not self._debits:
+            return not self._api.is_empty(path)
+        return any(row["id"] not in self._debits for row in self._api.pages(path))
 
     def _live_through_an_outage(self) -> None:
         """VelocityPay is away for a while; those whose cards are stored are carried by another."""
@@ -233,7 +288,7 @@ class Day:
         }
 
     def _method(self, order: Order) -> str | dict[str, str]:
-        if order.means.at == VAULT:
+        if order.means.at in (VAULT, RAIL):
             return self._wallet.method(order)
         token = self._networks.token(order.means, self._plan.key("token", order.ref))
         return {"type": order.means.type, "token": token}

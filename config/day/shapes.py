@@ -27,6 +27,10 @@ class Kind(StrEnum):
     STORED_CARD = "stored_card"
     DURING_OUTAGE = "during_outage"
     WALLET = "wallet"
+    ACH_DEBIT = "ach_debit"
+    SEPA_DEBIT = "sepa_debit"
+    ACH_RETURNED = "ach_returned"
+    SEPA_RETURNED = "sepa_returned"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +56,8 @@ class Customer:
 @dataclass(frozen=True, slots=True)
 class Means:
     """What the payer types: at a provider's own form (`at`), so that it never passes through this house, or
-    at the marketplace's (`vault`), where it is encrypted for the vault. Of a wallet, `number` is the buyer.
+    at the marketplace's (`vault`), where it is encrypted for the vault, or as an account in clear (`rail`).
+    Of a wallet, `number` is the buyer.
     """
 
     type: str

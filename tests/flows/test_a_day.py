@@ -23,7 +23,9 @@ from tests.kit.shared import shared_file
 SIZE = 40
 SEED = 7
 NORTHWIND_SECONDS_MAX = 180.0
-PAID_KINDS = set(Kind) - {Kind.DECLINED, Kind.CARD_TESTER, Kind.OVER_LIMIT}
+PAID_KINDS = set(Kind) - {
+    Kind.DECLINED, Kind.CARD_TESTER, Kind.OVER_LIMIT, Kind.ACH_RETURNED, Kind.SEPA_RETURNED
+}  # fmt: skip
 
 pytestmark = [pytest.mark.timeout(400), pytest.mark.xdist_group("house")]
 
@@ -40,7 +42,7 @@ def house(
         yield house
 
 
-PROVIDERS = ("velocitypay", "stripe", "paypal", "adyen")
+PROVIDERS = ("velocitypay", "stripe", "paypal", "adyen", "ach", "sepa")
 
 
 @pytest.fixture(scope="module")
@@ -140,7 +142,7 @@ def test_the_next_day_has_other_customers_and_its_own_book(house: House):
     [
         (("--days", "two"), "--days must be a whole number"),
         (("--seed", "-1"), "--seed must be a whole number"),
-        (("--size", "3"), "--size must be a whole number from 15"),
+        (("--size", "3"), "--size must be a whole number from 19"),
         (("--orders", "/no/such/file.csv"), "cannot read the orders file"),
         (("--orders", __file__), "must name each of these columns once"),
         (("--orders", "x.csv", "--days", "2"), "leave DAYS out"),

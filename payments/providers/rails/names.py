@@ -37,6 +37,12 @@ def booked_key(end_to_end: str) -> str:
     return capture_key(key) if found[2] == SALE else key
 
 
+def asked_key(end_to_end: str) -> str:
+    """Return the key of the operation that an end-to-end id names: a sale's is the sale's own."""
+    asked = operation_id(end_to_end)
+    return end_to_end if asked is None else ids.show(OPERATION, asked)
+
+
 def movement(rail: str, reference: str) -> str:
     """Return the key of what a bank took back, by its own reference."""
     return f"{rail}:{reference}"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 FILE: Final = "rails.sqlite3"
-TABLES: Final = ("taken", "entry", "outfile", "settlement", "script", "misbooking")
+TABLES: Final = ("taken", "entry", "outfile", "settlement", "script", "misbooking", "calendar")
 SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS taken (
     key TEXT PRIMARY KEY,
@@ -64,6 +64,9 @@ CREATE TABLE IF NOT EXISTS misbooking (
     fault TEXT NOT NULL,
     fired INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS calendar (
+    come TEXT PRIMARY KEY
+) WITHOUT ROWID;
 """
 
 RAILS: Final = {"USD": "ach", "EUR": "sepa"}
@@ -112,12 +115,18 @@ def keep_entry(connection: sqlite3.Connection, rail: str, key: str, entry: Hande
     )  # fmt: skip
 
 
+def let_come(connection: sqlite3.Connection, day: str) -> None:
+    """Let a bank day come early: what is due by then settles when any day is closed next."""
+    connection.execute("INSERT OR IGNORE INTO calendar VALUES (?)", (day,))
+
+
 def waiting(connection: sqlite3.Connection, currency: str, day: str) -> list[sqlite3.Row]:
-    """Entries that are due by a day and neither settled nor returned, in their order."""
+    """Entries that are due by a day (or one that came early), neither settled nor returned, in order."""
+    (come,) = connection.execute("SELECT max(come) FROM calendar").fetchone()
     return connection.execute(
         "SELECT * FROM entry WHERE currency = ? AND due <= ? AND settled_in IS NULL AND returned_in IS NULL"
         " ORDER BY seq",
-        (currency, day),
+        (currency, max(day, come or "")),
     ).fetchall()
 
 

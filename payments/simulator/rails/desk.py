@@ -3,6 +3,7 @@
 import hashlib
 import sqlite3
 from collections.abc import Sequence
+from datetime import date
 
 from payments.simulator.errors import Refused
 from payments.simulator.payers import Settlement
@@ -71,6 +72,18 @@ class RailsDesk:
         with self._storage.writing() as connection:
             connection.execute("INSERT OR REPLACE INTO script VALUES (?, ?)", (end_to_end, code))
 
+    def let_come(self, day: str) -> None:
+        """Let a bank day come early, so that what is due by then settles with the next close of any day.
+
+        :raises Refused: not an ISO date.
+        """
+        try:
+            date.fromisoformat(day)
+        except ValueError:
+            raise Refused(422, "bad_date", "A date is YYYY-MM-DD", param="date") from None
+        with self._storage.writing() as connection:
+            books.let_come(connection, day)
+
     def misbook(self, end_to_end: str, fault: str) -> None:
         """Let the bank err once when it tells of an entry's booking.
 
@@ -90,7 +103,14 @@ class RailsDesk:
         """The truth: every entry that was taken, without its account's number."""
         with self._storage.reading() as connection:
             rows = connection.execute("SELECT * FROM entry ORDER BY seq").fetchall()
-        return [{**dict(row), "account": row["account"][-4:]} for row in rows]
+        return [
+            {
+                **dict(row),
+                "account": row["account"][-4:],
+                "return_fee": books.RETURN_FEES[row["rail"]] if row["returned_in"] else 0,
+            }
+            for row in rows
+        ]
 
     # --- as a payer -------------------------------------------------------------------------------------
     def unsettled(self) -> Sequence[str]:

@@ -53,6 +53,9 @@ class RailsFace:
                 body = request.body()
                 self.desk.script(text(body, "end_to_end"), text(body, "code"))
                 return Answer(200, {"status": "scripted"})
+            case "POST", "/sim/calendar":
+                self.desk.let_come(text(request.body(), "date"))
+                return Answer(200, {"status": "come"})
             case "POST", "/sim/misbookings":
                 body = request.body()
                 self.desk.misbook(text(body, "end_to_end"), text(body, "fault"))

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config.day import means
-from config.day.generator import CURRENCIES, SHARES, VENDORS, counts, plan_day
+from config.day.generator import CURRENCIES, DEBITS, SHARES, VENDORS, counts, plan_day
 from config.day.shapes import Kind
 
 
@@ -23,10 +23,12 @@ def test_a_day_is_a_marketplace_of_the_promised_size():
     assert len(plan.orders) == 500
     assert len(plan.vendors) == 12
     assert len({vendor.category for vendor in plan.vendors}) == 5
-    ordinary = [order for order in plan.orders if order.kind not in (Kind.CARD_TESTER, Kind.OVER_LIMIT)]
+    apart = (Kind.CARD_TESTER, Kind.OVER_LIMIT, *DEBITS)
+    ordinary = [order for order in plan.orders if order.kind not in apart]
     assert len({order.customer.ref for order in ordinary}) == 300
     assert {order.currency for order in plan.orders} == set(CURRENCIES)
-    assert {order.means.type for order in plan.orders} == {"card", "bank_transfer", "digital_wallet"}
+    types = {"card", "bank_transfer", "digital_wallet", "ach", "sepa"}
+    assert {order.means.type for order in plan.orders} == types
     assert {line.vendor for order in plan.orders for line in order.lines} == {v.external_id for v in VENDORS}
 
 
@@ -55,8 +57,8 @@ def test_a_thousand_orders_are_the_table_itself():
 
 
 def test_too_few_orders_are_refused():
-    with pytest.raises(ValueError, match="at least 15"):
-        counts(14)
+    with pytest.raises(ValueError, match="at least 19"):
+        counts(18)
 
 
 def test_who_orders_above_the_limits_orders_nothing_else():
@@ -69,6 +71,18 @@ def test_who_orders_above_the_limits_orders_nothing_else():
 def test_nobody_but_the_tester_buys_more_than_twice_a_day():
     buyers = [order.customer.ref for order in plan_day(3, 1).orders if order.kind is not Kind.CARD_TESTER]
     assert max(buyers.count(ref) for ref in set(buyers)) == 2
+
+
+def test_who_is_debited_orders_nothing_else_in_the_currency_of_the_rail():
+    orders = plan_day(20260105, 1).orders
+    drawn = [order for order in orders if order.kind in DEBITS]
+    assert len(drawn) == 16
+    assert {(order.means.type, order.currency) for order in drawn} == {("ach", "USD"), ("sepa", "EUR")}
+    assert len({order.customer.ref for order in drawn}) == len(drawn)
+    assert not {order.customer.ref for order in drawn} & {
+        order.customer.ref for order in orders if order.kind not in DEBITS
+    }
+    assert len({order.means.number for order in drawn}) == len(drawn)
 
 
 def test_the_days_have_different_customers():
