@@ -5,6 +5,7 @@ unreadable raises Unanswered. There are no retries here: they belong to the jobs
 before `scrub`.
 """
 
+import contextlib
 import json
 import os
 import re
@@ -16,13 +17,13 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
 
+import httpcore
 import httpx
 import structlog
 from prometheus_client import Histogram
 
 from payments.providers.breaker import Guard, Permit
 from payments.providers.errors import NotDelivered, Unanswered
-from payments.providers.wires import Address, Answer, Timeouts, Wires
 
 BODY_MAX_BYTES: Final = 1_000_000
 KEEPALIVE_SECONDS: Final = 20.0
@@ -35,6 +36,14 @@ CALL_SECONDS = Histogram(
 )
 log = structlog.get_logger(__name__)
 
+_NOT_DELIVERED: Final = (
+    httpcore.ConnectError, httpcore.ConnectTimeout, httpcore.PoolTimeout, httpcore.WriteError,
+    httpcore.WriteTimeout, httpcore.LocalProtocolError,
+)  # fmt: skip
+_UNANSWERED: Final = (
+    httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError, httpcore.ProxyError,
+    httpcore.UnsupportedProtocol, httpx.InvalidURL,
+)  # fmt: skip
 _WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
 _PLAIN_PATH: Final = re.compile(r"(?:/[A-Za-z0-9_.~-]+)+")
 
@@ -45,6 +54,16 @@ _SECRET_NAMES = re.compile(
 _CARD_NUMBER = re.compile(r"(?<!\d)\d(?:[ -]?\d){12,18}(?!\d)")
 _IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]){11,30}\b")
 _DEPTH_MAX = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds: to connect, to write, between two bytes read, and in all."""
+
+    connect: float
+    write: float
+    read: float
+    total: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +105,7 @@ class Transport:
         self._guard = guard
         self._connections = connections
         self._lock = threading.Lock()
-        self._client: Wires | None = None
+        self._client: httpcore.ConnectionPool | None = None
         self._client_of = 0
         bearer = {"authorization": f"Bearer {credential}"} if credential else {}
         self._headers = {
@@ -94,6 +113,14 @@ class Transport:
             "accept": "application/json",
             "accept-encoding": "identity",
             "user-agent": "everycent",
+        }
+        self._extensions = {
+            "timeout": {
+                "connect": timeouts.connect,
+                "write": timeouts.write,
+                "read": timeouts.read,
+                "pool": timeouts.connect,
+            }
         }
 
     def send(
@@ -166,45 +193,58 @@ class Transport:
         return _Request(method, path, content, sent, query)
 
     def _exchange(self, permit: Permit, request: "_Request", body_max_bytes: int, started: float) -> Reply:
-        address = self._address_of(request)
-        answer = self._pool().ask(
-            request.method,
-            address,
-            self._fields_of(request, address),
-            request.content,
-            body_max_bytes=body_max_bytes,
-            deadline=started + self._timeouts.total,
-        )
-        if answer.status >= 500 or answer.status in (401, 403):
+        try:
+            address = self._address_of(request)
+            response = self._pool().handle_request(
+                httpcore.Request(
+                    request.method,
+                    address,
+                    headers=self._lines_of(request, address),
+                    content=request.content,
+                    extensions=self._extensions,
+                )
+            )
+            with contextlib.closing(response):
+                raw = _read(response, body_max_bytes, deadline=started + self._timeouts.total)
+        except _NOT_DELIVERED as error:
+            raise NotDelivered(_name(error)) from error
+        except _UNANSWERED as error:
+            raise Unanswered(_name(error)) from error
+        if response.status >= 500 or response.status in (401, 403):
             permit.failed()
-        return Reply(answer.status, _json_object(answer.body), answer.body, _retry_after(answer))
+        return Reply(response.status, _json_object(raw), raw, _retry_after(response))
 
-    def _fields_of(self, request: "_Request", address: Address) -> dict[str, str]:
+    def _lines_of(self, request: "_Request", address: httpcore.URL) -> list[tuple[str, str]]:
         """Return the fields of a request's head."""
         named = {"host": _host_of(address), **self._headers, **request.headers}
         if request.content is not None or request.method in _WITH_BODY:
             named["content-length"] = str(len(request.content or b""))
-        return named
+        return list(named.items())
 
-    def _address_of(self, request: "_Request") -> Address:
+    def _address_of(self, request: "_Request") -> httpcore.URL:
         path, is_whole = request.path, request.path.startswith(("http://", "https://"))
         base = self._base
         if base is not None and not is_whole and not request.query and _PLAIN_PATH.fullmatch(path):
-            return base._replace(target=base.target.rstrip("/") + path)
+            target = base.target.rstrip(b"/") + path.encode()
+            return httpcore.URL(scheme=base.scheme, host=base.host, port=base.port, target=target)
         return _read_address(path if is_whole else f"{self._base_url}{path}", request.query)
 
-    def _pool(self) -> Wires:
+    def _pool(self) -> httpcore.ConnectionPool:
+        # Below httpx, which merges, redirects, keeps cookies and reads each address anew: we want none of it.
         # A pool must not be shared over a fork: parent and child would read each other's answers.
         with self._lock:
             if self._client is None or self._client_of != os.getpid():
-                self._client = Wires(
-                    connections=self._connections,
-                    keep_seconds=KEEPALIVE_SECONDS,
-                    timeouts=self._timeouts,
-                    trusted=_trusted(),
-                )
+                self._client = self._new_client()
                 self._client_of = os.getpid()
             return self._client
+
+    def _new_client(self) -> httpcore.ConnectionPool:
+        return httpcore.ConnectionPool(
+            ssl_context=_trusted(),
+            max_connections=self._connections,
+            max_keepalive_connections=self._connections,
+            keepalive_expiry=KEEPALIVE_SECONDS,
+        )
 
 
 def scrub(value: Any, *, depth: int = 0) -> Any:
@@ -230,9 +270,7 @@ def scrub(value: Any, *, depth: int = 0) -> Any:
 @cache
 def _trusted() -> ssl.SSLContext:
     """The certificates that are believed, read once: reading them takes tens of milliseconds."""
-    trusted = httpx.create_ssl_context(trust_env=False)
-    trusted.set_alpn_protocols(["http/1.1"])
-    return trusted
+    return httpx.create_ssl_context(trust_env=False)
 
 
 def _hide_card(found: re.Match[str]) -> str:
@@ -246,29 +284,47 @@ def _luhn(digits: str) -> bool:
     return sum(int(doubled[int(digit)] if index % 2 else digit) for index, digit in pairs) % 10 == 0
 
 
-def _base_of(address: str) -> Address | None:
+def _base_of(address: str) -> httpcore.URL | None:
     """Return an address that paths are added to; None when it is none, which every call then says."""
     try:
         return _read_address(address, None)
-    except Unanswered:
+    except httpx.InvalidURL:
         return None
 
 
-def _read_address(address: str, query: Mapping[str, str] | None) -> Address:
+def _read_address(address: str, query: Mapping[str, str] | None) -> httpcore.URL:
     """Read an address, with what is odd in it quoted.
 
-    :raises Unanswered: it is none.
+    :raises InvalidURL: it is none.
     """
-    try:
-        url = httpx.URL(address, params=query) if query else httpx.URL(address)
-    except httpx.InvalidURL as error:
-        raise Unanswered("invalid_url") from error
-    return Address(url.scheme, url.raw_host.decode("ascii"), url.port, url.raw_path.decode("ascii"))
+    url = httpx.URL(address, params=query) if query else httpx.URL(address)
+    return httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
 
 
-def _host_of(address: Address) -> str:
-    host = f"[{address.host}]" if ":" in address.host else address.host
+def _host_of(address: httpcore.URL) -> str:
+    host = address.host.decode("ascii")
+    host = f"[{host}]" if ":" in host else host
     return host if address.port is None else f"{host}:{address.port}"
+
+
+def _field(response: httpcore.Response, name: bytes, default: str = "") -> str:
+    """Return a field of an answer's head; its name in small letters."""
+    return next((text.decode("latin-1") for key, text in response.headers if key.lower() == name), default)
+
+
+def _read(response: httpcore.Response, body_max_bytes: int, *, deadline: float) -> bytes:
+    if _field(response, b"content-encoding", "identity").lower() != "identity":
+        raise Unanswered("encoded_body")  # we asked for none: it may be a bomb
+    parts: list[bytes] = []
+    size = 0
+    for part in response.iter_stream():
+        size += len(part)
+        if size > body_max_bytes:
+            raise Unanswered("body_too_large")
+        if time.monotonic() > deadline:
+            raise Unanswered("total_timeout")
+        parts.append(part)
+    return b"".join(parts)
 
 
 def _json_object(raw: bytes) -> dict[str, Any] | None:
@@ -279,6 +335,10 @@ def _json_object(raw: bytes) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def _retry_after(answer: Answer) -> float | None:
-    text = answer.fields.get("retry-after", "")
+def _retry_after(response: httpcore.Response) -> float | None:
+    text = _field(response, b"retry-after")
     return min(float(text), 3600.0) if re.fullmatch(r"\d{1,6}(\.\d{1,3})?", text) else None
+
+
+def _name(error: Exception) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", type(error).__name__).lower()
