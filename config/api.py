@@ -52,12 +52,12 @@ class Route:
 ROUTES: tuple[Route, ...] = (
     # no. 1
     Route("payments/core/", PaymentViewSet, {"post": "create"}),
+    Route("payments/core/{id}", PaymentViewSet, {"get": "retrieve"}),  # first, for it is asked most
     Route("payments/core/number/{payment_number}", PaymentViewSet, {"get": "by_number"}),
     Route("payments/core/transaction/{transaction_id}", PaymentViewSet, {"get": "by_reference"}),
     Route("payments/core/order/{order_id}", PaymentViewSet, {"get": "of_order"}),
     Route("payments/core/customer/{customer_id}", PaymentViewSet, {"get": "of_customer"}),
     Route("payments/core/status/{status}", PaymentViewSet, {"get": "with_status"}),
-    Route("payments/core/{id}", PaymentViewSet, {"get": "retrieve"}),
     Route("payments/core/{id}/authorize", PaymentViewSet, {"put": "authorize"}),
     Route("payments/core/{id}/capture", PaymentViewSet, {"put": "capture"}),
     Route("payments/core/{id}/increase", PaymentViewSet, {"put": "increase"}),  # ours, beside the contract

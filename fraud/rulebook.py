@@ -9,7 +9,7 @@ import threading
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
 from fraud import selectors
@@ -25,24 +25,44 @@ class NoRules(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class _Book:
+    """Rows under their token, and the rules that they come to from one moment up to another."""
+
     token: str
     rows: tuple[RiskRule, ...]
+    rules: Sequence[Rule]
+    since: datetime
+    until: datetime
 
 
 _books: dict[uuid.UUID, _Book] = {}
 _guard = threading.Lock()
 
 
-def in_force(merchant_id: uuid.UUID, token: str | None, at: datetime) -> list[Rule]:
-    """Return the rules that hold for a merchant at a time; `token` is that of the rules stored now."""
+def in_force(merchant_id: uuid.UUID, token: str | None, at: datetime) -> Sequence[Rule]:
+    """Return the rules that hold for a merchant at a time; `token` is that of the rules stored now.
+
+    All who ask get the same rules: they are for reading.
+    """
     book = _books.get(merchant_id)
     if book is None or book.token != (token or ""):
-        book = _Book(token or "", tuple(selectors.rule_rows(merchant_id)))
-        with _guard:
-            if len(_books) >= KEPT_MAX:
-                _books.clear()
-            _books[merchant_id] = book
-    return resolve(book.rows, at)
+        book = _open(token or "", tuple(selectors.rule_rows(merchant_id)), at)
+    elif not book.since <= at < book.until:
+        book = _open(book.token, book.rows, at)
+    else:
+        return book.rules
+    with _guard:
+        if len(_books) >= KEPT_MAX:
+            _books.clear()
+        _books[merchant_id] = book
+    return book.rules
+
+
+def _open(token: str, rows: tuple[RiskRule, ...], at: datetime) -> _Book:
+    """Return a book with the rules of a moment, and how long before and after it they are the same."""
+    edges = {edge for row in rows for edge in (row.valid_from, row.valid_until) if edge is not None}
+    since = max((edge for edge in edges if edge <= at), default=datetime.min.replace(tzinfo=UTC))
+    until = min((edge for edge in edges if edge > at), default=datetime.max.replace(tzinfo=UTC))
+    return _Book(token, rows, tuple(resolve(rows, at)), since, until)
 
 
 def read_now(merchant_id: uuid.UUID, at: datetime) -> list[Rule]:

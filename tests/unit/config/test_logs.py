@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import re
 
 import pytest
 import structlog
@@ -112,3 +113,29 @@ class TestTheWriter:
         assert line["number"] == "I-07"
         assert "999" not in line.values()
         assert "cvc" in line["dropped"]
+
+
+class TestALineThatIsTold:
+    FIELDS = {
+        "event": "request", "request_id": "req_abcdefghijkmnpqrabcdefghijkmnpqr", "method": "GET",
+        "route": "api/v1/payments/core/<str:id>", "status": 200, "ms": 1.2, "ip": "127.0.0.1",
+        "api_key": "bnnuv1ku34o8",
+    }  # fmt: skip
+
+    def tell(self, **more):
+        logs.tell(logging.getLogger("everycent.test"), logging.WARNING, {**self.FIELDS, **more})
+
+    def test_is_written_as_it_is_by_the_short_way(self, lines, monkeypatch):
+        monkeypatch.setattr(logs, "keep_allowed_fields", None)  # the long way is not gone
+        self.tell()
+        (line,) = lines()
+        assert {name: line[name] for name in self.FIELDS} == self.FIELDS
+        assert (line["level"], line["logger"]) == ("warning", "everycent.test")
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{6})?Z", line["timestamp"])
+
+    def test_is_looked_through_when_anything_in_it_may_be_secret(self, lines):
+        self.tell(code=f"no {CARD}", reference=int(CARD), holder="Carla")
+        (line,) = lines()
+        assert (line["code"], line["reference"]) == ("no [redacted]", "[redacted]")
+        assert line["dropped"] == ["holder"]
+        assert "Carla" not in json.dumps(line)
