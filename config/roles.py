@@ -24,6 +24,7 @@ ACTS: Final = {
     "payments.keep_webhooks": ("providerwebhook", "May retry and ignore providers' messages"),
     "settlements.resolve_break": ("break", "May resolve breaks of the reconciliation"),
     "vendors.keep_merchant": ("merchant", "May set where merchants get notices"),
+    "vendors.suspend_merchant": ("merchant", "May suspend and reinstate merchants"),
     "vendors.suspend_vendor": ("vendor", "May suspend and reinstate vendors"),
     "vendors.revoke_key": ("apikey", "May revoke API keys"),
     "ledger.decide_alert": ("amlalert", "May decide on alerts against money laundering"),
@@ -127,6 +128,7 @@ ROLES: Final = (
             "fraud.decide_review",
             "fraud.keep_lists",
             "payments.lift_retry_limit",
+            "vendors.suspend_merchant",
             "vendors.suspend_vendor",
             "ledger.decide_alert",
         ),
@@ -153,6 +155,7 @@ ROLES: Final = (
         (
             "vendors.revoke_key",
             "vendors.keep_merchant",
+            "vendors.suspend_merchant",
             "vendors.suspend_vendor",
             "ledger.retry_dead",
             "payments.keep_webhooks",

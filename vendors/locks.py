@@ -1,6 +1,10 @@
-"""The only row locks of this app, in house order: idempotency key, merchant, vendor, key."""
+"""The only row locks of this app, in house order: idempotency key, merchant, vendor, key.
+
+Behind the merchant lies the lock that claims of his money share."""
 
 from uuid import UUID
+
+from django.db import connection
 
 from ledger import locks
 from vendors.models import ApiKey, Merchant, Vendor
@@ -15,6 +19,18 @@ def merchant(merchant_id: UUID) -> Merchant:
     :raises MerchantNotFound: there is none.
     """
     return locks.lock_one(Merchant.objects.filter(pk=merchant_id), MerchantNotFound)
+
+
+def alone(merchant_id: UUID) -> None:
+    """Wait for claims of a merchant's money that have begun, and let none begin until this phase ends.
+
+    Each claim shares this lock (payments 0020).
+    """
+    locks.require_phase()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_advisory_xact_lock(hashtextextended('merchant|' || %s::uuid, 0))", [merchant_id]
+        )
 
 
 def vendor(merchant_id: UUID, vendor_id: UUID) -> Vendor:

@@ -27,12 +27,14 @@ from payments.services import (
     paying,
     voiding,
 )
+from payments.services.claim_refusals import PaymentMethodRemoved
 from payments.services.limiting_retries import RetryLimitReached
 from payments.services.operations import OperationOpen
 from payments.services.payment_wishes import Customer, NewPayment, WantedShare
 from payments.services.routing import NoProvider
 from payments.share_division import Line
 from vendors.api.openapi import Answer, Body, Refusal, documented
+from vendors.models.merchants import MerchantInactive
 from vendors.models.vendors import VendorNotFound
 
 DECLINED: Final = Refusal(
@@ -99,6 +101,8 @@ class PaymentViewSet(PaymentReads):
             NoProvider,
             *method_errors.PAYING,
             RetryLimitReached,
+            MerchantInactive,
+            PaymentMethodRemoved,
         ),
         key="required",
     )
@@ -132,7 +136,8 @@ class PaymentViewSet(PaymentReads):
             StateConflict,
             OperationOpen,
             RetryLimitReached,
-            authorizing.PaymentMethodRemoved,
+            MerchantInactive,
+            PaymentMethodRemoved,
         ),
         key="accepted",
     )
@@ -174,6 +179,7 @@ class PaymentViewSet(PaymentReads):
             capturing.CaptureAmountInvalid,
             capturing.AuthorizationExpired,
             capturing.CaptureManaged,
+            MerchantInactive,
         ),
         key="accepted",
     )
@@ -218,6 +224,7 @@ class PaymentViewSet(PaymentReads):
             capturing.CaptureManaged,
             increasing.IncreaseNotPossible,
             increasing.IncreaseTooLarge,
+            MerchantInactive,
         ),
         key="accepted",
     )

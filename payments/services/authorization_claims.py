@@ -13,6 +13,7 @@ from payments.providers import registry
 from payments.providers.base import Capability
 from payments.providers.reach import reach_of
 from payments.services import choosing, limiting_retries, operations, routing
+from payments.services.claim_refusals import STORED_METHOD
 from payments.services.operations import Intent
 
 LEG: Final = "authorize"
@@ -26,6 +27,7 @@ def claim(
     With `at_once` a payment that is captured automatically is taken in the same call, where its provider can.
 
     :raises OperationOpen: it is being authorized. :raises RetryLimitReached: the card may not be tried now.
+    :raises MerchantInactive: he may not act. :raises PaymentMethodRemoved: the stored method is gone.
     """
     return operations.claim(
         Intent(
@@ -48,6 +50,7 @@ def claim(
                 "return_url": payment.return_url,
                 "exemption": payment.exemption,
                 **_known_as(payment),
+                **_stored_as(payment),
             },
         ),
         actor=actor,
@@ -59,6 +62,11 @@ def _known_as(payment: Payment) -> dict[str, str]:
     """Return by what the card is known to the limits of retries, where there is a card or account."""
     key = limiting_retries.key_of(payment)
     return {limiting_retries.KEY: key} if key else {}
+
+
+def _stored_as(payment: Payment) -> dict[str, str]:
+    """Return the stored method that must still be there, where there is one."""
+    return {STORED_METHOD: str(payment.stored_method_id)} if payment.stored_method_id else {}
 
 
 def _route(payment: Payment) -> Mapping[str, Any]:

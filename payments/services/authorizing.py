@@ -13,7 +13,7 @@ from uuid import UUID, uuid5
 
 from ledger import jobs
 from ledger.actors import SYSTEM, Actor
-from ledger.errors import Conflict, DomainError
+from ledger.errors import DomainError
 from ledger.locks import phased
 from ledger.recording import no_answer, record
 from ledger.states import StateConflict
@@ -26,22 +26,17 @@ from payments.providers import outcomes
 from payments.providers.outcomes import Approved, Declined, Outcome, Pending, Rejected, RequiresAction
 from payments.services import contradicting, limiting_retries, operations, performing, sales, straying
 from payments.services.authorization_claims import claim
+from payments.services.claim_refusals import ASKED_AGAIN_AFTER, PaymentMethodRemoved
 from payments.services.creating import AUTHORIZE_JOB
 from payments.services.limiting_retries import RetryLimitReached
 from payments.services.operations import Answer
+from vendors.models.merchants import MerchantInactive
 
 CAPTURE_JOB: Final = "payments.capture"
 VOID_LATE_JOB: Final = "payments.void_late"
 TIME_OUT_JOB: Final = "payments.time_out_action"
 FORBIDDEN: Final = "previously_declined_do_not_retry"
 WAITING: Final = (states.CREATED, states.REQUIRES_ACTION)  # where an authorization may still end
-
-
-class PaymentMethodRemoved(Conflict):
-    """The stored method that the payment was made with was removed since."""
-
-    code = "payment_method_removed"
-    advice = "Create a payment with another method of the customer."
 
 
 def authorize(
@@ -59,6 +54,7 @@ def authorize(
     :raises PaymentNotFound: the merchant has no such payment.
     :raises StateConflict: its state does not allow it. :raises OperationOpen: it is being authorized.
     :raises PaymentMethodRemoved: its stored method is gone.
+    :raises MerchantInactive: its merchant may not act.
     """
     payment: Payment = performing.perform(
         partial(_claim, merchant_id, payment_id, operation_id, actor, at),
@@ -74,7 +70,10 @@ def authorize(
 def authorize_by_job(payment_id: UUID, at: datetime) -> None:
     """Carry out a payment that was to wait (for a person's judgment, for its date); safe to repeat.
 
-    One whose stored method was removed meanwhile fails: nobody is there to name another.
+    One whose stored method was removed meanwhile fails: nobody is there to name another. That of a merchant
+    who may not act waits until he may, or until it lapses.
+
+    :raises Later: the merchant may not act.
     """
     payment = selectors.payment(selectors.ALL, payment_id)
     if payment.state != states.CREATED and not payment.is_processing:
@@ -89,6 +88,8 @@ def authorize_by_job(payment_id: UUID, at: datetime) -> None:
         )
     except (PaymentMethodRemoved, RetryLimitReached) as error:
         _fail_without_method(payment.merchant_id, payment_id, error, at)
+    except MerchantInactive as error:
+        raise jobs.Later(error.message, at + ASKED_AGAIN_AFTER) from error
 
 
 def go_on(

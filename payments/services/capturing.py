@@ -10,6 +10,7 @@ from datetime import datetime
 from functools import partial
 from uuid import UUID, uuid5
 
+from ledger import jobs
 from ledger.actors import SYSTEM, Actor
 from ledger.errors import Conflict, Invalid
 from ledger.money import Money
@@ -24,7 +25,9 @@ from payments.models.payments import CaptureTooLarge
 from payments.providers.outcomes import Approved, Declined, Outcome, Rejected
 from payments.services import capture_steps, contradicting, operations, performing, releasing
 from payments.services.authorizing import CAPTURE_JOB
+from payments.services.claim_refusals import ASKED_AGAIN_AFTER
 from payments.services.operations import Answer, Intent, OperationOpen
+from vendors.models.merchants import MerchantInactive
 
 
 class AuthorizationExpired(Conflict):
@@ -67,7 +70,7 @@ def capture(
     :raises CaptureManaged: a marketplace payment captures it (`by_saga` says that it does so now).
     :raises PaymentNotFound: :raises StateConflict: :raises AuthorizationExpired: it cannot be captured.
     :raises CaptureTooLarge: :raises CaptureAmountInvalid: :raises CurrencyMismatch: not this amount.
-    :raises OperationOpen: a void is under way.
+    :raises OperationOpen: a void is under way. :raises MerchantInactive: its merchant may not act.
     """
     payment: Payment = performing.perform(
         partial(_claim, merchant_id, payment_id, operation_id, amount, final, by_saga, actor, at),
@@ -83,7 +86,10 @@ def capture(
 def capture_by_job(payment_id: UUID, at: datetime) -> None:
     """Capture the whole of a payment that is to be captured by us; safe to repeat.
 
-    Somebody may have been faster, or have cancelled: then there is nothing to do.
+    Somebody may have been faster, or have cancelled: then there is nothing to do. That of a merchant who may
+    not act waits until he may, or until the authorization lapses.
+
+    :raises Later: the merchant may not act.
     """
     payment = selectors.payment(selectors.ALL, payment_id)
     try:
@@ -97,6 +103,8 @@ def capture_by_job(payment_id: UUID, at: datetime) -> None:
         )
     except (StateConflict, OperationOpen, CaptureTooLarge, CaptureAmountInvalid, AuthorizationExpired):
         return
+    except MerchantInactive as error:
+        raise jobs.Later(error.message, at + ASKED_AGAIN_AFTER) from error
 
 
 @gathered

@@ -37,8 +37,10 @@ from payments.services import (
     provider_requests,
     routing,
 )
+from payments.services.claim_refusals import PaymentMethodRemoved
 from payments.services.limiting_retries import RetryLimitReached
 from payments.services.routing import Decision, NoProvider
+from vendors.models.merchants import MerchantInactive
 
 NOW_SECONDS: Final = 60  # a customer who waited longer is gone
 _ELSEWHERE: Final = (RetryNow.OTHER, RetryNow.ANY)
@@ -68,8 +70,8 @@ def follow(
         step = _next(operation, later)
         try:
             claimed = step and _move(operation, outcome, step, actor, later)
-        except RetryLimitReached:
-            break  # the card may not be tried anywhere now
+        except (RetryLimitReached, MerchantInactive, PaymentMethodRemoved):
+            break  # the card may not be tried anywhere now, or nothing for this merchant
         if not claimed:
             break
         crashpoint("failover.after_claim")

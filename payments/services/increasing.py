@@ -56,6 +56,7 @@ def increase(
     :raises PaymentNotFound: :raises StateConflict: it is not authorized, or something of it is captured.
     :raises AuthorizationExpired: :raises IncreaseNotPossible: :raises IncreaseTooLarge: it cannot be raised.
     :raises OperationOpen: a capture, a void or another increase is under way.
+    :raises MerchantInactive: its merchant may not act.
     """
     payment: Payment = performing.perform(
         partial(_claim, merchant_id, payment_id, operation_id, amount, actor, at),

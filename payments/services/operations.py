@@ -44,7 +44,7 @@ from payments.providers.outcomes import (
     Unheard,
     Unknown,
 )
-from payments.services import limiting_retries, provider_health, provider_requests
+from payments.services import claim_refusals, limiting_retries, provider_health, provider_requests
 
 Answer = Callable[[Any], None]
 
@@ -124,7 +124,8 @@ def claim(intent: Intent, *, actor: Actor, at: datetime) -> ProviderOperation:
 
     :raises OperationOpen: an operation of this leg is open or has succeeded, or the id was used before; in a
         gathered phase when its writes are sent.
-    :raises RetryLimitReached: (likewise) the card may not be tried now.
+    :raises RetryLimitReached: :raises MerchantInactive: :raises PaymentMethodRemoved: (likewise) the card may
+        not be tried now, the merchant may not act, the stored method is gone.
     """
     require_phase()
     operation = reading.new(
@@ -150,8 +151,8 @@ def claim(intent: Intent, *, actor: Actor, at: datetime) -> ProviderOperation:
     )
 
     def refused(error: IntegrityError | DataError) -> Exception:
-        if limited := limiting_retries.refused(error):
-            return limited
+        if told := limiting_retries.refused(error) or claim_refusals.refused(error):
+            return told
         if not _is_of_operations(error):
             return error
         return OperationOpen(

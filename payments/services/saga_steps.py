@@ -25,9 +25,11 @@ from payments.models.sagas import Direction, StepName
 from payments.saga_selectors import forward_of
 from payments.services import authorizing, capturing, recording_shares, voiding
 from payments.services.capturing import AuthorizationExpired, CaptureAmountInvalid
+from payments.services.claim_refusals import PaymentMethodRemoved
 from payments.services.limiting_retries import RetryLimitReached
 from payments.services.operations import OperationOpen
 from vendors import selectors as vendor_selectors
+from vendors.models.merchants import MerchantInactive
 from vendors.models.vendors import VendorNotFound
 
 UNDOABLE: Final = frozenset({StepName.AUTHORIZE, StepName.HOLD_FEE, StepName.ALLOCATE})
@@ -160,7 +162,7 @@ def authorize(saga: Saga, step: SagaStep, at: datetime) -> Result:
                 actor=SYSTEM,
                 at=at,
             )
-        except (authorizing.PaymentMethodRemoved, RetryLimitReached) as error:
+        except (PaymentMethodRemoved, RetryLimitReached, MerchantInactive) as error:
             return Refused(str(error))
         except (StateConflict, OperationOpen) as error:
             return Waits(str(error))  # somebody was faster; the next look tells
@@ -214,7 +216,7 @@ def capture(saga: Saga, step: SagaStep, at: datetime) -> Result:
                 actor=SYSTEM,
                 at=at,
             )
-        except (AuthorizationExpired, CaptureAmountInvalid, StateConflict) as error:
+        except (AuthorizationExpired, CaptureAmountInvalid, StateConflict, MerchantInactive) as error:
             why = str(error)
         except OperationOpen as error:
             return Waits(str(error))

@@ -1,4 +1,4 @@
-"""Merchants, vendors and commission rules for staff; vendors may be suspended and reinstated."""
+"""Merchants, vendors and commission rules for staff; merchants and vendors are suspended and reinstated."""
 
 from uuid import UUID
 
@@ -35,7 +35,7 @@ class NoticeAddressForm(ReasonForm):
 
 @admin.register(Merchant)
 class MerchantAdmin(ViewOnlyAdmin):
-    """The tenants; where they get notices by mail may be set."""
+    """The tenants; where they get notices by mail may be set, and they may be suspended."""
 
     list_display = ["name", "reference", "mode", "is_active", "capture_method", "recorded"]
     list_filter = ["mode", "is_active"]
@@ -49,7 +49,25 @@ class MerchantAdmin(ViewOnlyAdmin):
             done="Notices go to that address from now on.",
             explains="Warnings before the answer to a dispute is due go there by mail.",
             form=NoticeAddressForm,
-        )
+        ),
+        ReasonedAction(
+            name="suspend",
+            label="Suspend",
+            permission="vendors.suspend_merchant",
+            perform=by(onboarding.suspend_merchant, "merchant_id", of_merchant=False),
+            done="The merchant is suspended: no key of theirs is taken, no payment takes money.",
+            is_offered=lambda merchant: merchant.is_active,
+            explains="What was begun is finished; refunds, disputes and settlements go on.",
+            is_dangerous=True,
+        ),
+        ReasonedAction(
+            name="reinstate",
+            label="Reinstate",
+            permission="vendors.suspend_merchant",
+            perform=by(onboarding.reinstate_merchant, "merchant_id", of_merchant=False),
+            done="The merchant may act again; payments that waited go on within the hour.",
+            is_offered=lambda merchant: not merchant.is_active,
+        ),
     ]
     recorded = moment_column("recorded_at", "since")
 

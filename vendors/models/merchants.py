@@ -5,7 +5,7 @@ from uuid import UUID
 from django.db import models
 from django.db.models.functions import Now
 
-from ledger.errors import Invalid, NotFound
+from ledger.errors import Forbidden, Invalid, NotFound
 from ledger.ids import show, uuid7
 
 
@@ -13,6 +13,13 @@ class MerchantNotFound(NotFound):
     """No such merchant."""
 
     code = "merchant_not_found"
+
+
+class MerchantInactive(Forbidden):
+    """The merchant may not act now."""
+
+    code = "merchant_inactive"
+    advice = "Ask the platform why; what was begun before is finished."
 
 
 class BadNoticeAddress(Invalid):

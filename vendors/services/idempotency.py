@@ -25,10 +25,10 @@ from uuid import UUID, uuid4
 from django.db import connection
 
 from ledger import locks, writing
-from ledger.errors import Conflict, Invalid
+from ledger.errors import Conflict, Forbidden, Invalid
 from ledger.ids import uuid7
 from ledger.writing import Write
-from vendors.models import IdempotencyKey
+from vendors.models import ApiKey, IdempotencyKey
 
 LEASE: Final = timedelta(seconds=60)
 QUIET_BEFORE_RESUMING: Final = timedelta(seconds=30)
@@ -43,6 +43,13 @@ class KeyReused(Invalid):
 
     code = "idempotency_key_reused"
     advice = "Use a fresh Idempotency-Key for a new request; repeat a request with the same body."
+
+
+class KeyRevoked(Forbidden):
+    """The API key was revoked while its request came in: nothing was begun."""
+
+    code = "api_key_revoked"
+    advice = "Use another API key."
 
 
 class InProgress(Conflict):
@@ -103,6 +110,7 @@ def claim(asked: Asked, at: datetime) -> Claim | Stored:
     """Claim a request, or return the answer it has.
 
     :raises KeyReused: the key named another request. :raises InProgress: somebody works on it.
+    :raises KeyRevoked: the API key was revoked since it was looked at.
     """
     fresh = _insert(asked, at)
     if fresh is not None:
@@ -113,7 +121,7 @@ def claim(asked: Asked, at: datetime) -> Claim | Stored:
             IdempotencyKey.objects.filter(pk=row.pk, finished_at=row.finished_at).delete()
         fresh = _insert(asked, at)
         if fresh is None:
-            raise _in_progress()
+            raise KeyRevoked("the API key is revoked") if _is_revoked(asked) else _in_progress()
         return fresh
     if bytes(row.fingerprint) != asked.fingerprint:
         raise KeyReused("this Idempotency-Key was used for another request", param="Idempotency-Key")
@@ -209,7 +217,10 @@ def stored_answer(row: IdempotencyKey) -> Stored:
 
 
 def _insert(asked: Asked, at: datetime) -> Claim | None:
-    """Insert the row and thereby own it; None when the key is there already. One statement, one commit."""
+    """Insert the row and thereby own it; None when the key is there already, or the API key was revoked.
+
+    One statement, one commit.
+    """
     key_id, effect_id, token = uuid7(), uuid7(), uuid4()
     with connection.cursor() as cursor:
         cursor.execute(
@@ -217,14 +228,16 @@ def _insert(asked: Asked, at: datetime) -> Claim | None:
                  (id, merchant_id, api_key_id, mode, key, method, route, path, api_version, fingerprint,
                   request_body, effect_id, recovery_point, locked_by, locked_until, resume_at, tries,
                   occurred_at, expires_at)
-               VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 1, %s, %s)
+               SELECT %s, %s, k.id, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 1, %s, %s
+               FROM vendors_apikey k WHERE k.id = %s AND k.revoked_at IS NULL
                ON CONFLICT (merchant_id, mode, key) DO NOTHING
                RETURNING set_config('synchronous_commit',
                                     coalesce(%s::text, current_setting('synchronous_commit')), true)""",
             [
-                key_id, asked.merchant_id, asked.api_key_id, asked.mode, asked.key, asked.method, asked.route,
+                key_id, asked.merchant_id, asked.mode, asked.key, asked.method, asked.route,
                 asked.path, asked.api_version, asked.fingerprint, asked.body, effect_id, STARTED, token,
-                at + LEASE, at + LEASE, at, at + KEPT_FOR, None if connection.in_atomic_block else "off",
+                at + LEASE, at + LEASE, at, at + KEPT_FOR, asked.api_key_id,
+                None if connection.in_atomic_block else "off",
             ],
         )  # fmt: skip
         if cursor.fetchone() is None:
@@ -236,6 +249,10 @@ def _row_of(asked: Asked) -> IdempotencyKey | None:
     return IdempotencyKey.objects.filter(
         merchant_id=asked.merchant_id, mode=asked.mode, key=asked.key
     ).first()
+
+
+def _is_revoked(asked: Asked) -> bool:
+    return ApiKey.objects.filter(pk=asked.api_key_id, revoked_at__isnull=False).exists()
 
 
 def _in_progress() -> InProgress:

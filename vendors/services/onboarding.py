@@ -22,6 +22,7 @@ from ledger.money import BPS_WHOLE, check_currency
 from ledger.recording import no_answer, record
 from vendors import locks
 from vendors.models import CommissionRule, Merchant, Mode, Vendor
+from vendors.models.merchants import MerchantInactive
 from vendors.services import commissions
 
 
@@ -36,12 +37,6 @@ class BadCommission(Invalid):
     """Commission terms that cannot be."""
 
     code = "commission_invalid"
-
-
-class MerchantInactive(Conflict):
-    """The merchant may not act now."""
-
-    code = "merchant_inactive"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +73,39 @@ def create_merchant(
         after={"name": name, "mode": str(mode)},
         at=at,
     )
+    return merchant
+
+
+@phased
+def suspend_merchant(*, merchant_id: UUID, reason: str, actor: Actor, at: datetime) -> Merchant:
+    """Let a merchant not act any more: his keys are refused, and none of his payments takes money.
+
+    Waits for claims of money that have begun; what was claimed before is carried out. Refunds, voids,
+    disputes and settlements go on. Suspending him again changes nothing.
+
+    :raises MerchantNotFound: there is none.
+    """
+    return _let_act(merchant_id, False, "merchant.suspended", reason, actor, at)
+
+
+@phased
+def reinstate_merchant(*, merchant_id: UUID, reason: str, actor: Actor, at: datetime) -> Merchant:
+    """End a merchant's suspension; what waited for it goes on within the hour.
+
+    :raises MerchantNotFound: there is none.
+    """
+    return _let_act(merchant_id, True, "merchant.reinstated", reason, actor, at)
+
+
+def _let_act(
+    merchant_id: UUID, is_active: bool, action: str, reason: str, actor: Actor, at: datetime
+) -> Merchant:
+    merchant = locks.merchant(merchant_id)
+    if merchant.is_active != is_active:
+        locks.alone(merchant_id)
+        merchant.is_active = is_active
+        merchant.save(update_fields=["is_active"])
+        audit.record(actor=actor, action=action, subject=merchant, reason=reason, at=at)
     return merchant
 
 
