@@ -21,13 +21,14 @@ class RefundSplitInput(StrictSerializer):
 
 class RefundAccountInput(StrictSerializer):
     """The payer's account, for payments by wire and check: in euros an IBAN, in dollars a routing number and
-    an account number."""
+    an account number, in other currencies its bank's BIC and an account number (or IBAN)."""
 
     holder = TextField(70, required=False)
     iban = TextField(42, required=False)
     routing_number = TextField(9, required=False)
     account_number = TextField(42, required=False)
     account_type = serializers.ChoiceField(ACCOUNT_TYPES, required=False)
+    bic = TextField(11, required=False)
 
 
 class CreateRefund(StrictSerializer):
@@ -89,7 +90,7 @@ class FailureShape(serializers.Serializer):
 class RefundAccountShape(serializers.Serializer):
     """What may be shown of the account to which the money goes."""
 
-    type = serializers.ChoiceField(["sepa", "ach"])
+    type = serializers.ChoiceField(["sepa", "ach", "wire"])
     country = serializers.CharField()
     last4 = serializers.CharField()
 

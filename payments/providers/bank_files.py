@@ -37,13 +37,14 @@ class WordKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Account:
-    """The other side's bank account: `number` is an IBAN, or an account number with `routing`."""
+    """The other side's bank account: `number` is an IBAN, or an account number with `routing` or `bic`."""
 
     holder: str
     number: str
     routing: str = ""
     is_savings: bool = False
     is_company: bool = False
+    bic: str = ""
 
     def __repr__(self) -> str:
         return "<account>"
@@ -136,6 +137,8 @@ class BankRail(Protocol):
 
     name: str
     currency: str
+    account_kind: str
+    """As what kind of method the accounts that it reaches are read and stored."""
     return_fee: Money
 
     def trace(self, number: int) -> str:

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -22,7 +23,7 @@ from payments.providers.breaker import Guard
 from payments.providers.paypal.certificates import Certificates, Trust
 from payments.providers.paypal.client import PayPal
 from payments.providers.paypal.wire import Wire
-from payments.providers.rails.client import Ach, Sepa
+from payments.providers.rails.client import Ach, Credits, Sepa, credits_name
 from payments.providers.rails.iso20022 import Creditor
 from payments.providers.rails.nacha import Originator
 from payments.providers.rails.transfers import Check
@@ -50,7 +51,7 @@ def provider(name: str = DEFAULT) -> Provider:
         if name not in _built:
             if name not in names():
                 raise ProviderNotKnown(f"no provider is named {name!r}")
-            _built[name] = _BUILDERS[name]()
+            _built[name] = _builders()[name]()
         return _built[name]
 
 
@@ -93,12 +94,12 @@ def rate_feed() -> RateFeed:
 
 def names() -> list[str]:
     """The names of all adapters that are set up."""
-    return sorted(name for name in _BUILDERS if _NEEDED.get(name, lambda: True)())
+    return sorted(name for name in _builders() if _NEEDED.get(name, lambda: True)())
 
 
 def known() -> list[str]:
     """The names of all adapters there are, set up or not."""
-    return sorted(_BUILDERS)
+    return sorted(_builders())
 
 
 def bank(name: str) -> BankConnection:
@@ -211,6 +212,13 @@ def _sepa() -> Sepa:
     return Sepa(_bank_desk(Sepa.name), settings.SEPA_RETURN_FEE_MINOR, creditor)
 
 
+def _credits(currency: str) -> Credits:
+    account = settings.RECEIVING_ACCOUNTS[currency]
+    return Credits(
+        _bank_desk(credits_name(currency)), currency, Creditor(settings.RECEIVING_HOLDER, account, "")
+    )
+
+
 def _wire() -> WireTransfer:
     details = {"beneficiary": settings.RECEIVING_HOLDER}
     return WireTransfer(settings.RECEIVING_ACCOUNTS, details, settings.RECEIVING_DAYS)
@@ -249,6 +257,16 @@ def _transport(name: str, base_url: str, credential: str) -> Transport:
     )
 
 
+def _builders() -> dict[str, Callable[[], Provider]]:
+    """All builders: those below, and one of credit transfers for each further currency that we have an
+    account in, where our bank takes files."""
+    further = [
+        currency for currency in settings.RECEIVING_ACCOUNTS
+        if settings.RAILS_BANK_URL and currency not in _OWN_RAILS
+    ]  # fmt: skip
+    return {**_BUILDERS, **{credits_name(currency): partial(_credits, currency) for currency in further}}
+
+
 _BUILDERS: dict[str, Callable[[], Provider]] = {
     VelocityPay.name: _velocitypay,
     Stripe.name: _stripe,
@@ -269,6 +287,7 @@ _NEEDED: dict[str, Callable[[], bool]] = {
     PayPal.name: lambda: bool(settings.PAYPAL_CLIENT_ID and settings.PAYPAL_CLIENT_SECRET),
     Adyen.name: lambda: bool(settings.ADYEN_API_KEY),
 }
+_OWN_RAILS = (Ach.currency, Sepa.currency)
 _built: dict[str, Provider] = {}
 _feed: list[RateFeed] = []
 _lock = threading.Lock()

@@ -31,7 +31,10 @@ class RefundAccountMissing(Invalid):
     """The payer sent the money himself, so nobody knows an account to send it back to."""
 
     code = "refund_account_missing"
-    advice = "Name the payer's account: holder and iban, or holder, routing_number and account_number."
+    advice = (
+        "Name the payer's account: holder and iban (euros), routing_number and account_number (dollars), or "
+        "bic and account_number."
+    )
 
 
 class RefundAccountNotTaken(Invalid):
@@ -42,7 +45,7 @@ class RefundAccountNotTaken(Invalid):
 
 
 class NoRailForRefund(Conflict):
-    """No rail of ours sends money in the payment's currency."""
+    """We have no account any more, or no bank that takes files, in the payment's currency."""
 
     code = "refund_not_possible"
     advice = "Send the money back by a transfer of your own."
@@ -70,13 +73,13 @@ def way_of(payment: Payment, account: Mapping[str, Any] | None, at: datetime) ->
             raise RefundAccountNotTaken(f"{payment.provider} gives the money back by itself", param=FIELD)
         return Way(payment.provider)
     rails = (registry.rail(name) for name in registry.rails())
-    rail = next((rail.name for rail in rails if rail.currency == payment.currency), None)
+    rail = next((rail for rail in rails if rail.currency == payment.currency), None)
     if rail is None:
         raise NoRailForRefund(f"no rail sends {payment.currency}", param="payment_id")
     if account is None:
         raise RefundAccountMissing("name the account to which the money goes back", param=FIELD)
-    given = Given(rail, payment.merchant_id, is_live=False, details=dict(account))
-    return Way(rail, tokens.read(given, at, where=FIELD))
+    given = Given(rail.account_kind, payment.merchant_id, is_live=False, details=dict(account))
+    return Way(rail.name, tokens.read(given, at, where=FIELD))
 
 
 @sensitive_variables()
@@ -95,4 +98,5 @@ def keep(refund: Refund, way: Way, actor: Actor, at: datetime) -> None:
     record = tokens.keep(lasting, merchant_id=refund.merchant_id, actor=actor, at=at)
     shown = way.instrument.shown
     refund.account_token = record.token
-    refund.account_shown = {"type": way.provider, "country": shown.country, "last4": shown.last4}
+    kind = way.instrument.kind
+    refund.account_shown = {"type": kind, "country": shown.country, "last4": shown.last4}

@@ -66,7 +66,7 @@ def name_of(file: BankFile) -> str:
 @sensitive_variables()
 def _account(file: BankFile, entry: BankFileEntry, at: datetime) -> Account | None:
     def read(instrument: Instrument) -> Account | None:
-        return _of_instrument(instrument, file.rail)
+        return _of_instrument(instrument, registry.rail(file.rail).account_kind)
 
     try:
         return tokens.use(
@@ -78,12 +78,14 @@ def _account(file: BankFile, entry: BankFileEntry, at: datetime) -> Account | No
 
 
 @sensitive_variables()
-def _of_instrument(instrument: Instrument, rail: str) -> Account | None:
+def _of_instrument(instrument: Instrument, kind: str) -> Account | None:
     secret = instrument.secret
-    if instrument.kind != rail:
+    if instrument.kind != kind:
         return None
-    if rail == MethodType.SEPA:
+    if kind == MethodType.SEPA:
         return Account(secret["holder"], secret["iban"])
+    if kind == MethodType.WIRE:
+        return Account(secret["holder"], secret["account_number"], bic=secret["bic"])
     if len(secret["account_number"]) <= 17:  # as much as the format has room for
         return Account(
             secret["holder"],

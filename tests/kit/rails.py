@@ -197,7 +197,10 @@ def send(network: Network, currency: str, minor: int, purpose: str) -> None:
 def point_rails_at(network: Network, settings: Any) -> None:
     """Let both rails speak to this network's bank."""
     settings.RAILS_BANK_URL, settings.RAILS_BANK_API_KEY = f"{network.url}/rails", API_KEY
-    settings.RECEIVING_ACCOUNTS = {"EUR": "DE97700901000000143027", "USD": "DE47700901000000302813"}
+    settings.RECEIVING_ACCOUNTS = {
+        "EUR": "DE97700901000000143027", "USD": "DE47700901000000302813", "GBP": "0000161125",
+        "JPY": "DE97700901000000143027",
+    }  # fmt: skip
     settings.CHECK_ADDRESS = "1 Example Street, 10115 Berlin"
     registry.reset()
 

@@ -29,6 +29,14 @@ def next_fed_day(after: date) -> date:
     return day
 
 
+def next_weekday(after: date) -> date:
+    """Return the first day after a date that is no weekend: a wish, where a bank knows its own holidays."""
+    day = after + DAY
+    while day.weekday() >= SATURDAY:
+        day += DAY
+    return day
+
+
 def _is_target_holiday(day: date) -> bool:
     easter = easter_sunday(day.year)
     moving = (easter - 2 * DAY, easter + DAY)  # Good Friday, Easter Monday

@@ -45,6 +45,7 @@ class FileRail(SilentBank):
     capabilities: frozenset[Capability]
     reach: Reach
     currency: str
+    account_kind: str
     amount_max: int
     codes: Mapping[str, tuple[str, str]]
     report_in_remittance: re.Pattern[str] | None
@@ -194,7 +195,7 @@ class FileRail(SilentBank):
 class Ach(FileRail):
     """ACH in the United States, by NACHA files."""
 
-    name = "ach"
+    name = account_kind = "ach"
     currency = "USD"
     reach = Reach(currencies=frozenset({"USD"}))
     amount_max = nacha.AMOUNT_MAX
@@ -233,7 +234,7 @@ class Ach(FileRail):
 class Sepa(FileRail):
     """SEPA Core debits and credit transfers, by pain.008 and pain.001 files."""
 
-    name = "sepa"
+    name = account_kind = "sepa"
     currency = "EUR"
     reach = Reach(currencies=frozenset({"EUR"}))
     amount_max = iso20022.AMOUNT_MAX
@@ -253,6 +254,47 @@ class Sepa(FileRail):
     def write(self, file: OutgoingFile) -> bytes:
         """The pain.008 or pain.001 file. :raises ValueError: an entry does not fit the scheme."""
         return iso20022.write(file, self._creditor)
+
+
+class Credits(FileRail):
+    """Credit transfers in one other currency, out of our account in it, by pain.001 files.
+
+    Nothing is drawn this way: it sends back what payers sent to that account by themselves. What its
+    correspondents charge for a return they take out of what comes back, which is then another amount.
+    """
+
+    account_kind = "wire"
+    amount_max = iso20022.AMOUNT_MAX
+    codes = returns.SEPA  # the codes of ISO 20022 (ExternalReturnReason1Code)
+    capabilities = frozenset(
+        {
+            Capability.REFUND,
+            Capability.PARTIAL_REFUND,
+            Capability.SETTLEMENT_REPORTS,
+            Capability.BY_FILE,
+        }
+    )
+    _next_day = staticmethod(bank_days.next_weekday)
+
+    def __init__(self, transport: Transport, currency: str, debtor: Creditor) -> None:
+        self.name, self.currency = credits_name(currency), currency
+        self.reach = Reach(currencies=frozenset({currency}))
+        self.report_in_remittance = re.compile(rf"\b{self.name.upper()} SETTLEMENT (rs_[a-z0-9_]{{1,32}})\b")
+        super().__init__(transport, return_fee_minor=0)
+        self._debtor = debtor
+
+    def trace(self, number: int) -> str:
+        """A running number of 15 digits."""
+        return f"{number:015}"
+
+    def write(self, file: OutgoingFile) -> bytes:
+        """The pain.001 file. :raises ValueError: an entry does not fit the format."""
+        return iso20022.write(file, self._debtor)
+
+
+def credits_name(currency: str) -> str:
+    """Return how the rail of credit transfers in a currency is named."""
+    return f"credit_{currency.lower()}"
 
 
 def _waiting(row: object) -> WaitingFile:

@@ -1,9 +1,13 @@
-"""Pure: SEPA orders written as ISO 20022: debits as pain.008.001.08, credits as pain.001.001.09.
+"""Pure: orders written as ISO 20022: SEPA debits as pain.008.001.08, credits as pain.001.001.09.
+
+A credit in another currency than euro is no SEPA transfer: it names the other bank by its BIC, each side
+bears its own bank's charges, and amounts have the currency's own decimals (ISO 4217).
 
 The rules over the schema are the European Payments Council's (EPC016-06 for the Core debit, EPC115-06 for the
 credit transfer): latin characters only, references of at most 35 characters, one block per sequence type.
 """
 
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -19,12 +23,14 @@ DEBIT_SPACE: Final = "urn:iso:std:iso:20022:tech:xsd:pain.008.001.08"
 CREDIT_SPACE: Final = "urn:iso:std:iso:20022:tech:xsd:pain.001.001.09"
 AMOUNT_MAX: Final = 10**11 - 1  # 999,999,999.99
 NAME_MAX: Final = 70
+SEPA_CURRENCY: Final = "EUR"
+_IBAN: Final = re.compile(r"[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}")
 LATIN: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/-?:().,'+ ")
 
 
 @dataclass(frozen=True, slots=True)
 class Creditor:
-    """Who we are to the SEPA schemes: name, IBAN, and the creditor identifier (AT-02)."""
+    """Who we are: name, account (an IBAN in SEPA), and for SEPA debits the creditor identifier (AT-02)."""
 
     name: str
     iban: str
@@ -53,8 +59,12 @@ def write(file: OutgoingFile, creditor: Creditor) -> bytes:
 
 
 def _check(entry: OutgoingEntry, direction: Direction) -> None:
-    if not 0 < entry.amount.minor <= AMOUNT_MAX or entry.amount.currency != "EUR":
-        raise ValueError("an entry is of 0.01 to 999,999,999.99 euro")
+    if not 0 < entry.amount.minor <= AMOUNT_MAX:
+        raise ValueError("an entry is of 1 to 99,999,999,999 minor units")
+    if direction is Direction.DEBIT and entry.amount.currency != SEPA_CURRENCY:
+        raise ValueError("a SEPA debit is of euros")
+    if entry.amount.currency != SEPA_CURRENCY and not entry.account.bic:
+        raise ValueError("a credit in another currency needs the other bank's BIC")
     if direction is Direction.DEBIT and (entry.mandate is None or not 1 <= len(entry.mandate.id) <= 35):
         raise ValueError("a debit needs a mandate with an id of up to 35 characters")
     if not 1 <= len(entry.end_to_end) <= 35 or not LATIN.issuperset(entry.end_to_end):
@@ -87,8 +97,9 @@ def _block(
     _text(block, "BtchBookg", "true")
     _text(block, "NbOfTxs", str(len(entries)))
     _text(block, "CtrlSum", _major(sum((row.amount for row in entries), Money.zero(file.currency))))
-    kind = SubElement(block, "PmtTpInf")
-    _text(SubElement(kind, "SvcLvl"), "Cd", "SEPA")
+    if file.currency == SEPA_CURRENCY:
+        kind = SubElement(block, "PmtTpInf")
+        _text(SubElement(kind, "SvcLvl"), "Cd", "SEPA")
     return block
 
 
@@ -136,16 +147,19 @@ def _credits(root: Element, file: OutgoingFile, creditor: Creditor) -> None:
     block = _block(root, file, 1, "TRF", file.entries)
     _text(SubElement(block, "ReqdExctnDt"), "Dt", file.due_date.isoformat())
     _text(SubElement(block, "Dbtr"), "Nm", latin(creditor.name))
-    _iban(SubElement(block, "DbtrAcct"), creditor.iban)
+    _account(SubElement(block, "DbtrAcct"), creditor.iban)
     _no_bic(SubElement(block, "DbtrAgt"))
-    _text(block, "ChrgBr", "SLEV")
+    _text(block, "ChrgBr", "SLEV" if file.currency == SEPA_CURRENCY else "SHAR")
     for entry in file.entries:
         movement = SubElement(block, "CdtTrfTxInf")
         _identify(movement, entry)
         amount = SubElement(movement, "Amt")
         _text(amount, "InstdAmt", _major(entry.amount)).set("Ccy", entry.amount.currency)
+        if entry.account.bic:
+            agent = SubElement(SubElement(movement, "CdtrAgt"), "FinInstnId")
+            _text(agent, "BICFI", entry.account.bic)
         _text(SubElement(movement, "Cdtr"), "Nm", latin(entry.account.holder))
-        _iban(SubElement(movement, "CdtrAcct"), entry.account.number)
+        _account(SubElement(movement, "CdtrAcct"), entry.account.number)
         _remittance(movement, file, entry)
 
 
@@ -158,6 +172,14 @@ def _identify(movement: Element, entry: OutgoingEntry) -> None:
 def _remittance(movement: Element, file: OutgoingFile, entry: OutgoingEntry) -> None:
     words = f"{latin(file.on_behalf_of)} {entry.end_to_end}"
     _text(SubElement(movement, "RmtInf"), "Ustrd", words[:140])
+
+
+def _account(account: Element, number: str) -> None:
+    """An IBAN as one, any other number as what its bank calls it."""
+    if _IBAN.fullmatch(number):
+        _iban(account, number)
+        return
+    _text(SubElement(SubElement(account, "Id"), "Othr"), "Id", number)
 
 
 def _iban(account: Element, number: str) -> None:
@@ -177,7 +199,7 @@ def _text(parent: Element, name: str, value: str) -> Element:
 
 
 def _major(amount: Money) -> str:
-    return f"{amount.minor // 100}.{amount.minor % 100:02}"
+    return f"{amount.major():f}"
 
 
 def latin(value: str) -> str:

@@ -69,14 +69,19 @@ CREATE TABLE IF NOT EXISTS calendar (
 ) WITHOUT ROWID;
 """
 
-RAILS: Final = {"USD": "ach", "EUR": "sepa"}
+RAILS: Final = {"USD": "ach", "EUR": "sepa"}  # other currencies: credit transfers alone (`rail_of`)
 SEPA_BY_DIGITS: Final = {
     "01": "AM04", "02": "AC04", "03": "MD01", "04": "MD06", "05": "AC06", "06": "MS02", "07": "AC01",
     "08": "MS03",
 }  # fmt: skip
 TAKEN_BACK: Final = frozenset({"R05", "R07", "R08", "R10", "R11", "R29", "MD01", "MD06"})
 RETURN_FEES: Final = {"ach": 250, "sepa": 300}
-"""Cents for each return: the price list that the house has in its settings, too."""
+"""Cents for each return, nothing elsewhere: the price list that the house has in its settings, too."""
+
+
+def rail_of(currency: str) -> str:
+    """The rail on which a currency moves."""
+    return RAILS.get(currency, f"credit_{currency.lower()}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,7 +107,7 @@ class RailsDesk:
             {
                 **dict(row),
                 "account": row["account"][-4:],
-                "return_fee": books.RETURN_FEES[row["rail"]] if row["returned_in"] else 0,
+                "return_fee": books.RETURN_FEES.get(row["rail"], 0) if row["returned_in"] else 0,
             }
             for row in rows
         ]
@@ -124,9 +124,7 @@ class RailsDesk:
 
     def settle(self, currency: str, day: str, statement_id: str) -> Settlement | None:
         """Settle and return what is due, lay the files out, and say the net (see payers.Payer)."""
-        rail = books.RAILS.get(currency)
-        if rail is None:
-            return None
+        rail = books.rail_of(currency)
         with self._storage.writing() as connection:
             row = connection.execute(
                 "SELECT id, net FROM settlement WHERE statement_id = ? AND currency = ?",
@@ -159,7 +157,7 @@ def _settle(
     if back and rail == "ach":
         books.keep_file(connection, f"{name}_ret", rail, "nacha", writing.nacha_returns(day, back))
     rejected = [one for one in back if not one.amount]
-    if rejected and rail == "sepa":
+    if rejected and rail != "ach":
         report = writing.pain_002(f"{name}_sts", day, rejected)
         books.keep_file(connection, f"{name}_sts", rail, "pain.002", report)
     told, again = misbooking.told(connection, bookings)
@@ -174,7 +172,7 @@ def _settle(
 
 def _bookings(connection: sqlite3.Connection, rail: str, currency: str, day: str) -> list[Booking]:
     """What is taken back of earlier days, then what is due: settled, or returned instead."""
-    fee = books.RETURN_FEES[rail]
+    fee = books.RETURN_FEES.get(rail, 0)
     found = [
         Booking(row, -_signed(row), _return_reference(row), row["because"], fee)
         for row in books.taken_back(connection, currency)

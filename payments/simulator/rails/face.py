@@ -37,7 +37,7 @@ class RailsFace:
 
         :raises Refused: it is not understood, or not allowed.
         """
-        found = re.fullmatch(r"/v1/(ach|sepa)/files(?:/([a-z0-9_]{1,64}))?", path)
+        found = re.fullmatch(r"/v1/(ach|sepa|credit_[a-z]{3})/files(?:/([a-z0-9_]{1,64}))?", path)
         if found and request.method == "POST" and not found[2]:
             return self._take(found[1], request)
         if found and request.method == "GET" and found[2]:

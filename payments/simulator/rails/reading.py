@@ -1,11 +1,14 @@
 """Files as the bank reads them: what it does not understand whole, it refuses whole."""
 
+from decimal import Decimal
 from xml.etree.ElementTree import Element, ParseError
 
 from defusedxml import ElementTree
 from defusedxml.common import DefusedXmlException
 
+from payments.simulator.currencies import exponent
 from payments.simulator.errors import Refused
+from payments.simulator.rails import books
 from payments.simulator.rails.books import Handed
 
 CREDITS = ("22", "32")
@@ -19,7 +22,9 @@ def read(rail: str, content: bytes) -> list[Handed]:
     """
     try:
         entries = _nacha(content) if rail == "ach" else _pain(content)
-    except (ValueError, IndexError, StopIteration, ParseError, DefusedXmlException) as error:
+        if any(books.rail_of(entry.currency) != rail for entry in entries):
+            raise ValueError("currency")
+    except (ValueError, ArithmeticError, IndexError, StopIteration, ParseError, DefusedXmlException) as error:
         raise Refused(422, "file_unreadable", f"The file is not understood: {type(error).__name__}") from None
     if not entries:
         raise Refused(422, "file_empty", "The file has no entry")
@@ -81,8 +86,8 @@ def _pain(content: bytes) -> list[Handed]:
         element.tag = element.tag.rpartition("}")[2]
     header = next(root.iter("GrpHdr"))
     found = [_movement(block, row) for block in root.iter("PmtInf") for row in block if row.tag in _MOVEMENTS]
-    total = sum(entry.amount for entry in found)
-    if int(header.findtext("NbOfTxs", "0")) != len(found) or _minor(header.findtext("CtrlSum", "")) != total:
+    total = sum(Decimal(amount.text or "") for amount in root.iter("InstdAmt"))
+    if int(header.findtext("NbOfTxs", "0")) != len(found) or Decimal(header.findtext("CtrlSum", "")) != total:
         raise ValueError("control sums")
     return found
 
@@ -97,18 +102,23 @@ def _movement(block: Element, row: Element) -> Handed:
     day = block.findtext("ReqdColltnDt" if is_debit else "ReqdExctnDt/Dt", "")
     if is_debit and not row.findtext("DrctDbtTx/MndtRltdInf/MndtId"):
         raise ValueError("mandate")
+    currency = amount.get("Ccy", "")
+    if currency != "EUR" and (is_debit or not row.findtext("CdtrAgt/FinInstnId/BICFI")):
+        raise ValueError("bank")
     return Handed(
         end_to_end=row.findtext("PmtId/EndToEndId", ""),
         trace=row.findtext("PmtId/InstrId", ""),
         direction="debit" if is_debit else "credit",
-        amount=_minor(amount.text or ""),
-        currency=amount.get("Ccy", ""),
+        amount=_minor(amount.text or "", currency),
+        currency=currency,
         due=day,
-        account=row.findtext(f"{side}Acct/Id/IBAN", ""),
+        account=row.findtext(f"{side}Acct/Id/IBAN", "") or row.findtext(f"{side}Acct/Id/Othr/Id", ""),
         holder=row.findtext(f"{side}/Nm", ""),
     )
 
 
-def _minor(figure: str) -> int:
-    whole, _, part = figure.partition(".")
-    return int(whole) * 100 + int((part + "00")[:2])
+def _minor(figure: str, currency: str) -> int:
+    minor = Decimal(figure).scaleb(exponent(currency))
+    if minor != int(minor):
+        raise ValueError("decimals")
+    return int(minor)

@@ -39,10 +39,19 @@ from vendors.models import Merchant
 pytestmark = pytest.mark.django_db
 PAID = 10_000
 GRACE, HANK = Actor("staff", "7", "grace"), Actor("staff", "8", "hank")
-WAYS = [("wire", "EUR", "sepa"), ("check", "USD", "ach")]
+WAYS = [
+    ("wire", "EUR", "sepa"),
+    ("check", "USD", "ach"),
+    ("wire", "GBP", "credit_gbp"),
+    ("wire", "JPY", "credit_jpy"),
+]
+BY_WIRE = ("wire", "GB")
+SHOWN = {"sepa": ("sepa", "DE"), "ach": ("ach", "US"), "credit_gbp": BY_WIRE, "credit_jpy": BY_WIRE}
 
 
 def account(rail: str, code: str = "") -> dict[str, str]:
+    if rail.startswith("credit_"):
+        return {"holder": "Carla Jung", "bic": "NWBKGB2L", "account_number": account_number()}
     number = (
         {"iban": iban(code)}
         if rail == "sepa"
@@ -87,8 +96,8 @@ def test_a_named_account_gets_the_money_with_the_next_file(
     named = account(rail)
     body = {"payment_id": payment, "amount": 4_000, "account": named}
     asked = good(merchant_client.post(REFUNDS, body), 201)
-    country = "DE" if rail == "sepa" else "US"
-    assert asked["account"] == {"type": rail, "country": country, "last4": number_of(named)[-4:]}
+    kind, country = SHOWN[rail]
+    assert asked["account"] == {"type": kind, "country": country, "last4": number_of(named)[-4:]}
     assert asked["provider"] == rail
     processed(merchant_client, asked)
     [file] = rails.hand_over()
@@ -125,7 +134,7 @@ def test_a_credit_that_comes_back_is_ours_again_and_goes_to_another_account(
     processed(merchant_client, asked)
     rails.day(rail)
     assert good(merchant_client.get(f"{REFUNDS}{asked['id']}"), 200)["status"] == "completed"
-    code = "AC04" if rail == "sepa" else "R02"
+    code = "R02" if rail == "ach" else "AC04"
     _come_back(rails, code)
     rails.day(rail, 2)
     shown = good(merchant_client.get(f"{REFUNDS}{asked['id']}"), 200)
@@ -193,6 +202,21 @@ def test_what_is_wrong_with_an_account_is_named(merchant_client, northwind: Merc
     assert Payment.objects.get(pk=parse("pay", payment)).refunding_minor == 0
 
 
+def test_an_account_for_another_currency_needs_its_banks_code(
+    merchant_client, northwind: Merchant, rails: RailsBank
+):
+    payment = paid(merchant_client, rails, northwind, "wire", "GBP")
+    good_one = account("credit_gbp")
+    for named, code, param in (
+        ({**good_one, "bic": "NWBKGB"}, "bic_invalid", "account.bic"),
+        ({"holder": "Carla", "account_number": "12345678"}, "payment_method_detail_invalid", "account.bic"),
+        (account("sepa"), "payment_method_detail_invalid", "account.account_number"),
+    ):
+        body = {"payment_id": payment, "account": named}
+        assert problem(merchant_client.post(REFUNDS, body), 422, code)["param"] == param
+    assert not Refund.objects.filter(merchant=northwind).exists()
+
+
 def test_of_money_that_goes_back_by_itself_no_account_is_taken(shop: Shop, northwind: Merchant):
     paid_by_card = shop.captured()
     body = {"payment_id": paid_by_card["id"], "account": account("ach")}
@@ -201,8 +225,8 @@ def test_of_money_that_goes_back_by_itself_no_account_is_taken(shop: Shop, north
 
 
 def test_no_rail_sends_every_currency(northwind: Merchant, rails: RailsBank):
-    payment = rows.captured_payment(northwind, currency="GBP", provider="wire")
-    with pytest.raises(NoRailForRefund, match="GBP"):
+    payment = rows.captured_payment(northwind, currency="CHF", provider="wire")
+    with pytest.raises(NoRailForRefund, match="CHF"):
         way_of(payment, account("sepa"), clock.now())
 
 

@@ -1,5 +1,6 @@
 """SEPA orders: valid against the schema, read back the same; the bank's messages, and what is not one."""
 
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -9,14 +10,17 @@ from hypothesis import given, settings
 from lxml import etree
 
 from ledger.money import Money
-from payments.providers.bank_files import Account, Direction, WordKind
+from payments.providers.bank_files import Account, Direction, OutgoingFile, WordKind
 from payments.providers.errors import Unanswered
 from payments.providers.rails import iso20022, iso20022_reader
+from payments.simulator.errors import Refused
 from payments.simulator.rails import reading
 from tests.unit.payments.rails.files import CREDITOR, iban, sepa_entries, sepa_file
 
 SCHEMAS = {Direction.DEBIT: "pain.008.001.08", Direction.CREDIT: "pain.001.001.09"}
 CARLA = Account("Carla Jüng", iban(532013000))
+BIC = "NWBKGB2L"
+CARLA_ABROAD = Account("Carla Jüng", iban(532013000), bic=BIC)
 STATUS = """<?xml version="1.0"?><Document xmlns="urn:iso:std:iso:20022:tech:xsd:pain.002.001.10">
 <CstmrPmtStsRpt><OrgnlPmtInfAndSts><OrgnlPmtInfId>X</OrgnlPmtInfId>
 <TxInfAndSts><StsId>rt1</StsId><OrgnlEndToEndId>E1</OrgnlEndToEndId><TxSts>RJCT</TxSts>
@@ -65,8 +69,54 @@ def test_each_sequence_type_has_a_block_of_its_own():
 
 @pytest.mark.parametrize("minor", [0, 10**11])
 def test_an_amount_that_the_scheme_cannot_hold_is_refused(minor):
-    with pytest.raises(ValueError, match="euro"):
+    with pytest.raises(ValueError, match="minor units"):
         iso20022.write(sepa_file([(minor, CARLA)]), CREDITOR)
+
+
+def abroad(
+    currency: str, minor: int, direction: Direction = Direction.CREDIT, bic: str = BIC
+) -> OutgoingFile:
+    """A file of two entries in another currency, to accounts that are no IBAN and one."""
+    file = sepa_file([(100, Account("Carla Jüng", "0012345678", bic=bic)), (100, CARLA_ABROAD)], direction)
+    rows = [replace(row, amount=Money(minor + n, currency)) for n, row in enumerate(file.entries)]
+    return replace(file, currency=currency, entries=rows)
+
+
+@pytest.mark.parametrize(("currency", "first", "both"), [
+    ("GBP", "12.34", "24.69"), ("JPY", "1234", "2469"), ("KWD", "1.234", "2.469"),
+])  # fmt: skip
+def test_a_credit_in_another_currency_is_no_sepa_transfer(currency, first, both):
+    file = abroad(currency, 1_234)
+    content = iso20022.write(file, replace(CREDITOR, iban="0000161125"))
+    schema(SCHEMAS[Direction.CREDIT]).assertValid(etree.fromstring(content))
+    text = content.decode()
+    assert f'<InstdAmt Ccy="{currency}">{first}</InstdAmt>' in text
+    assert text.count(f"<CtrlSum>{both}</CtrlSum>") == 2
+    assert text.count(f"<BICFI>{BIC}</BICFI>") == 2
+    assert "<ChrgBr>SHAR</ChrgBr>" in text
+    assert "<Cd>SEPA</Cd>" not in text
+    read = reading.read(f"credit_{currency.lower()}", content)
+    assert [(one.amount, one.currency, one.direction) for one in read] == [
+        (1_234, currency, "credit"), (1_235, currency, "credit"),
+    ]  # fmt: skip
+    assert [one.account for one in read] == ["0012345678", CARLA_ABROAD.number]
+
+
+def test_a_credit_in_another_currency_needs_the_other_banks_code():
+    with pytest.raises(ValueError, match="BIC"):
+        iso20022.write(abroad("GBP", 100, bic=""), CREDITOR)
+
+
+def test_the_bank_takes_each_currency_on_its_own_rail():
+    content = iso20022.write(abroad("GBP", 100), CREDITOR)
+    for rail in ("sepa", "credit_jpy"):
+        with pytest.raises(Refused, match="not understood"):
+            reading.read(rail, content)
+
+
+def test_only_euros_are_drawn():
+    with pytest.raises(ValueError, match="SEPA debit"):
+        iso20022.write(abroad("GBP", 100, Direction.DEBIT), CREDITOR)
 
 
 def test_a_debit_without_a_mandate_is_refused():
