@@ -162,11 +162,17 @@ def agree(told_value: Any, value: Any) -> bool:
 
     :raises KeyError: the key of the fingerprint is not configured.
     """
+    kind = type(value)
+    if kind is type(told_value) and kind in _AS_IT_IS:
+        return bool(told_value == value)
+    if type(told_value) is dict and (kind is UUID or kind is datetime) and told_value == encode(value):
+        return True
     if is_fingerprint(told_value):
         key_id = told_value["fingerprint"].partition(":")[0]
         return hmac.compare_digest(_fingerprint(value, key_id)["fingerprint"], told_value["fingerprint"])
     if isinstance(told_value, dict) and "json" in told_value:
-        return _numbers_exact(told_value["json"]) == _numbers_exact(_text(value))
+        text = _text(value)
+        return text == told_value["json"] or _numbers_exact(told_value["json"]) == _numbers_exact(text)
     if isinstance(told_value, dict) and "decimal" in told_value:  # a column adds zeros at its end
         return isinstance(value, Decimal) and decode(told_value) == value
     return type(decode(told_value)) is type(_plain(value)) and told_value == encode(value)
