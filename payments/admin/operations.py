@@ -326,8 +326,12 @@ def _refund_of(operation: ProviderOperation) -> list[tuple[str, Any]]:
 def operations_of(context: Context) -> Iterable[Item]:
     """Tell what was asked of the provider for a payment, what it answered, and its callbacks."""
     operations = ProviderOperation.objects.filter(payment_id=context.subject.pk).order_by("created_at", "id")
+    # Authorized and captured in one call: one piece of news, which names the authorization alone.
+    shared = {
+        one.created_at: context.caused[one.public_id] for one in operations if one.public_id in context.caused
+    }
     for operation in operations:
-        yield from _told_by(operation, context)
+        yield from _told_by(operation, context.caused.get(operation.public_id), shared)
     hooks = ProviderWebhook.objects.filter(operation__payment_id=context.subject.pk).order_by("received_at")
     for hook in hooks.defer("body", "headers"):
         yield Item(
@@ -342,10 +346,14 @@ def operations_of(context: Context) -> Iterable[Item]:
         )
 
 
-def _told_by(operation: ProviderOperation, context: Context) -> Iterable[Item]:
+def _told_by(
+    operation: ProviderOperation, news: float | None, shared: dict[datetime, float]
+) -> Iterable[Item]:
     amount = formats.money_text(operation.amount_minor, operation.currency)
-    link, news = formats.page_of(operation), context.caused.get(operation.public_id)
-    claimed = _claimed(operation, news)
+    link, before = formats.page_of(operation), 0.002
+    if news is None and operation.pk.version != TIME_ORDERED:
+        news, before = shared.get(operation.created_at), 0.0008  # after those of the authorization
+    claimed = _claimed(operation, news, before)
     yield Item(
         at=operation.created_at,
         kind="provider operation",
@@ -376,15 +384,15 @@ def _told_by(operation: ProviderOperation, context: Context) -> Iterable[Item]:
         link=link,
         by=f"provider {operation.provider}",
         # Just before the news that it caused.
-        written=claimed + 0.001 if news is None else news - 0.001,
+        written=claimed + 0.001 if news is None else news - before / 2,
     )
 
 
-def _claimed(operation: ProviderOperation, news: float | None) -> float:
+def _claimed(operation: ProviderOperation, news: float | None, before: float) -> float:
     """Return when an operation was written down; a key derived from another (RFC 9562, 5.5) does not tell."""
     if operation.pk.version == TIME_ORDERED:
         return made_at(operation.pk)
-    return operation.created_at.timestamp() if news is None else news - 0.002
+    return operation.created_at.timestamp() if news is None else news - before
 
 
 def _times(number: int) -> str:

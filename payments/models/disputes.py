@@ -288,7 +288,7 @@ class DisputeShare(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.amount_minor} {self.currency} of {self.dispute_id}"
+        return f"{Money(self.amount_minor, self.currency).display()} of {self.dispute_id}"
 
     @property
     def amount(self) -> Money:

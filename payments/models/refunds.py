@@ -208,7 +208,7 @@ class RefundShare(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.amount_minor} {self.currency} of {self.refund_id}"
+        return f"{Money(self.amount_minor, self.currency).display()} of {self.refund_id}"
 
     @property
     def amount(self) -> Money:

@@ -96,7 +96,7 @@ class PaymentTransaction(Recorded):
         ]
 
     def __str__(self) -> str:
-        return f"{self.amount_minor} {self.currency} of {self.payment_id}"
+        return f"{Money(self.amount_minor, self.currency).display()} of {self.payment_id}"
 
     def money(self, minor: int) -> Money:
         """Return an amount in this share's currency."""

@@ -48,14 +48,13 @@ class SettlementBatchAdmin(ViewOnlyAdmin):
     list_display = [
         "number",
         "vendor_shown",
-        "business_date",
+        "day",
         "gross",
         "commission",
         "refunds",
         "net",
         "items",
         "state_shown",
-        "paid",
     ]
     list_select_related = ["vendor"]
     list_filter = [filters.state_of(SettlementBatch), filters.currency, "business_date"]
@@ -68,7 +67,10 @@ class SettlementBatchAdmin(ViewOnlyAdmin):
     refunds = money_column("refunds_minor", "refunds")
     net = money_column("net_minor", "net")
     state_shown = badge_column("state")
-    paid = moment_column("paid_at", "paid")
+
+    @admin.display(description="day")
+    def day(self, row: SettlementBatch) -> str:
+        return row.business_date.isoformat()
 
     def panels(self, row: SettlementBatch) -> Iterable[Panel]:
         yield payouts_panel(row.payouts.order_by("attempt"))

@@ -111,7 +111,7 @@ class Match(Recorded):
         ]
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.amount_minor} {self.currency}"
+        return f"{self.kind} {self.amount.display()}"
 
     @property
     def amount(self) -> Money:
@@ -204,7 +204,7 @@ class Break(Recorded):
         ]
 
     def __str__(self) -> str:
-        return f"{self.reason} {self.amount_minor} {self.currency}"
+        return f"{self.reason} {self.amount.display()}"
 
     @property
     def amount(self) -> Money:

@@ -115,7 +115,7 @@ class StatementLine(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.amount_minor} {self.currency} {self.end_to_end_id or self.remittance}"
+        return f"{self.amount.display()} {self.end_to_end_id or self.remittance}"
 
     @property
     def amount(self) -> Money:

@@ -120,6 +120,10 @@ class TestHistory:
     def test_refuses_what_is_no_instant(self, root, payment, query):
         assert self.page(root, payment, query).status_code == 422
 
+    def test_shows_the_number_by_which_people_know_it(self, root, payment):
+        rows = self.page(root, payment).context_data["panels"][0].rows
+        assert payment.number in "".join(str(cell) for row in rows for cell in row)
+
     def test_hides_what_the_rows_page_hides(self, root, payment):
         assert "vpt_test" not in self.page(root, payment).content.decode()
 

@@ -4,9 +4,11 @@ from django.urls import reverse
 
 from fraud.services.screening import screen
 from ledger.admin.formats import block, money_text, text_block
-from ledger.ids import show
+from ledger.ids import parse, show
 from ledger.models import JournalEntry
+from payments.models import Payment
 from tests.factories.fraud import screening_request
+from tests.kit.shop import CORE, good
 
 
 def page(root, payment) -> str:
@@ -27,6 +29,15 @@ def test_tells_calls_and_events_in_the_order_of_time(root, payment):
     marks = ["Created", "Authorize: 100.00 USD asked of velocitypay", "Capture 1: 100.00 USD asked"]
     assert [mark in story for mark in marks] == [True, True, True]
     assert story.index("Created") < story.rindex("Captured")
+
+
+def test_tells_a_sale_in_one_call_from_its_creation_on(root, shop):
+    sold = good(shop.client.post(CORE, shop.body(capture_method="automatic", confirm=True)), 201)
+    story = page(root, Payment.objects.get(pk=parse("pay", sold["id"]))).partition("The whole story")[2]
+    marks = ["Created", "Authorize: 100.00 USD asked", "Authorize: Approved", "Capture 1: 100.00 USD asked",
+             "Capture 1: Approved", "Captured"]  # fmt: skip
+    places = [story.index(f">{mark}") for mark in marks]
+    assert places == sorted(places)
 
 
 def test_tells_how_it_was_screened(root, northwind, payment):
