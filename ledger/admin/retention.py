@@ -1,7 +1,7 @@
 """The retention desk: how long records are kept, what must not go, and where archived months lie."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from django import forms
@@ -23,7 +23,14 @@ from ledger.admin.base import (
 from ledger.admin.history import history_link
 from ledger.errors import NotFound
 from ledger.explain import registry
-from ledger.models import ArchivedStream, ArchiveFile, CarriedBalance, LegalHold, RetentionPolicy
+from ledger.models import (
+    ArchivedHour,
+    ArchivedStream,
+    ArchiveFile,
+    CarriedBalance,
+    LegalHold,
+    RetentionPolicy,
+)
 
 STREAMS_SHOWN = 20
 _INPUT = {"class": "house-input"}
@@ -242,6 +249,16 @@ class ArchiveFileAdmin(ViewOnlyAdmin):
                 for one in streams[:STREAMS_SHOWN]
             ],
             empty="none: this is no archive of events",
+        )
+        hours = ArchivedHour.objects.filter(archive=row.number).order_by("hour")
+        yield Panel(
+            f"Of which hours its events are (the first {STREAMS_SHOWN})",
+            ["hour", "events"],
+            [
+                [formats.moment(datetime.fromtimestamp(one.hour * 3_600, UTC)), f"{one.events:,}"]
+                for one in hours[:STREAMS_SHOWN]
+            ],
+            empty="not told: of events archived before hours were kept, and of other tables",
         )
 
 

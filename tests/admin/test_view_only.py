@@ -6,12 +6,13 @@ from django.contrib import admin
 from django.urls import reverse
 
 from ledger.admin.base import ViewOnlyAdmin
-from ledger.models import ArchivedStream, AuditRecord, PostedFact, Posting, SealRecords
+from ledger.models import ArchivedHour, ArchivedStream, AuditRecord, PostedFact, Posting, SealRecords
 
 APPS = ("ledger", "vendors", "fraud", "payments", "subscriptions", "settlements")
 # Keys of several columns Django's admin cannot address: postings and facts are shown with their entry,
-# what left of streams with its archive, the records of a block are looked at by verifications.
-SHOWN_WITH_ANOTHER = {Posting, PostedFact, SealRecords, ArchivedStream}
+# what left of streams, and of which hours, with its archive, the records of a block are looked at by
+# verifications.
+SHOWN_WITH_ANOTHER = {Posting, PostedFact, SealRecords, ArchivedStream, ArchivedHour}
 MODELS = [
     model
     for app in APPS

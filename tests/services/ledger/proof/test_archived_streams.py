@@ -215,8 +215,9 @@ def test_explaining_ends_at_what_asked_for_it_read_from_the_archive(place, begin
     story = walking.explain(f"arc_{row.number}")
     assert story.is_complete
     assert row.file_name in story.nodes[f"arc_{row.number}"].causes[0].text
-    [panel] = admin.site._registry[type(row)].panels(row)
+    panel, hours = admin.site._registry[type(row)].panels(row)
     assert quote.public_id in str(panel.rows)
+    assert sum(int(events) for _, events in hours.rows) == row.rows
     told = walking.explain(quote)
     first = ArchivedStream.objects.get(subject_id=quote.pk).first_event
     node = told.nodes[entries.event_ref(first)]
