@@ -24,7 +24,8 @@ from ledger.models import Account, LegalHold, RetentionPolicy
 
 DAYS_DEFAULT: Final = 2_555
 HOLDS_LOCK: Final = "SELECT pg_advisory_xact_lock(hashtext('ledger_legal_hold'))"
-"""Taken by whoever places a hold, and by the archiver for its last look before a month leaves."""
+"""Taken by whoever places a hold, by the archiver for its last look before a month leaves, and by whoever
+erases."""
 ERASED_AT_ONCE: Final = 5_000
 
 
@@ -364,6 +365,8 @@ def erase(name: str, at: datetime) -> int:
 def _erase_batch(kept: RecordClass, at: datetime) -> int:
     if kept.rows is None:
         raise UnknownClass(f"{kept.title} are archived, not erased")
+    with connection.cursor() as cursor:
+        cursor.execute(HOLDS_LOCK)  # what is placed from now on is placed after these rows went
     in_force = policy(kept.name, at)
     due = kept.rows(at - timedelta(days=in_force.days))
     spared = held(kept)

@@ -18,6 +18,7 @@ from ledger.locks import phase
 from ledger.models import AuditRecord
 from tests.kit.months import month_of_its_own
 from tests.kit.owner import OWNERS
+from tests.kit.race import together
 
 # The owner of the tables archives; the application cannot.
 pytestmark = [pytest.mark.django_db(databases=OWNERS), pytest.mark.usefixtures("as_owner")]
@@ -264,6 +265,23 @@ class TestHolds:
             retention.lift_hold(hold_id=hold.pk, reason="again", actor=IRENE, at=clock.now())
         acts = AuditRecord.objects.filter(object_id=hold.public_id).order_by("id")
         assert [act.action for act in acts] == ["hold.placed", "hold.lifted"]
+
+    def test_none_is_placed_between_the_look_at_holds_and_the_erasing(self, transactional_db, monkeypatch):
+        look, free = retention.held, []
+
+        def could_one_be_placed() -> bool:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_try_advisory_xact_lock(hashtext('ledger_legal_hold'))")
+                return bool(cursor.fetchone()[0])
+
+        def looked(kept):
+            found = look(kept)
+            free.extend(outcome.result for outcome in together(could_one_be_placed))
+            return found
+
+        monkeypatch.setattr(retention, "held", looked)
+        retention.erase("jobs", clock.now() - 4_000 * DAYS)
+        assert free == [False]
 
     def test_what_is_written_of_a_hold_stays(self, db):
         hold = retention.place_hold(reason="the court asks", actor=IRENE, at=clock.now())
