@@ -8,6 +8,7 @@ import pytest
 from django.db import connections
 from django.test import TransactionTestCase
 from django.test.utils import setup_databases, teardown_databases
+from hypothesis import HealthCheck, settings
 from psycopg.pq import TransactionStatus
 
 import tests.kit.books  # noqa: F401  its machine must be known before the database is made
@@ -27,6 +28,10 @@ from tests.kit.settling import own_network_process as own_network_process
 from tests.kit.shop import Shop
 from tests.kit.softhsm import hsm as hsm
 from vendors.models import Merchant, Vendor
+
+# How fast a busy machine makes up values says nothing of what is tested.
+settings.register_profile("house", suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("house")
 
 # Tests with real commits leave their rows: the books refuse to be truncated. Each makes its own merchant.
 TransactionTestCase._fixture_teardown = lambda self: None  # type: ignore[method-assign]

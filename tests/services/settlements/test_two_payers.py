@@ -290,7 +290,7 @@ class TestARefundThatIsDoneAfterAll:
         refund.refresh_from_db()
         assert refund.state == "failed"
         assert "operation_funded_twice" in reasons(northwind)
-        self.believe(Contradiction.objects.get())
+        self.believe(Contradiction.objects.get(operation__subject_id=refund.pk))
         account, currency = BankStatement.objects.filter(merchant=northwind).values_list(
             "account", "currency"
         )[0]
