@@ -8,6 +8,7 @@ from functools import cache
 from payments.simulator.faults import Plan
 
 TRICKLE_SECONDS = 0.1
+HUGE_MB = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,7 @@ def after(plan: Plan, answer: dict[str, object], late_seconds: float) -> Answer:
                 200, "<html><body>Welcome to our new data centre</body></html>", content_type="text/html"
             )
         case "huge":
-            return Answer(200, b" " * 8_000_000)
+            return Answer(200, b" " * (int(plan.argument or HUGE_MB) * 1_000_000))
         case "gzip_bomb":
             return Answer(200, _bomb(), headers=(("content-encoding", "gzip"),))
     return Answer(200, bent)

@@ -45,7 +45,7 @@ AFTER = {
     "trickle": "done, the answer comes one byte in 0.1 s",
     "many_headers": "done, the answer has 10,000 headers",
     "html_200": "done, answered with an HTML page and status 200",
-    "huge": "done, answered with a body of 8 MB",
+    "huge": "done, answered with a body of 8 MB; argument: another size in MB",
     "gzip_bomb": "done, answered with 0.2 MB of gzip that unpacks to 200 MB",
 }
 WEBHOOKS = {

@@ -65,24 +65,31 @@ def run_killed(code: str, point: str, folder: Path, *arguments: str, **environme
 
 
 @pytest.mark.parametrize("point", ["vault.rotate_before_commit", "vault.rotate_after_commit"])
+@pytest.mark.parametrize(
+    "cards_kept", [ROWS, pytest.param(10_000, marks=[pytest.mark.slow, pytest.mark.timeout(900)])]
+)
 def test_a_killed_rotation_is_gone_on_with(
-    northwind: Merchant, settings: Any, tmp_path: Path, point: str
+    northwind: Merchant, settings: Any, tmp_path: Path, point: str, cards_kept: int
 ) -> None:
+    """Killed when some are sealed anew and most are not; in the storm in the middle of ten thousand."""
+    some = cards_kept // 2 - 1
     settings.VAULT_KEY_FILE = tmp_path / "vault-keys.json"
     stores.reset()
     at = clock.now()
-    typed = [instruments.read("card", cards.card(), at=at, where="e", is_live=False) for _ in range(ROWS)]
+    typed = [
+        instruments.read("card", cards.card(), at=at, where="e", is_live=False) for _ in range(cards_kept)
+    ]
     with phase():
         records = [tokens.keep(one, merchant_id=northwind.pk, actor=SYSTEM, at=at) for one in typed]
     old, new = records[0].key_id, stores.store().make()
     # Those of others are older, so they come first.
     others = VaultRecord.objects.filter(erased_at=None).exclude(merchant=northwind).count()
-    run_killed(ROTATE, point, tmp_path, str(others + 5), VAULT_KEY_FILE=str(settings.VAULT_KEY_FILE))
+    run_killed(ROTATE, point, tmp_path, str(others + some), VAULT_KEY_FILE=str(settings.VAULT_KEY_FILE))
     mine = VaultRecord.objects.filter(merchant=northwind)
     moved = mine.filter(key_id=new).count()
-    assert moved == (0 if point == "vault.rotate_before_commit" else 5)
+    assert moved == (0 if point == "vault.rotate_before_commit" else some)
     done = rotation.rotate(actor=SYSTEM, at=at)
-    assert done.sealed >= ROWS - moved
+    assert done.sealed >= cards_kept - moved
     assert not mine.filter(key_id=old).exists()
     for record, one in zip(records, typed, strict=True):
         found = tokens.use(

@@ -44,7 +44,7 @@ from vendors.models import Merchant, Vendor
 pytestmark = [pytest.mark.races, pytest.mark.django_db(transaction=True)]
 
 ROUNDS, MANY_ROUNDS = 1, 50
-HANDS, EACH = 16, 4
+HANDS, EACH, MANY_EACH = 16, 4, 32
 Verb = Callable[[Payment], object]
 
 
@@ -188,17 +188,23 @@ def test_without_the_locks_they_collide(
     settled(payment)
 
 
+@pytest.mark.parametrize(
+    "each", [EACH, pytest.param(MANY_EACH, marks=[pytest.mark.slow, pytest.mark.timeout(900)])]
+)
 def test_many_payments_of_one_merchant_meet_no_deadlock(
-    northwind: Merchant, ada: Vendor, network: Network
+    northwind: Merchant, ada: Vendor, network: Network, each: int
 ) -> None:
     """Sixteen hands on the accounts of one merchant and one vendor; every payment is captured."""
-    held = [
-        network.tokenized(cards.card())["token"] for _ in range(HANDS)
-    ]  # one each: screening counts cards
-    meant = [
-        [wish(token, shares=[(ada, 6_000)], capture_method="automatic") for _ in range(EACH)]
-        for token in held
-    ]
+
+    def hand() -> list[Any]:
+        """What one is to pay, by cards of their own: screening counts them."""
+        tokens = [network.tokenized(cards.card())["token"] for _ in range(-(-each // EACH))]
+        return [
+            wish(tokens[number // EACH], shares=[(ada, 6_000)], capture_method="automatic")
+            for number in range(each)
+        ]
+
+    meant = [hand() for _ in range(HANDS)]
     at_work: set[int] = set()
 
     def pay(wishes: list[Any]) -> list[str]:
@@ -209,5 +215,5 @@ def test_many_payments_of_one_merchant_meet_no_deadlock(
     assert errors(outcomes) == []
     assert len(at_work) == HANDS
     assert {state for found in results(outcomes) for state in found} == {"captured"}
-    assert Payment.objects.filter(merchant=northwind, state="captured").count() == HANDS * EACH
+    assert Payment.objects.filter(merchant=northwind, state="captured").count() == HANDS * each
     assert_all_invariants_hold()

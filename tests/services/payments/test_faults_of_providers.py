@@ -64,7 +64,7 @@ class TestAProviderThatIsBusy:
 
 
 class TestAnAnswerThatIsNone:
-    @pytest.mark.parametrize("fault", ["huge", "gzip_bomb", "many_headers"])
+    @pytest.mark.parametrize("fault", ["huge", "huge:50", "gzip_bomb", "many_headers"])
     def test_costs_little_memory_however_long_it_is(self, till, network, fires, fault):
         network.script(fault, operation="authorize", reference=till.reference)
         tracemalloc.start()
@@ -73,7 +73,7 @@ class TestAnAnswerThatIsNone:
             peak = tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()
-        assert fires(fault) == 1
+        assert fires(fault.partition(":")[0]) == 1
         assert peak < 20 * 1024 * 1024  # the bomb would be 200 MB
 
 

@@ -84,11 +84,19 @@ class TestKeeping:
         assert len(made) == 20
         assert all(len(text) == len("tok_") + 32 for text in made)  # 160 bits in base 32
 
-    def test_no_pair_of_key_and_nonce_comes_twice(self) -> None:
-        sealed = [envelope.seal(b"4", b"a") for _ in range(2_000)]
-        pairs = {(stores.store().unwrap(one.key_id, one.wrapped_key), one.nonce) for one in sealed}
-        assert len(pairs) == 2_000
-        assert len({key for key, _ in pairs}) == 2_000  # each key seals once
+    @pytest.mark.parametrize(
+        "sealings",
+        [2_000, pytest.param(1_000_000, marks=[pytest.mark.slow, pytest.mark.timeout(900)])],
+    )
+    def test_no_pair_of_key_and_nonce_comes_twice(self, sealings: int) -> None:
+        pairs, by_key = set(), set()
+        for _ in range(sealings):
+            one = envelope.seal(b"4", b"a")
+            key = stores.store().unwrap(one.key_id, one.wrapped_key)
+            pairs.add(key + one.nonce)
+            by_key.add(key)
+        assert len(pairs) == sealings
+        assert len(by_key) == sealings  # each key seals once
 
     def test_another_merchant_has_no_such_token(self, northwind: Merchant) -> None:
         record = kept(northwind)
@@ -211,8 +219,12 @@ class TestRotation:
 @pytest.mark.races
 @pytest.mark.django_db(transaction=True)
 class TestRotationWhileWriting:
-    def test_cards_added_meanwhile_open_too(self, northwind: Merchant) -> None:
-        records = [kept(northwind) for _ in range(30)]
+    @pytest.mark.parametrize(
+        ("before", "batch"),
+        [(30, 5), pytest.param(5_000, 100, marks=[pytest.mark.slow, pytest.mark.timeout(900)])],
+    )
+    def test_cards_added_meanwhile_open_too(self, northwind: Merchant, before: int, batch: int) -> None:
+        records = [kept(northwind) for _ in range(before)]
         stop = threading.Event()
 
         def add() -> None:
@@ -225,14 +237,14 @@ class TestRotationWhileWriting:
         try:
             for _ in range(3):
                 stores.store().make()
-                rotation.rotate(actor=SYSTEM, at=clock.now(), batch=5)
+                rotation.rotate(actor=SYSTEM, at=clock.now(), batch=batch)
         finally:
             stop.set()
             writer.join()
         rotation.rotate(actor=SYSTEM, at=clock.now())
         mine = VaultRecord.objects.filter(merchant=northwind)
         assert set(mine.values_list("key_id", flat=True)) == {stores.store().current()}
-        assert len(records) > 30
+        assert len(records) > before + before // 10
         for record in records[:10] + records[-10:]:
             assert opened(record, northwind)["number"]
         with phase():
