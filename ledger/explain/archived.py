@@ -20,14 +20,13 @@ from django.db import connection
 from ledger import archive_files, archived_streams
 from ledger.archive_files import ArchiveAway, BadArchive, row_of
 from ledger.errors import Conflict
+from ledger.explain.archives import ENTRIES, POSTINGS
 from ledger.explain.registry import Scope
 from ledger.models import Account, ArchivedStream, ArchiveFile, Event, JournalEntry, Posting
 
 ROWS_MAX: Final = 500_000
 """How many archived rows one request may read; `manage.py explain` reads any number."""
 
-ENTRIES: Final = "ledger_entry"
-POSTINGS: Final = "ledger_posting"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LYING: Final = """
     SELECT a.range_from, array_agg(DISTINCT a.number), array_agg(DISTINCT k) FROM ledger_archive a

@@ -15,7 +15,7 @@ from django.db import connection
 
 from ledger.archive_files import row_of
 from ledger.explain import archives
-from ledger.explain.archived import POSTINGS, UNREADABLE, lines_of
+from ledger.explain.archived import UNREADABLE, lines_of
 from ledger.explain.entries import account_text, leg_text, posting_ref
 from ledger.explain.registry import Scope, explains, keys_of
 from ledger.explain.types import PARTS_MAX, Explanation, Link, Part, one
@@ -94,7 +94,7 @@ def carried_balances(tails: Sequence[str], scope: Scope) -> dict[str, Explanatio
     """Explain what was carried forward by the postings in the archives; each file is read once."""
     wanted = _wanted(tails, scope)
     files: dict[datetime, list[ArchiveFile]] = {}
-    rows = ArchiveFile.objects.filter(table=POSTINGS, range_from__in={each.month for each in wanted})
+    rows = ArchiveFile.objects.filter(table=archives.POSTINGS, range_from__in={each.month for each in wanted})
     for row in rows.order_by("number") if wanted else ():
         files.setdefault(row.range_from, []).append(row)
     problems: dict[datetime, str] = {}

@@ -94,6 +94,12 @@ def test_a_payment_is_explained_as_before_its_month_left(payment, begins, mercha
         out = io.StringIO()
         call_command("explain", ref, stdout=out)
         assert f"{ref}: explained, footing 0.00 USD, unexplained 0.00 USD" in out.getvalue()
+    for file in files:
+        assert merchant_client.get(f"{EXPLAIN}arc_{file.number}").status_code == 200
+        with pytest.raises(walking.NotExplained):
+            walking.explain(
+                f"arc_{file.number}", scope=Scope(ids.uuid7())
+            )  # nothing of that merchant is in it
     node = walking.explain(posting).nodes[entries.entry_ref(entry)]
     assert node.seal.block is not None
     assert f"arc_{files[1].number}" in [cause.ref for cause in node.causes]
