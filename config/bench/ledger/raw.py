@@ -3,7 +3,7 @@
 `bench_raw` is the least that does the same durable work: the same tables with the same columns, indexes and
 partitions (copied from the catalogue), and one function that inserts the same rows and updates the same two
 balances in id order. `bench_lawless` is our own functions on such tables, with no trigger, no check and no
-hash: what the laws cost is the difference.
+hash, and with the same upkeep of balances beside it: what laws and seals cost is the difference.
 """
 
 from importlib.resources import files
@@ -17,15 +17,19 @@ from config.bench.ledger.serving import Server
 RAW = "bench_raw"
 LAWLESS = "bench_lawless"
 TABLES = ("ledger_account", "ledger_entry", "ledger_posting", "ledger_fact", "ledger_watermark")
+KEPT_UP = ("ledger_mark", "ledger_checkpoint", "ledger_displaced")  # what balances of the past are read from
 HASH = "ledger_content_hash"
 FUNCTIONS = (
     HASH,
+    "ledger_displaced_span",
     "ledger_post",
     "ledger_post_legs",
     "ledger_post_one",
     "ledger_refuse_accounts",
     "ledger_refuse_reversal",
     "ledger_roll",
+    "ledger_settle_balances",
+    "ledger_settle_displaced",
 )
 
 
@@ -35,7 +39,7 @@ def build(server: Server) -> None:
         for schema in (RAW, LAWLESS):
             name = sql.Identifier(schema)
             connection.execute(sql.SQL("DROP SCHEMA IF EXISTS {0} CASCADE; CREATE SCHEMA {0}").format(name))
-            for table in TABLES:
+            for table in TABLES + (KEPT_UP if schema == LAWLESS else ()):
                 _copy_table(connection, schema, table)
         connection.execute((files(__package__) / "raw.sql").read_text(encoding="utf-8"))
         _copy_functions(connection)

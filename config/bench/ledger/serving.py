@@ -27,8 +27,9 @@ SETTINGS = {
 SLOW_COMMIT = ("commit_delay=1000", "commit_siblings=0")  # microseconds: a flush that takes a millisecond
 FLUSHES = 200
 NEARLY = 0.9  # of a period: what runs twice in a run has run its second time when the run ends
-# What runs beside every measurement of ours; the first alone where there are no laws and no seals.
-UPKEEP = ("ledger.tasks.roll_balances", "ledger.tasks.settle_balances", "ledger.tasks.seal_books")
+# What runs beside every measurement of ours; without laws and seals, balances are kept up as well.
+BALANCES = ("ledger.tasks.roll_balances", "ledger.tasks.settle_balances")
+UPKEEP = (*BALANCES, "ledger.tasks.seal_books")
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +127,7 @@ def _keep_up(schema: str, seal: bool, seconds: float, stop: Any, ready: Any) -> 
     work = [
         (min(float(row.when.run_every.total_seconds()), seconds / 2), import_string(row.task))
         for row in TIMETABLE
-        if row.task in (UPKEEP if seal else UPKEEP[:1])
+        if row.task in (UPKEEP if seal else BALANCES)
     ]
     for _, task in work:
         task()
