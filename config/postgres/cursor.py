@@ -75,6 +75,12 @@ class Cursor(base.ServerBindingCursor, psycopg.Cursor[Any]):
             self._exchange(query, params, begins=begins, ends=is_last)
         return self
 
+    def close(self) -> None:
+        """Close the cursor, and hold on to no rows: it may be at rest for long before it is used again."""
+        super().close()
+        if hasattr(self, "_tx"):
+            self._tx.set_pgresult(None)
+
     def reopened(self) -> Self:
         """Return this cursor, which was closed, as good as new."""
         self._closed = self.is_last = False
@@ -84,7 +90,7 @@ class Cursor(base.ServerBindingCursor, psycopg.Cursor[Any]):
         connection, prepared = self._conn, self._conn._prepared
         connection._check_connection_ok()
         self._reset()
-        if self._last_query is not query:
+        if not hasattr(self, "_tx"):  # kept: it has learned how each kind of value is written
             self._tx = Transformer(self)
         self._last_query = None
         statement = self._convert_query(query, params)

@@ -8,6 +8,8 @@ from django.test.utils import CaptureQueriesContext
 
 from config.postgres import base
 
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+
 pytestmark = pytest.mark.django_db
 
 
@@ -121,3 +123,17 @@ def test_a_named_cursor_is_not_kept(kept):
         inner = named.cursor
     with kept.cursor() as plain:
         assert plain.cursor is not inner
+
+
+def test_a_cursor_at_rest_holds_on_to_no_rows_and_writes_every_kind_of_value(kept):
+    found = []
+    for value in (1, "one", None, 2**40, [1, 2], ["a"], b"\x00", NOON, NOON.date(), True):
+        with kept.cursor() as cursor:
+            inner = cursor.cursor
+            cursor.execute("SELECT (%s)::text", [value])
+            found.append(cursor.fetchone()[0])
+        assert (inner.pgresult, inner._tx.pgresult) == (None, None)
+    assert found == [
+        "1", "one", None, "1099511627776", "{1,2}", "{a}", "\\x00", "2026-11-22 12:00:00+00", "2026-11-22",
+        "true",
+    ]  # fmt: skip
