@@ -23,8 +23,9 @@ from ledger.admin.base import (
     money_column,
 )
 from ledger.admin.story import Context, Item, made_at, tells
+from payments.admin.looking import refund_of, where_to_look
 from payments.admin.routing import route_panel
-from payments.models import Contradiction, ProviderOperation, ProviderWebhook, Refund
+from payments.models import Contradiction, ProviderOperation, ProviderWebhook
 from payments.services import deciding_unknown, recovering
 from payments.states import OPEN
 
@@ -199,6 +200,9 @@ class ProviderOperationAdmin(ViewOnlyAdmin):
             return formats.badge("contradicted")
         return formats.badge("held" if row.is_held else "open" if row.is_open else "over")
 
+    def facts(self, row: ProviderOperation) -> list[Facts]:
+        return [*super().facts(row), *where_to_look(row)]
+
     def panels(self, row: ProviderOperation) -> Iterable[Panel]:
         if row.route:
             yield route_panel(row.route)
@@ -307,19 +311,14 @@ class ContradictionAdmin(ViewOnlyAdmin):
                 [
                     ("operation", formats.link(operation)),
                     ("payment", formats.link(operation.payment)),
-                    *_refund_of(operation),
+                    *refund_of(operation),
                     ("amount", formats.money(operation.amount_minor, operation.currency)),
                     ("can be accepted", "yes" if not why_not else f"no: {why_not}"),
                 ],
             ),
+            *where_to_look(operation),
             *super().facts(row),
         ]
-
-
-def _refund_of(operation: ProviderOperation) -> list[tuple[str, Any]]:
-    if operation.subject_type != Refund.SUBJECT:
-        return []
-    return [("refund", formats.link(Refund.objects.filter(pk=operation.subject_id).first()))]
 
 
 @tells("payment")

@@ -5,6 +5,7 @@ from datetime import datetime
 from functools import partial
 
 from django.contrib import admin
+from django.db.models import QuerySet
 
 from ledger.actors import Actor
 from ledger.admin import filters, formats
@@ -19,7 +20,9 @@ from ledger.admin.base import (
     moment_column,
     money_column,
 )
+from payments.admin.looking import where_to_look
 from payments.models import ProviderOperation, Refund, RefundShare
+from payments.models.operations import Kind
 from payments.services import renewing_refunds, requesting_refunds
 from payments.states import REQUESTED
 
@@ -100,12 +103,11 @@ class RefundAdmin(ViewOnlyAdmin):
 
     def facts(self, row: Refund) -> list[Facts]:
         """Tell also where it goes when an account was named, as far as that may be shown."""
-        shown = row.account_shown
-        if not shown:
-            return super().facts(row)
-        account = f"{shown['country']} ···{shown['last4']}"
-        goes = Facts("Where it goes", [("by", shown["type"]), ("account", account)])
-        return [*super().facts(row), goes]
+        shown, found = row.account_shown, super().facts(row)
+        if shown:
+            account = f"{shown['country']} ···{shown['last4']}"
+            found.append(Facts("Where it goes", [("by", shown["type"]), ("account", account)]))
+        return [*found, *where_to_look(_asked(row).filter(kind=Kind.REFUND).last())]
 
     def panels(self, row: Refund) -> Iterable[Panel]:
         yield Panel(
@@ -122,7 +124,6 @@ class RefundAdmin(ViewOnlyAdmin):
             ],
             empty="the merchant alone",
         )
-        asked = ProviderOperation.objects.filter(subject_type=Refund.SUBJECT, subject_id=row.pk)
         yield Panel(
             "Asked of the provider",
             ["operation", "outcome", "code", "claimed", "concluded"],
@@ -134,9 +135,14 @@ class RefundAdmin(ViewOnlyAdmin):
                     formats.moment(operation.created_at),
                     formats.moment(operation.concluded_at),
                 ]
-                for operation in asked.order_by("created_at", "id")
+                for operation in _asked(row)
             ],
         )
+
+
+def _asked(row: Refund) -> "QuerySet[ProviderOperation]":
+    asked = ProviderOperation.objects.filter(subject_type=Refund.SUBJECT, subject_id=row.pk)
+    return asked.order_by("created_at", "id")
 
 
 @admin.register(RefundShare)

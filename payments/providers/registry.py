@@ -84,6 +84,13 @@ def finisher(name: str) -> Finisher | None:
     return adapter if hasattr(adapter, "finish") else None
 
 
+def where_to_look(name: str, kind: str, key: str) -> str:
+    """Say where a person sees what became of an operation whose provider cannot be asked; empty where it can,
+    or is not set up."""
+    adapter: Any = provider(name) if name in names() else None
+    return adapter.where_to_look(kind, key) if hasattr(adapter, "where_to_look") else ""
+
+
 def rate_feed() -> RateFeed:
     """The feed of exchange rates; one per process."""
     with _lock:

@@ -64,3 +64,12 @@ def test_a_provider_that_gave_it_back_after_all_is_believed_with_a_reason(sign_i
     operation.refresh_from_db()
     assert (refund.state, operation.is_open) == ("processing", True)
     assert finance.post(act(found, "accept"), {"reason": "twice"}).status_code == 422
+
+
+def test_of_a_refund_that_cannot_be_asked_about_the_page_says_where_to_look(root, refund, rails):
+    assert "Where to look" not in root.get(page(refund)).content.decode()
+    operation = ProviderOperation.objects.get(subject_id=refund.pk)
+    ProviderOperation.objects.filter(pk=operation.pk).update(provider="adyen")
+    shown = root.get(page(refund)).content.decode()
+    assert "Where to look" in shown
+    assert f"a reference that ends in {operation.idempotency_key}" in shown

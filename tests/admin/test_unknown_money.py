@@ -7,6 +7,8 @@ from ledger import clock
 from ledger.actors import provider_actor
 from ledger.money import Money
 from payments.models import Contradiction, ProviderOperation
+from payments.providers import registry
+from payments.providers.base import Capability
 from payments.providers.outcomes import Approved
 from payments.services import operations
 from tests.factories import payments as rows
@@ -46,6 +48,28 @@ def test_the_desk_shows_what_is_held_or_contradicted_and_nothing_else(root, paym
     assert 'house-badge-bad">contradicted' in shown
     figure = root.get("/admin/").content.decode()
     assert "operations contradicted by their provider" in figure
+
+
+def test_where_a_provider_cannot_be_asked_the_page_says_where_to_look(root, payment, held, rails):
+    assert "Where to look" not in root.get(page(held)).content.decode()  # VelocityPay can be asked
+    lost = rows.create_operation(
+        payment, "refund", "refund:x", outcome="unknown", concluded_at=None, ask_at=None,
+        provider_reference="QFQTPCQ8HXSKGK82",
+    )  # fmt: skip
+    ProviderOperation.objects.filter(pk=lost.pk).update(provider="adyen")
+    shown = root.get(page(lost)).content.decode()
+    assert "Where to look" in shown
+    assert f"a reference that ends in {lost.idempotency_key}" in shown
+    assert "RefundedReversed" in shown
+    assert "QFQTPCQ8HXSKGK82" in shown
+
+
+def test_who_cannot_be_asked_says_where_to_look(rails):
+    asked = {name: registry.where_to_look(name, "refund", "op_" + "0" * 26) for name in registry.names()}
+    for name, words in asked.items():
+        can_be_asked = Capability.FIND_BY_KEY in registry.provider(name).capabilities
+        assert bool(words) is not can_be_asked, name
+    assert {"adyen", "ach", "sepa", "credit_gbp", "wire", "check"} <= {name for name in asked if asked[name]}
 
 
 def test_strangers_do_not_see_it(client):

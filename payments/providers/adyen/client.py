@@ -168,6 +168,19 @@ class Adyen:
         """Not offered (no Capability.FIND_BY_KEY): Checkout has no question by key."""
         return Unknown("not_offered")
 
+    def where_to_look(self, kind: str, key: str) -> str:
+        """Where a person sees what nobody can ask: Adyen knows it by our key, with words before it."""
+        asked = (
+            "Adyen answers no question about it; its webhooks and reports are its word. In its Customer Area "
+        )
+        if kind in ("challenge", "accept"):
+            return f"{asked}open the dispute by its PSP reference and see how it stands."
+        found = "Refunded (RefundedReversed: the money came back)" if kind == "refund" else "Settled"
+        return (
+            f"{asked}open the payment by its PSP reference and look for a reference that ends in {key}. That "
+            f"money moved is said by a settlement detail report that has it as {found}."
+        )
+
     def notice(
         self, headers: Mapping[str, str], raw_body: bytes, now: datetime
     ) -> ProviderNotice | DisputeNotice:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import date, datetime
 from typing import Final
 
+from ledger import ids
 from ledger.money import Money
 from payments.providers.bank_files import BankWord, OutgoingFile, Receipt, WaitingFile, WordKind
 from payments.providers.base import VAULT_TOKEN, Capability
@@ -81,6 +82,14 @@ class FileRail(SilentBank):
     def find(self, idempotency_key: str, expected: Money, sought: Sought | None = None) -> Found:
         """Say that it waits: the bank's files alone say what became of it."""
         return Pending(idempotency_key)
+
+    def where_to_look(self, kind: str, key: str) -> str:
+        """Where a person sees what nobody can ask: the bank names entries as our files did."""
+        named = names.end_to_end(ids.parse(names.OPERATION, key), is_sale=kind == "authorize")
+        return (
+            "The bank answers no question about an entry; its files and statements are its word. Look for "
+            f"the end-to-end id {named} in what it sent us (bank notices) and on its statement."
+        )
 
     def settlement_report(self, report_id: str) -> ProviderReport:
         """The bookings behind a line of the bank's statement: the camt.054 of that day.

@@ -78,6 +78,13 @@ class PayerSends(SilentBank):
         """Say that it is waited for."""
         return RequiresAction("", names.payer_reference(idempotency_key))
 
+    def where_to_look(self, kind: str, key: str) -> str:
+        """Where a person sees what nobody can ask: the payer quotes a reference."""
+        return (
+            "Nobody can be asked: the payer sends the money by himself. Look for a line of our bank's "
+            f"statement that quotes {names.payer_reference(key)}, or has the amount and the payer's name."
+        )
+
     def settlement_report(self, report_id: str) -> ProviderReport:
         """Each payment is a line of the bank's statement by itself.
 
