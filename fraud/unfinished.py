@@ -1,7 +1,7 @@
 """What the fraud floor knows to be unfinished: a review that nobody decided keeps its check."""
 
 from fraud.states import ReviewState
-from ledger import open_ends
+from ledger.archives import open_ends
 
 open_ends.subjects(
     "undecided reviews",

@@ -15,7 +15,7 @@ from uuid import UUID
 
 from django.db import connection
 
-from ledger.carrying import refuse_archived
+from ledger.archives.carrying import refuse_archived
 from ledger.chart import CHART, Code
 from ledger.errors import Invalid
 from ledger.models import Account, Posting

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from ledger.carrying import carry_forward, refuse_unrest, refuse_unsealed_acts
+from ledger.archives.carrying import carry_forward, refuse_unrest, refuse_unsealed_acts
 from ledger.models import Job, OutboxMessage
 from ledger.retention import Disposal, RecordClass, register
 

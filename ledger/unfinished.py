@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from ledger import open_ends
+from ledger.archives import open_ends
 
 # First in, first out: what a balance is made of are the last postings that come to it.
 _NOT_RELEASED: Final = """

@@ -4,6 +4,9 @@ from importlib import import_module
 
 from django.apps import AppConfig
 
+INVARIANTS = ("payments", "machine", "disputes", "methods", "sagas", "bank_files", "routing")
+EXPLANATIONS = ("payments", "shares", "disputes", "sagas")
+
 
 class PaymentsConfig(AppConfig):
     """Money in."""
@@ -14,10 +17,10 @@ class PaymentsConfig(AppConfig):
     def ready(self) -> None:
         # They register themselves; the services among them conclude their kinds of operation.
         for module in (
-            "handlers", "invariants", "machine_invariants", "dispute_invariants", "method_invariants",
-            "saga_invariants", "bank_file_invariants", "routing_invariants", "method_memory",
-            "tasks", "services.refunding", "services.increasing", "services.answering_disputes",
-            "services.verifying_methods",
-            "explanations", "share_explanations", "dispute_explanations", "saga_explanations",
+            "handlers", "method_memory", "tasks",
+            *(f"invariants.{subject}" for subject in INVARIANTS),
+            *(f"explanations.{subject}" for subject in EXPLANATIONS),
+            "services.refunds.refunding", "services.payments.increasing",
+            "services.disputes.answering_disputes", "services.methods.verifying_methods",
         ):  # fmt: skip
             import_module(f"{self.name}.{module}")

@@ -5,7 +5,8 @@ from ledger.ids import parse
 from ledger.models import Event
 from ledger.outbox import handles
 from payments.models import Payment
-from payments.services import completing, mailing_disputes
+from payments.services.disputes import mailing_disputes
+from payments.services.payments import completing
 
 _REASONS = {
     "fraud.review_approved": "approved by a reviewer",

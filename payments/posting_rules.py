@@ -12,8 +12,8 @@ from ledger import chart
 from ledger.chart import AccountRef, Code
 from ledger.journal import Leg, credit, debit
 from ledger.money import Money
-from payments.capture_division import Part
 from payments.models import BankFile, Payment, PaymentMethod, PaymentTransaction
+from payments.rules.capture_division import Part
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,27 +12,15 @@ from celery import shared_task
 from ledger import clock
 from ledger.jobs import runs
 from payments import locks
-from payments.services import (
-    authorizing,
-    capturing,
-    carrying_sagas,
-    completing,
-    encryption_keys,
-    fetching_rates,
-    gathering_entries,
-    handing_files,
-    hearing_banks,
-    mailing_disputes,
-    marketplace,
-    provider_health,
-    recovering,
-    releasing,
-    returned_refunds,
-    straying,
-    voiding,
-    warning_disputes,
-    webhook_applying,
-)
+from payments.services.bank_files import gathering_entries, handing_files, hearing_banks
+from payments.services.calls import fetching_rates, recovering
+from payments.services.disputes import mailing_disputes, warning_disputes
+from payments.services.marketplace import carrying_sagas, marketplace
+from payments.services.methods import encryption_keys
+from payments.services.payments import authorizing, capturing, completing, releasing, straying, voiding
+from payments.services.refunds import returned_refunds
+from payments.services.routes import provider_health
+from payments.services.webhooks import webhook_applying
 
 APPLYING_SECONDS = 20.0  # the rest waits for the next run
 

@@ -1,6 +1,6 @@
 """What the payments floor knows to be unfinished: its entries and events do not leave with their month."""
 
-from ledger import open_ends
+from ledger.archives import open_ends
 from payments import states
 
 

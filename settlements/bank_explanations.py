@@ -7,7 +7,7 @@ from uuid import UUID
 from ledger.explain.registry import Scope, explains, first_events, keys_of, numbers_of, refers_to
 from ledger.explain.types import PARTS_MAX, Explanation, Link, Part, one
 from ledger.money import Money
-from payments.explanations import FEE
+from payments.explanations.payments import FEE
 from settlements.models import BankStatement, Break, FundedOperation, Match, StatementLine
 
 LINE, STATEMENT = "bln", BankStatement.PREFIX

@@ -5,7 +5,7 @@ Whoever's bank we never heard is not held to its statements: they would keep eve
 
 from typing import Final
 
-from ledger import open_ends
+from ledger.archives import open_ends
 from settlements import selectors
 from settlements.posting_rules import SETTLED
 from settlements.states import BatchState, BreakState, PayoutState, StatementState

@@ -15,7 +15,7 @@ from ledger import clock
 from ledger.actors import SYSTEM
 from ledger.money import AMOUNT_MAX
 from payments import routing_selectors
-from payments.services import keeping_routes
+from payments.services.routes import keeping_routes
 from vendors.models import Merchant
 from vendors.services import keys, onboarding
 

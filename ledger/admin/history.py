@@ -20,8 +20,8 @@ from django.utils.safestring import SafeString
 from ledger import changes
 from ledger.admin import formats
 from ledger.admin.base import Facts, Panel
-from ledger.archive_files import BadArchive
-from ledger.archived_streams import HistoryArchived, HistoryTooLarge
+from ledger.archives.files import BadArchive
+from ledger.archives.streams import HistoryArchived, HistoryTooLarge
 from ledger.explain import archived
 from ledger.history import comparing, rebuilding
 from ledger.history.rebuilding import History, NoSuchSubject, Rebuilt, Until

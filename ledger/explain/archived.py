@@ -17,8 +17,9 @@ from uuid import UUID
 
 from django.db import connection
 
-from ledger import archive_files, archived_streams
-from ledger.archive_files import ArchiveAway, BadArchive, row_of
+from ledger.archives import files as archive_files
+from ledger.archives import streams as archived_streams
+from ledger.archives.files import ArchiveAway, BadArchive, row_of
 from ledger.errors import Conflict
 from ledger.explain.archives import ENTRIES, POSTINGS
 from ledger.explain.registry import Scope

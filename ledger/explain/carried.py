@@ -13,7 +13,7 @@ from typing import Final
 
 from django.db import connection
 
-from ledger.archive_files import row_of
+from ledger.archives.files import row_of
 from ledger.explain import archives
 from ledger.explain.archived import UNREADABLE, lines_of
 from ledger.explain.entries import account_text, leg_text, posting_ref

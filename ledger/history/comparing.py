@@ -18,7 +18,8 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.db.models import Model
 
-from ledger import archived_streams, changes
+from ledger import changes
+from ledger.archives import streams as archived_streams
 from ledger.events import ChainBreak, verify_chain
 from ledger.history import rebuilding
 from ledger.history.rebuilding import Rebuilt

@@ -16,7 +16,8 @@ from uuid import UUID
 
 from django.apps import apps
 
-from ledger import archived_streams, changes
+from ledger import changes
+from ledger.archives import streams as archived_streams
 from ledger.errors import Invalid, NotFound
 from ledger.models import Event
 from ledger.recorded import Recorded

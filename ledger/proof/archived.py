@@ -11,7 +11,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import connection
 
-from ledger import archive_files
+from ledger.archives import files as archive_files
 from ledger.models import ArchiveFile
 from ledger.proof.blocks import UnknownKey
 from ledger.proof.rows import AUDIT, ENTRY, EVENT, Record, first_id

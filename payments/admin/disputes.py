@@ -26,12 +26,12 @@ from ledger.admin.base import (
     money_column,
 )
 from ledger.ids import uuid7
-from payments import dispute_reasons
-from payments.dispute_reasons import EvidenceKind
 from payments.models import Dispute, DisputeEvidence, DisputeShare, ProviderOperation
 from payments.models.disputes import Response
-from payments.services import answering_disputes, mailing_disputes
-from payments.services.answering_disputes import FILE_BYTES_MAX, NewEvidence
+from payments.rules import dispute_reasons
+from payments.rules.dispute_reasons import EvidenceKind
+from payments.services.disputes import answering_disputes, mailing_disputes
+from payments.services.disputes.answering_disputes import FILE_BYTES_MAX, NewEvidence
 from payments.states import DISPUTE_STATES_OPEN
 
 PERMISSION = "payments.answer_dispute"

@@ -26,7 +26,8 @@ from ledger.admin.story import Context, Item, made_at, tells
 from payments.admin.looking import refund_of, where_to_look
 from payments.admin.routing import route_panel
 from payments.models import Contradiction, ProviderOperation, ProviderWebhook
-from payments.services import deciding_unknown, recovering
+from payments.services.calls import recovering
+from payments.services.unknown import deciding_unknown
 from payments.states import OPEN
 
 TONES = {"approved": "good", "declined": "bad", "rejected": "bad", "": "plain"}

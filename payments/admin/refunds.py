@@ -23,7 +23,7 @@ from ledger.admin.base import (
 from payments.admin.looking import where_to_look
 from payments.models import ProviderOperation, Refund, RefundShare
 from payments.models.operations import Kind
-from payments.services import renewing_refunds, requesting_refunds
+from payments.services.refunds import renewing_refunds, requesting_refunds
 from payments.states import REQUESTED
 
 

@@ -23,9 +23,12 @@ from ledger.admin.base import (
     link_column,
     moment_column,
 )
-from payments import route_explanations, routing_policy, routing_selectors
+from payments import routing_selectors
+from payments.explanations import routes as route_explanations
 from payments.models import RetryStanding, RoutedMerchant, RoutingPolicy
-from payments.services import keeping_routes, limiting_retries
+from payments.rules import routing_policy
+from payments.services.calls import limiting_retries
+from payments.services.routes import keeping_routes
 
 DEFAULT = {
     "weights": dict(routing_policy.DEFAULT_WEIGHTS),

@@ -18,7 +18,7 @@ from ledger.admin.base import (
 from payments.models import PaymentTransaction, Saga, SagaStep
 from payments.models.sagas import Direction
 from payments.saga_selectors import in_order
-from payments.services import marketplace
+from payments.services.marketplace import marketplace
 from payments.states import BLOCKED
 
 

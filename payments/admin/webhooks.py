@@ -21,10 +21,11 @@ from ledger.admin.base import (
     code_column,
     moment_column,
 )
-from payments import selectors, shown_messages
+from payments import selectors
 from payments.models import ProviderWebhook, RefusedCallbacks
 from payments.providers import registry
-from payments.services import webhook_applying
+from payments.rules import shown_messages
+from payments.services.webhooks import webhook_applying
 from payments.states import FAILED, RECEIVED
 
 BODY_SHOWN: Final = 4_000

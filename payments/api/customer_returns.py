@@ -12,7 +12,7 @@ from django.views.decorators.http import require_GET
 from ledger import clock, ids
 from ledger.errors import DomainError
 from payments.models import ProviderOperation
-from payments.services import returning
+from payments.services.calls import returning
 from vendors.api.errors import Problem, problem_of
 
 DONE: Final = "Thank you. Your payment is being looked at; you can close this page."

@@ -8,15 +8,16 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from ledger.ids import show
-from payments import dispute_reasons, dispute_selectors
+from payments import dispute_selectors
 from payments.api.payment_shapes import MoneyShape, usd
 from payments.api.renderings import instant
-from payments.dispute_reasons import Category, EvidenceKind, Need
 from payments.models import Dispute, DisputeEvidence
 from payments.models.disputes import Response
 from payments.models.operations import OutcomeKind
-from payments.services import answering_disputes
-from payments.services.answering_disputes import FILE_BYTES_MAX, FILENAME_MAX, MEDIA_TYPES, TEXT_MAX
+from payments.rules import dispute_reasons
+from payments.rules.dispute_reasons import Category, EvidenceKind, Need
+from payments.services.disputes import answering_disputes
+from payments.services.disputes.answering_disputes import FILE_BYTES_MAX, FILENAME_MAX, MEDIA_TYPES, TEXT_MAX
 from payments.states import DISPUTE_STATUSES
 from vendors.api.errors import problem_body
 from vendors.api.fields import StrictSerializer, TextField, WordField

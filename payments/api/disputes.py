@@ -11,12 +11,13 @@ from payments import dispute_selectors, selectors, states
 from payments.api import dispute_shapes as shapes
 from payments.api import row_filters
 from payments.api.paths import public_status
-from payments.dispute_reasons import EvidenceKind
 from payments.models import Dispute
 from payments.models.disputes import DisputeNotFound
 from payments.models.payments import PaymentNotFound
-from payments.services import answering_disputes
-from payments.services.answering_disputes import (
+from payments.rules.dispute_reasons import EvidenceKind
+from payments.services.calls.operations import OperationOpen
+from payments.services.disputes import answering_disputes
+from payments.services.disputes.answering_disputes import (
     AnswerTooLate,
     DisputeNotAnswerable,
     EvidenceMissing,
@@ -25,7 +26,6 @@ from payments.services.answering_disputes import (
     NewEvidence,
     ProviderCannotAnswer,
 )
-from payments.services.operations import OperationOpen
 from vendors.api.base import MerchantViewSet
 from vendors.api.openapi import (
     PAGE_PARAMETERS,

@@ -8,7 +8,7 @@ from django.views.decorators.http import require_safe
 from ledger import clock
 from ledger.errors import DomainError
 from payments.api.renderings import instant
-from payments.services import encryption_keys
+from payments.services.methods import encryption_keys
 from vendors.api.errors import problem_of
 from vendors.api.rendering import JSON_TYPE, to_bytes
 

@@ -9,16 +9,19 @@ from rest_framework.request import Request
 from ledger import ids
 from ledger.money import Money
 from ledger.states import StateConflict
-from payments import saga_selectors, share_division
+from payments import saga_selectors
 from payments.api import marketplace_shapes as shapes
 from payments.api.payment_shapes import OptionalReason
 from payments.models import Saga
 from payments.models.sagas import SagaNotFound
-from payments.services import creating, marketplace, method_errors
-from payments.services.marketplace import NewSaga, Seller
+from payments.rules import share_division
+from payments.rules.share_division import Line
+from payments.services.marketplace import marketplace
+from payments.services.marketplace.marketplace import NewSaga, Seller
+from payments.services.methods import method_errors
 from payments.services.payment_wishes import Customer, NewPayment
-from payments.services.routing import NoProvider
-from payments.share_division import Line
+from payments.services.payments import creating
+from payments.services.routes.routing import NoProvider
 from vendors.api.base import MerchantViewSet
 from vendors.api.openapi import PAGE_PARAMETERS, Answer, Body, documented, page_example, path_id
 from vendors.models.vendors import VendorNotFound

@@ -10,8 +10,8 @@ from payments.api.renderings import instant
 from payments.models import Saga, SagaStep
 from payments.models.payment_choices import Exemption
 from payments.models.sagas import Direction, StepName
+from payments.rules.share_division import WEIGHT_MAX
 from payments.saga_selectors import in_order
-from payments.share_division import WEIGHT_MAX
 from payments.states import SAGA_STATUSES, SAGA_STEP_STATUSES
 from vendors.api.fields import (
     AmountField,

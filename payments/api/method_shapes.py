@@ -10,7 +10,7 @@ from payments.api.renderings import instant
 from payments.models import PaymentMethod
 from payments.models.methods import ACCOUNT_TYPES, CRYPTO_NETWORKS, Verification
 from payments.models.payment_choices import MethodType
-from payments.services.revealing_methods import Revealed
+from payments.services.methods.revealing_methods import Revealed
 from vendors.api.fields import (
     FlagField,
     MetadataField,

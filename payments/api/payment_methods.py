@@ -16,17 +16,17 @@ from payments.api.payment_shapes import Nothing
 from payments.models import PaymentMethod
 from payments.models.methods import PaymentMethodNotFound
 from payments.providers.errors import ProviderUnavailable
-from payments.services import (
+from payments.services.calls.operations import OperationOpen
+from payments.services.methods import (
     adding_methods,
     keeping_methods,
     method_errors,
-    method_tokens,
     method_wishes,
     revealing_methods,
     verifying_methods,
 )
-from payments.services.operations import OperationOpen
-from payments.services.routing import NoProvider
+from payments.services.routes import method_tokens
+from payments.services.routes.routing import NoProvider
 from payments.states import PENDING, VERIFIED
 from vendors.api import throttle
 from vendors.api.base import MerchantViewSet

@@ -15,7 +15,7 @@ from payments.models.payment_choices import (
     MethodType,
 )
 from payments.providers.declines import RetryLater, RetryNow
-from payments.share_division import WEIGHT_MAX
+from payments.rules.share_division import WEIGHT_MAX
 from payments.states import PAYMENT_STATUSES, PAYMENT_TRANSACTION_STATUSES
 from vendors.api.fields import (
     AmountField,

@@ -20,7 +20,7 @@ from payments.api.payment_shapes import Nothing
 from payments.models import ProviderWebhook
 from payments.models.payments import PaymentNotFound
 from payments.models.webhooks import ProviderWebhookNotFound
-from payments.services import webhook_applying, webhook_intake
+from payments.services.webhooks import webhook_applying, webhook_intake
 from payments.states import FAILED, PROVIDER_WEBHOOK_STATUSES, RECEIVED, REFUSED
 from vendors.api.base import MerchantViewSet
 from vendors.api.books.shapes import asked_for

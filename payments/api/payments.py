@@ -10,29 +10,30 @@ from rest_framework.request import Request
 from ledger import clock, ids
 from ledger.money import Money
 from ledger.states import StateConflict
-from payments import selectors, share_division
+from payments import selectors
 from payments.api import outcome_answers as answers
 from payments.api import payment_shapes as shapes
 from payments.api import renderings
 from payments.api.payment_reads import ID, TAG, PaymentReads
 from payments.models import Payment
 from payments.models.payments import CaptureTooLarge, PaymentNotFound
-from payments.services import (
+from payments.rules import share_division
+from payments.rules.share_division import Line
+from payments.services.calls.claim_refusals import PaymentMethodRemoved
+from payments.services.calls.limiting_retries import RetryLimitReached
+from payments.services.calls.operations import OperationOpen
+from payments.services.methods import method_errors
+from payments.services.payment_wishes import Customer, NewPayment, WantedShare
+from payments.services.payments import (
     authorizing,
     capturing,
     completing,
     creating,
     increasing,
-    method_errors,
     paying,
     voiding,
 )
-from payments.services.claim_refusals import PaymentMethodRemoved
-from payments.services.limiting_retries import RetryLimitReached
-from payments.services.operations import OperationOpen
-from payments.services.payment_wishes import Customer, NewPayment, WantedShare
-from payments.services.routing import NoProvider
-from payments.share_division import Line
+from payments.services.routes.routing import NoProvider
 from vendors.api.openapi import Answer, Body, Refusal, documented
 from vendors.models.merchants import MerchantInactive
 from vendors.models.vendors import VendorNotFound

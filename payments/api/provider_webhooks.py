@@ -15,7 +15,7 @@ from ledger import clock
 from ledger.actors import current_request
 from ledger.errors import DomainError
 from payments.providers.errors import BadSignature
-from payments.services import refusing, webhook_intake
+from payments.services.webhooks import refusing, webhook_intake
 from vendors.api import throttle
 from vendors.api.errors import Problem, problem_of
 from vendors.api.rendering import JSON_TYPE, to_bytes

@@ -18,16 +18,16 @@ from payments.api.payment_shapes import Nothing, Reason
 from payments.models import Refund
 from payments.models.payments import PaymentNotFound
 from payments.models.refunds import RefundNotFound
-from payments.refund_division import BadRefundSplit, RefundTooLarge
-from payments.services import (
-    method_errors,
-    refunding,
-    renewing_refunds,
-    requesting_refunds,
-    sending_back,
+from payments.rules.refund_division import BadRefundSplit, RefundTooLarge
+from payments.services.calls.operations import OperationOpen
+from payments.services.methods import method_errors
+from payments.services.refunds import refunding, renewing_refunds, requesting_refunds
+from payments.services.refunds.requesting_refunds import (
+    PaymentNotRefundable,
+    RefundReferenceTaken,
+    RefundWish,
 )
-from payments.services.operations import OperationOpen
-from payments.services.requesting_refunds import PaymentNotRefundable, RefundReferenceTaken, RefundWish
+from payments.services.transfers import sending_back
 from vendors.api.base import MerchantViewSet
 from vendors.api.idempotency import ACCEPTED
 from vendors.api.openapi import (

@@ -17,11 +17,11 @@ from payments.api.payment_shapes import Reason
 from payments.models import PaymentTransaction
 from payments.models.payments import PaymentNotFound
 from payments.models.transactions import PaymentTransactionNotFound
-from payments.refund_division import RefundTooLarge
-from payments.services import recording_shares
-from payments.services.creating import VendorNotActive
-from payments.services.recording_shares import ShareRefundWish, ShareWish
-from payments.services.requesting_refunds import PaymentNotRefundable, RefundReferenceTaken
+from payments.rules.refund_division import RefundTooLarge
+from payments.services.marketplace import recording_shares
+from payments.services.marketplace.recording_shares import ShareRefundWish, ShareWish
+from payments.services.payments.creating import VendorNotActive
+from payments.services.refunds.requesting_refunds import PaymentNotRefundable, RefundReferenceTaken
 from payments.states import PAYMENT_TRANSACTION_STATUSES
 from vendors import selectors as vendor_selectors
 from vendors.api.base import MerchantViewSet

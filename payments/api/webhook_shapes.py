@@ -7,11 +7,11 @@ from typing import Any, Final
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from payments import shown_messages
 from payments.api.renderings import instant
 from payments.models import ProviderWebhook
 from payments.providers import registry
-from payments.services.webhook_intake import Check
+from payments.rules import shown_messages
+from payments.services.webhooks.webhook_intake import Check
 from payments.states import PROVIDER_WEBHOOK_STATUSES
 from vendors.api.fields import StrictSerializer, TextField, WholeNumberField
 from vendors.api.openapi import page_of

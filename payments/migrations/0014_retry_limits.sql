@@ -1,4 +1,4 @@
--- No authorization is claimed with a card that the schemes forbid to try (payments.retry_limits): by whatever
+-- No authorization is claimed with a card that the schemes forbid to try (payments.rules.retry_limits): by whatever
 -- statement, and without one of its own on the hot path.
 CREATE FUNCTION payments_retry_limit() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE

@@ -27,7 +27,7 @@ class RoutingPolicyNotFound(NotFound):
 
 
 class RoutingPolicy(models.Model):
-    """One version of a merchant's policy; `content` is read by `payments.routing_policy`."""
+    """One version of a merchant's policy; `content` is read by `payments.rules.routing_policy`."""
 
     PREFIX = "rtp"
     NotFound = RoutingPolicyNotFound

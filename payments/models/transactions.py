@@ -1,7 +1,8 @@
 """PaymentTransaction: one vendor's share of a payment, with its commission frozen at creation.
 
 What no share covers is the merchant's own and has no row. Amounts nest in check constraints (I-21); the
-parts over several captures sum to the whole because `payments.capture_division` divides by largest remainder.
+parts over several captures sum to the whole because `payments.rules.capture_division`
+divides by largest remainder.
 """
 
 from datetime import datetime
@@ -13,7 +14,7 @@ from ledger.errors import NotFound
 from ledger.money import Money
 from ledger.recording import Recorded
 from ledger.states import StateField
-from payments.capture_division import commission_due
+from payments.rules.capture_division import commission_due
 from payments.states import CANCELLED, FAILED, PAYMENT_TRANSACTION, PAYMENT_TRANSACTION_STATES_OPEN
 
 

@@ -13,7 +13,7 @@ from ledger import ids
 from ledger.ids import BadId
 from payments.models import ProviderOperation
 from payments.providers import registry
-from payments.services import receiving_transfers
+from payments.services.transfers import receiving_transfers
 from settlements.models import Payout, StatementLine
 from settlements.reconciliation.matching import Record
 from settlements.reconciliation.reports import COMES_IN

@@ -21,7 +21,7 @@ from payments.models import ProviderOperation
 from payments.models.operations import Kind
 from payments.providers import registry
 from payments.providers.requests import returned_key
-from payments.services import learning_fees
+from payments.services.calls import learning_fees
 from settlements import locks, posting_rules, selectors
 from settlements.models import FundedOperation, Match, ReconciliationRun, StatementLine
 from settlements.models.reconciliation import BreakReason

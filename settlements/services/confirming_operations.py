@@ -13,7 +13,7 @@ from ledger.locks import phased
 from ledger.recording import record
 from payments.models import ProviderOperation
 from payments.models.operations import Kind
-from payments.services import receiving_transfers
+from payments.services.transfers import receiving_transfers
 from settlements import locks, posting_rules
 from settlements.models import FundedOperation, Match, ReconciliationRun, StatementLine
 from settlements.models.reconciliation import BreakReason

@@ -13,8 +13,8 @@ from ledger.events import Cause
 from payments import selectors
 from payments.models.operations import Kind
 from payments.providers.requests import again_key, refund_key, returned_key
-from payments.refund_division import RefundTooLarge
-from payments.services import adopting_refunds, returned_refunds
+from payments.rules.refund_division import RefundTooLarge
+from payments.services.refunds import adopting_refunds, returned_refunds
 from settlements.models import FundedOperation
 from settlements.reconciliation.reports import Report, ReportItem
 

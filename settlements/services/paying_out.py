@@ -25,8 +25,8 @@ from payments import locks as payment_locks
 from payments.models import ProviderOperation
 from payments.models.operations import Kind
 from payments.providers.outcomes import Approved, Declined, Outcome, Pending, Rejected
-from payments.services import contradicting, operations, performing
-from payments.services.operations import Intent
+from payments.services.calls import contradicting, operations, performing
+from payments.services.calls.operations import Intent
 from settlements import locks, posting_rules
 from settlements.models import Payout, SettlementBatch
 from settlements.services import Answer

@@ -12,8 +12,8 @@ from ledger.ids import uuid7
 from ledger.models import AuditRecord
 from payments.admin.disputes import deadline
 from payments.models import Dispute, DisputeEvidence, Refund
-from payments.services import requesting_refunds
-from payments.services.requesting_refunds import RefundWish
+from payments.services.refunds import requesting_refunds
+from payments.services.refunds.requesting_refunds import RefundWish
 from tests.factories import disputes as told
 from tests.factories import payments as rows
 from tests.kit import disputes as kit

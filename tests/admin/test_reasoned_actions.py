@@ -8,8 +8,8 @@ from ledger import clock
 from ledger.actors import Actor
 from ledger.ids import uuid7
 from ledger.models import AuditRecord, Event, OutboxMessage
-from payments.services import requesting_refunds
-from payments.services.requesting_refunds import RefundWish
+from payments.services.refunds import requesting_refunds
+from payments.services.refunds.requesting_refunds import RefundWish
 from vendors.models import ApiKey
 from vendors.services import keys
 

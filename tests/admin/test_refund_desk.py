@@ -8,8 +8,9 @@ from ledger.actors import SYSTEM, provider_actor
 from ledger.ids import uuid7
 from payments.models import ProviderOperation, Refund
 from payments.providers.outcomes import Approved, Declined
-from payments.services import operations, refunding, requesting_refunds
-from payments.services.requesting_refunds import RefundWish
+from payments.services.calls import operations
+from payments.services.refunds import refunding, requesting_refunds
+from payments.services.refunds.requesting_refunds import RefundWish
 
 VELOCITY = provider_actor("velocitypay")
 

@@ -10,7 +10,7 @@ from payments.models import Contradiction, ProviderOperation
 from payments.providers import registry
 from payments.providers.base import Capability
 from payments.providers.outcomes import Approved
-from payments.services import operations
+from payments.services.calls import operations
 from tests.factories import payments as rows
 
 DESK = "/admin/money/unknown/"

@@ -15,7 +15,7 @@ from ledger.actors import SYSTEM
 from ledger.admin.base import ViewOnlyAdmin
 from ledger.ids import uuid7
 from ledger.money import Money
-from payments.services import authorizing, creating
+from payments.services.payments import authorizing, creating
 from tests.admin.test_view_only import APPS
 from tests.kit import settling
 from tests.kit.queries import statements

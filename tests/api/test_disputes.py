@@ -9,7 +9,7 @@ from django.http import HttpResponse
 
 from ledger.ids import parse
 from payments.models import Dispute, DisputeEvidence, Payment, ProviderOperation
-from payments.services.answering_disputes import FILE_BYTES_MAX
+from payments.services.disputes.answering_disputes import FILE_BYTES_MAX
 from tests.factories import disputes as told
 from tests.factories import payments as rows
 from tests.kit import disputes as kit

@@ -27,10 +27,11 @@ from ledger.ids import uuid7
 from ledger.money import Money
 from ledger.transfers.kinds import TransferType
 from payments.models import Payment, PaymentTransaction
-from payments.services import adding_methods, requesting_refunds
-from payments.services.adding_methods import NewMethod, ProvidersOwn
-from payments.services.requesting_refunds import RefundWish
-from payments.share_division import Line
+from payments.rules.share_division import Line
+from payments.services.methods import adding_methods
+from payments.services.methods.adding_methods import NewMethod, ProvidersOwn
+from payments.services.refunds import requesting_refunds
+from payments.services.refunds.requesting_refunds import RefundWish
 from payments.vault.instruments import Shown
 from tests.factories import disputes
 from tests.factories import payments as rows

@@ -176,7 +176,7 @@ def test_it_is_in_no_page_of_an_error(till: Till, monkeypatch: Any, place: str, 
     }[place]  # fmt: skip
     text = till.encrypted(typed)
     monkeypatch.setattr(*broken, _break)
-    from payments.services import adding_methods
+    from payments.services.methods import adding_methods
 
     wanted = adding_methods.NewMethod(
         till.customer, "card", tokens.Given("card", till.merchant.pk, False, encrypted=text)

@@ -41,7 +41,7 @@ class TestVerifying:
         assert ProviderOperation.objects.filter(merchant=till.merchant, kind="verify").count() == 2
 
     def test_an_answer_that_is_lost_is_asked_for(self, till: Till, network: Network) -> None:
-        from payments.services import recovering
+        from payments.services.calls import recovering
         from tests.services.payments.cast import now_plus
 
         network.script("reset_after", operation="authorize")

@@ -228,7 +228,7 @@ class TestAdding:
         from datetime import timedelta
 
         from ledger import clock
-        from payments.services import adding_methods
+        from payments.services.methods import adding_methods
         from vendors.services import completing
 
         def broken(*args: Any, **kwargs: Any) -> None:

@@ -9,7 +9,7 @@ from ledger import clock
 from ledger.ids import parse
 from ledger.models import AuditRecord
 from payments.models import Payment, ProviderOperation, ProviderWebhook
-from payments.services import refusing
+from payments.services.webhooks import refusing
 from tests.factories import payments as rows
 from tests.factories import vendors as factory
 from tests.kit import cards

@@ -11,7 +11,7 @@ from ledger import clock
 from ledger.ids import parse
 from ledger.models import Event, JournalEntry
 from payments.models import Payment, PaymentTransaction, ProviderOperation
-from payments.services import operations, recovering
+from payments.services.calls import operations, recovering
 from tests.factories import payments as rows
 from tests.factories import vendors as factory
 from tests.kit.api_cases import (

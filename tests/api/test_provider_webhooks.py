@@ -14,7 +14,7 @@ from ledger.actors import Actor
 from ledger.ids import parse, show, uuid7
 from payments import selectors
 from payments.models import ProviderOperation, ProviderWebhook
-from payments.services import webhook_applying
+from payments.services.webhooks import webhook_applying
 from tests.kit.callbacks import URL, Callback, callback_of, send
 from tests.kit.network import Network
 from tests.kit.shop import CORE, REFUNDS, Shop, good, run_jobs

@@ -10,8 +10,9 @@ from ledger import clock
 from ledger.actors import SYSTEM
 from ledger.ids import parse, uuid7
 from payments.models import Payment, ProviderOperation, Refund
-from payments.services import recovering, requesting_refunds
-from payments.services.requesting_refunds import RefundWish
+from payments.services.calls import recovering
+from payments.services.refunds import requesting_refunds
+from payments.services.refunds.requesting_refunds import RefundWish
 from payments.states import REFUND_STATUSES
 from tests.factories import payments as rows
 from tests.kit.api_cases import (

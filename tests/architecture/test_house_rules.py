@@ -137,8 +137,8 @@ ISOLATORS = (
     "ledger/relay.py",
     "ledger/invariants.py",
     "fraud/engine/pipeline.py",
-    "payments/services/recovering.py",
-    "payments/services/webhook_applying.py",
+    "payments/services/calls/recovering.py",
+    "payments/services/webhooks/webhook_applying.py",
 )
 
 

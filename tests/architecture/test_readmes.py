@@ -8,6 +8,7 @@ import pytest
 from django.core.management import call_command
 
 from tests.kit.shared import ROOT
+from tests.kit.source import APPS
 
 READMES = sorted(
     str(path.relative_to(ROOT))
@@ -16,6 +17,8 @@ READMES = sorted(
 NAMED = re.compile(
     r"`((?:tests|docs|deploy|config|ledger|vendors|fraud|payments|settlements|subscriptions)/[\w./-]+)`"
 )
+OWN = re.compile(r"`((?:[a-z_]+/)*[a-z_]+\.py)`")
+NAMES = {path.name for folder in (*APPS, "tests") for path in (ROOT / folder).rglob("*.py")}
 TESTS = re.compile(r"`(tests/[\w/]+\.py)((?:::\w+)+)`")
 
 
@@ -28,6 +31,19 @@ def test_machines_are_drawn_as_they_are(capsys):
 def test_files_that_are_named_are_there(readme):
     text = (ROOT / readme).read_text(encoding="utf-8")
     missing = [name for name in NAMED.findall(text) if not (ROOT / name).exists()]
+    assert not missing
+
+
+@pytest.mark.parametrize("readme", [name for name in READMES if name.split("/")[0] in APPS])
+def test_files_of_the_house_itself_are_there(readme):
+    """An app's README names its own files from its own door on, others from the house's, or by name."""
+    text = (ROOT / readme).read_text(encoding="utf-8")
+    doors = (ROOT / readme.split("/")[0], ROOT)
+    missing = [
+        name
+        for name in OWN.findall(text)
+        if not any((door / name).exists() for door in doors) and name not in NAMES
+    ]
     assert not missing
 
 

@@ -5,20 +5,12 @@ from uuid import UUID, uuid5
 from ledger import clock
 from ledger.actors import Actor
 from ledger.money import Money
-from payments.services import (
-    answering_disputes,
-    authorizing,
-    capturing,
-    creating,
-    paying,
-    refunding,
-    requesting_refunds,
-    voiding,
-    webhook_applying,
-    webhook_intake,
-)
+from payments.services.disputes import answering_disputes
 from payments.services.payment_wishes import NewPayment, WantedShare
-from payments.services.requesting_refunds import RefundWish
+from payments.services.payments import authorizing, capturing, creating, paying, voiding
+from payments.services.refunds import refunding, requesting_refunds
+from payments.services.refunds.requesting_refunds import RefundWish
+from payments.services.webhooks import webhook_applying, webhook_intake
 
 
 def run(step: str, merchant_id: UUID, payment_id: UUID, operation_id: UUID, wanted: dict) -> None:

@@ -7,8 +7,10 @@ import pytest
 from django.db import connection
 
 from config import grants
-from ledger import archive_files, archiving, audit, carrying, clock, partitions
+from ledger import audit, clock, partitions
 from ledger.actors import SYSTEM, Actor
+from ledger.archives import archiving, carrying
+from ledger.archives import files as archive_files
 from ledger.locks import phase
 from ledger.models import ArchiveFile, AuditRecord
 from tests.kit.killed import killed_at

@@ -8,10 +8,11 @@ from ledger.crashpoints import registry
 from ledger.ids import uuid7
 from ledger.models import JournalEntry
 from payments import locks
-from payments.dispute_reasons import EvidenceKind
 from payments.models import Dispute, Payment, ProviderWebhook, Refund
-from payments.services import answering_disputes, recovering
-from payments.services.answering_disputes import NewEvidence
+from payments.rules.dispute_reasons import EvidenceKind
+from payments.services.calls import recovering
+from payments.services.disputes import answering_disputes
+from payments.services.disputes.answering_disputes import NewEvidence
 from tests.chaos import payment_steps
 from tests.chaos.test_payment_crash_points import killed as killed
 from tests.kit import disputes as kit

@@ -23,7 +23,7 @@ import pytest
 from config.bench.load import Figures, offer, percentile
 from config.bench.wire import Wire
 from config.day.means import customer_card
-from payments.services.webhook_applying import CONCLUDED, KNOWN
+from payments.services.webhooks.webhook_applying import CONCLUDED, KNOWN
 from payments.simulator.callbacks import sign
 from tests.chaos.story import SHARE, Teller, assert_at_rest, order, teller
 from tests.kit.house import House, running_house

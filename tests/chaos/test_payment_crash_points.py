@@ -15,7 +15,8 @@ from ledger.models import Event, JournalEntry
 from payments import locks
 from payments.models import Payment, ProviderOperation, ProviderWebhook
 from payments.providers import registry
-from payments.services import recovering, webhook_applying
+from payments.services.calls import recovering
+from payments.services.webhooks import webhook_applying
 from tests.chaos import payment_steps
 from tests.kit import stored
 from tests.kit.books import assert_all_invariants_hold

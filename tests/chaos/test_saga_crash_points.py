@@ -15,8 +15,8 @@ from ledger.ids import uuid7
 from ledger.models import Event, JournalEntry
 from payments.models import PaymentTransaction, Saga
 from payments.providers import registry
-from payments.services import recovering
-from payments.share_division import Line
+from payments.rules.share_division import Line
+from payments.services.calls import recovering
 from tests.kit.books import assert_all_invariants_hold
 from tests.kit.killed import killed_at
 from tests.kit.sagas import begun, steps_of

@@ -13,7 +13,7 @@ from ledger.ids import uuid7
 from ledger.models import JournalEntry
 from ledger.money import Money
 from payments.providers import registry
-from payments.services import recovering
+from payments.services.calls import recovering
 from settlements.models import Match, Payout, SettlementBatch, StatementLine
 from tests.chaos import settlement_steps
 from tests.kit import settling

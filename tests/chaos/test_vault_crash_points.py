@@ -18,8 +18,9 @@ from ledger.locks import phase
 from ledger.models import JournalEntry
 from payments.models import PaymentMethod, ProviderOperation, VaultRecord
 from payments.providers import registry as registry_of_providers
-from payments.services import adding_methods, keeping_methods, recovering, verifying_methods
-from payments.services.adding_methods import NewMethod, ProvidersOwn
+from payments.services.calls import recovering
+from payments.services.methods import adding_methods, keeping_methods, verifying_methods
+from payments.services.methods.adding_methods import NewMethod, ProvidersOwn
 from payments.vault import instruments, rotation, stores, tokens
 from payments.vault.instruments import Shown
 from payments.vault.tokens import Given

@@ -16,7 +16,7 @@ from payments.providers.notices import (
     DisputeStanding,
     MovementKind,
 )
-from payments.services import disputing
+from payments.services.disputes import disputing
 
 AT: Final = datetime(2026, 1, 20, 12, tzinfo=UTC)
 

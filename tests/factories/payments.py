@@ -14,9 +14,9 @@ from ledger.locks import phase
 from ledger.money import Money
 from ledger.recording import record
 from payments import locks, news, numbers, posting_rules
-from payments.capture_division import Part
 from payments.models import Payment, PaymentTransaction, ProviderOperation, ProviderWebhook
 from payments.posting_rules import ShareCapture
+from payments.rules.capture_division import Part
 from vendors.models import Merchant, Vendor
 
 AT: Final = datetime(2026, 1, 15, 12, tzinfo=UTC)

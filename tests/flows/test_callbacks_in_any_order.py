@@ -18,8 +18,9 @@ from ledger.actors import SYSTEM
 from ledger.ids import parse, show, uuid7
 from ledger.models import Event
 from payments.models import Payment, ProviderWebhook
-from payments.services import authorizing, capturing, refunding, requesting_refunds
-from payments.services.requesting_refunds import RefundWish
+from payments.services.payments import authorizing, capturing
+from payments.services.refunds import refunding, requesting_refunds
+from payments.services.refunds.requesting_refunds import RefundWish
 from tests.kit.books import assert_all_invariants_hold
 from tests.kit.callbacks import Callback, callback_of, send
 from tests.kit.shop import Shop, good, split, work_until

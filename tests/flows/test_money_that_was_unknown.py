@@ -11,7 +11,7 @@ from ledger.chart import Code, account
 from ledger.models import JournalEntry
 from payments import selectors
 from payments.models import Payment
-from payments.services import recovering
+from payments.services.calls import recovering
 from tests.kit.books import assert_all_invariants_hold
 from tests.services.payments.cast import (
     authorized,

@@ -16,8 +16,8 @@ from ledger.fx import exposure
 from ledger.ids import uuid7
 from ledger.models import Account, FxConversion
 from ledger.money import Money
-from payments.services import refunding, requesting_refunds, turning_back
-from payments.services.requesting_refunds import RefundWish
+from payments.services.refunds import refunding, requesting_refunds, turning_back
+from payments.services.refunds.requesting_refunds import RefundWish
 from tests.kit import fx, settling
 
 pytestmark = pytest.mark.django_db

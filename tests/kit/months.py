@@ -5,9 +5,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from ledger import archiving, balances, clock, outbox, partitions
+from ledger import balances, clock, outbox, partitions
 from ledger.actors import SYSTEM
-from ledger.carrying import NotAtRest
+from ledger.archives import archiving
+from ledger.archives.carrying import NotAtRest
 from ledger.models import ArchiveFile
 from tests.kit import settling
 from tests.kit.polling import eventually

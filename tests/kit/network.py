@@ -19,7 +19,7 @@ import pytest
 
 from config.servers import reserve_port
 from payments.providers import registry
-from payments.services import provider_health
+from payments.services.routes import provider_health
 from payments.simulator import scenarios
 from tests.kit.shared import ROOT
 

@@ -16,19 +16,13 @@ from ledger.ids import uuid7
 from ledger.money import Money
 from payments.models import BankFile, BankFileEntry, Payment, PaymentMethod, Refund
 from payments.providers import registry
-from payments.services import (
-    adding_methods,
-    capturing,
-    gathering_entries,
-    hearing_banks,
-    keeping_methods,
-    paying,
-    refunding,
-    requesting_refunds,
-)
-from payments.services.adding_methods import NewMethod
+from payments.services.bank_files import gathering_entries, hearing_banks
+from payments.services.methods import adding_methods, keeping_methods
+from payments.services.methods.adding_methods import NewMethod
 from payments.services.payment_wishes import NewPayment, WantedShare
-from payments.services.requesting_refunds import RefundWish
+from payments.services.payments import capturing, paying
+from payments.services.refunds import refunding, requesting_refunds
+from payments.services.refunds.requesting_refunds import RefundWish
 from payments.vault import tokens
 from payments.vault.instruments import Shown
 from payments.vault.tokens import Given

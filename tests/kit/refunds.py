@@ -7,8 +7,8 @@ from ledger.actors import Actor
 from ledger.chart import Code
 from ledger.ids import parse, uuid7
 from payments.models import Payment, PaymentTransaction, Refund
-from payments.services import refunding, requesting_refunds
-from payments.services.requesting_refunds import RefundWish
+from payments.services.refunds import refunding, requesting_refunds
+from payments.services.refunds.requesting_refunds import RefundWish
 
 KEY = Actor("api_key", "key_1", "the shop")
 

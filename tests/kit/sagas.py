@@ -10,11 +10,11 @@ from ledger.ids import uuid7
 from ledger.money import Money
 from payments import saga_selectors
 from payments.models import Saga
+from payments.rules.share_division import Line
 from payments.selectors import ALL
-from payments.services import marketplace
-from payments.services.marketplace import NewSaga, Seller
+from payments.services.marketplace import marketplace
+from payments.services.marketplace.marketplace import NewSaga, Seller
 from payments.services.payment_wishes import NewPayment
-from payments.share_division import Line
 from vendors.models import Merchant, Vendor
 
 KEY = Actor("api_key", "key_of_northwind")

@@ -14,7 +14,7 @@ from django.db import connection, transaction
 from config import grants
 from ledger import audit, clock, journal, locks
 from ledger.actors import Actor, RequestContext, set_request
-from ledger.archive_files import Header
+from ledger.archives.files import Header
 from ledger.chart import Code, account
 from ledger.journal import EntryDraft, credit, debit
 from ledger.models import ArchiveFile, AuditRecord, Event, JournalEntry

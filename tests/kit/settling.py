@@ -17,9 +17,11 @@ from ledger.ids import uuid7
 from ledger.money import Money
 from payments.models import Payment, ProviderOperation, Refund
 from payments.providers import registry
-from payments.services import authorizing, capturing, creating, recovering, refunding, requesting_refunds
+from payments.services.calls import recovering
 from payments.services.payment_wishes import NewPayment, WantedShare
-from payments.services.requesting_refunds import RefundWish
+from payments.services.payments import authorizing, capturing, creating
+from payments.services.refunds import refunding, requesting_refunds
+from payments.services.refunds.requesting_refunds import RefundWish
 from payments.simulator import scenarios
 from settlements.models import SettlementBatch
 from settlements.services import batching, importing, paying_out

@@ -10,7 +10,7 @@ from uuid import uuid4
 from django.http import HttpResponse
 
 from ledger import clock, jobs
-from payments.services import webhook_applying
+from payments.services.webhooks import webhook_applying
 from tests.kit.api_client import MerchantClient
 from tests.kit.network import Network
 from vendors.models import Vendor

@@ -6,8 +6,8 @@ from ledger import clock
 from ledger.actors import Actor
 from ledger.ids import parse, uuid7
 from payments.models import PaymentMethod, ProviderToken
-from payments.services import adding_methods
-from payments.services.adding_methods import NewMethod, ProvidersOwn
+from payments.services.methods import adding_methods
+from payments.services.methods.adding_methods import NewMethod, ProvidersOwn
 from payments.vault.instruments import Shown
 from tests.kit import cards
 from tests.kit.api_client import MerchantClient

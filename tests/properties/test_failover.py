@@ -14,7 +14,8 @@ from ledger import clock
 from ledger.actors import provider_actor
 from payments.models import Contradiction, Payment, ProviderOperation
 from payments.providers.outcomes import Approved, Declined, NotFound, NotSent, Pending, Rejected, Unknown
-from payments.services import operations, provider_health, recovering
+from payments.services.calls import operations, recovering
+from payments.services.routes import provider_health
 from tests.factories import vendors as factory
 from tests.kit import stored
 from tests.kit.books import assert_all_invariants_hold

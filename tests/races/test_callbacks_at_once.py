@@ -8,7 +8,7 @@ import pytest
 from ledger import clock
 from payments import locks
 from payments.models import ProviderOperation, ProviderWebhook
-from payments.services import webhook_applying, webhook_intake
+from payments.services.webhooks import webhook_applying, webhook_intake
 from tests.factories import payments as rows
 from tests.kit.callbacks import said_of, send
 from tests.kit.race import errors, results, together

@@ -12,7 +12,8 @@ from ledger import clock
 from ledger.ids import uuid7
 from payments.models import Payment, ProviderOperation, ProviderWebhook
 from payments.providers.outcomes import NotSent, Unknown
-from payments.services import failing_over, operations, recovering, webhook_applying
+from payments.services.calls import failing_over, operations, recovering
+from payments.services.webhooks import webhook_applying
 from tests.kit import callbacks, stored
 from tests.kit.books import assert_all_invariants_hold
 from tests.kit.race import PATIENCE_SECONDS, errors, together

@@ -7,9 +7,9 @@ from ledger import clock
 from ledger.actors import SYSTEM
 from ledger.ids import uuid7
 from payments.models import Dispute, Payment, Refund
-from payments.refund_division import RefundTooLarge
-from payments.services import requesting_refunds
-from payments.services.requesting_refunds import RefundWish
+from payments.rules.refund_division import RefundTooLarge
+from payments.services.refunds import requesting_refunds
+from payments.services.refunds.requesting_refunds import RefundWish
 from tests.factories import disputes as told
 from tests.factories import payments as rows
 from tests.kit.race import Meeting, errors, locks_taken_away, results, together

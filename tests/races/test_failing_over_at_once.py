@@ -8,8 +8,8 @@ from ledger.ids import uuid7
 from ledger.states import StateConflict
 from payments.models import Payment, ProviderOperation
 from payments.providers.outcomes import Declined
-from payments.services import failing_over, operations, recovering
-from payments.services.operations import OperationOpen
+from payments.services.calls import failing_over, operations, recovering
+from payments.services.calls.operations import OperationOpen
 from tests.kit import stored
 from tests.kit.books import assert_all_invariants_hold
 from tests.kit.race import Meeting, errors, locks_taken_away, results, together

@@ -10,8 +10,8 @@ from ledger.actors import SYSTEM
 from ledger.ids import uuid7
 from payments import method_locks
 from payments.models import PaymentMethod
-from payments.services import adding_methods, keeping_methods
-from payments.services.adding_methods import NewMethod, ProvidersOwn
+from payments.services.methods import adding_methods, keeping_methods
+from payments.services.methods.adding_methods import NewMethod, ProvidersOwn
 from payments.vault.instruments import Shown
 from tests.kit.race import errors, together
 from vendors.models import Merchant

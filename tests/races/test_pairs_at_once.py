@@ -15,14 +15,10 @@ from ledger import clock
 from ledger.errors import DomainError
 from ledger.ids import uuid7
 from payments.models import Payment
-from payments.services import (
-    completing,
-    increasing,
-    recovering,
-    refunding,
-    requesting_refunds,
-)
-from payments.services.requesting_refunds import RefundWish
+from payments.services.calls import recovering
+from payments.services.payments import completing, increasing
+from payments.services.refunds import refunding, requesting_refunds
+from payments.services.refunds.requesting_refunds import RefundWish
 from tests.factories import disputes as told
 from tests.kit import cards
 from tests.kit.books import assert_all_invariants_hold

@@ -15,8 +15,8 @@ from ledger.states import StateConflict
 from payments.models import Payment
 from payments.models.payments import CaptureTooLarge
 from payments.providers.outcomes import Approved, Taken
-from payments.services import operations, recovering
-from payments.services.operations import OperationOpen
+from payments.services.calls import operations, recovering
+from payments.services.calls.operations import OperationOpen
 from tests.kit.books import assert_all_invariants_hold
 from tests.kit.race import Meeting, errors, locks_taken_away, results, together
 from tests.services.payments.cast import (

@@ -10,9 +10,9 @@ from ledger.actors import SYSTEM, staff_actor
 from ledger.ids import uuid7
 from ledger.states import StateConflict
 from payments.models import Payment, Refund
-from payments.refund_division import RefundTooLarge
-from payments.services import requesting_refunds
-from payments.services.requesting_refunds import FourEyes, RefundWish
+from payments.rules.refund_division import RefundTooLarge
+from payments.services.refunds import requesting_refunds
+from payments.services.refunds.requesting_refunds import FourEyes, RefundWish
 from tests.factories import payments as rows
 from tests.kit.race import Meeting, errors, locks_taken_away, results, together
 from vendors.models import Merchant

@@ -9,10 +9,12 @@ from ledger.ids import uuid7
 from ledger.money import Money
 from payments.models import Contradiction, Payment, ProviderOperation, Refund
 from payments.providers.outcomes import Approved, Declined
-from payments.services import deciding_unknown, operations, refunding, renewing_refunds, requesting_refunds
-from payments.services.deciding_unknown import CannotBeAccepted
-from payments.services.renewing_refunds import RefundNotAskable
-from payments.services.requesting_refunds import RefundWish
+from payments.services.calls import operations
+from payments.services.refunds import refunding, renewing_refunds, requesting_refunds
+from payments.services.refunds.renewing_refunds import RefundNotAskable
+from payments.services.refunds.requesting_refunds import RefundWish
+from payments.services.unknown import deciding_unknown
+from payments.services.unknown.deciding_unknown import CannotBeAccepted
 from tests.factories import payments as rows
 from tests.kit.race import Meeting, errors, locks_taken_away, results, together
 from vendors.models import Merchant

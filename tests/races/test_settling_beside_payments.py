@@ -16,8 +16,9 @@ from ledger.chart import Code
 from ledger.errors import DomainError
 from ledger.ids import uuid7
 from payments.models import Payment
-from payments.services import recovering, refunding, requesting_refunds
-from payments.services.requesting_refunds import RefundWish
+from payments.services.calls import recovering
+from payments.services.refunds import refunding, requesting_refunds
+from payments.services.refunds.requesting_refunds import RefundWish
 from settlements import locks
 from settlements.models import BatchLine, SettlementBatch
 from settlements.services import batching

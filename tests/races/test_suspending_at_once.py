@@ -11,7 +11,8 @@ from ledger import clock
 from ledger.actors import SYSTEM
 from ledger.ids import uuid7
 from payments.models import Payment, ProviderOperation
-from payments.services import increasing, operations
+from payments.services.calls import operations
+from payments.services.payments import increasing
 from tests.kit import cards
 from tests.kit.books import assert_all_invariants_hold
 from tests.kit.network import Network

@@ -15,8 +15,10 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from config import grants
-from ledger import archive_files, archiving, clock, open_ends
+from ledger import clock
 from ledger.actors import Actor, operator_actor
+from ledger.archives import archiving, open_ends
+from ledger.archives import files as archive_files
 from ledger.errors import Conflict, DomainError
 from ledger.models import ArchiveFile
 

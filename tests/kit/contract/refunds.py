@@ -5,7 +5,7 @@ from typing import Any
 from ledger import clock
 from ledger.actors import SYSTEM
 from ledger.ids import parse
-from payments.services import requesting_refunds
+from payments.services.refunds import requesting_refunds
 from tests.kit.contract import (
     MONEY_DROPS,
     MONEY_KEEPS,

@@ -8,8 +8,9 @@ import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
 
-from ledger import audit, carrying, partitions
+from ledger import audit, partitions
 from ledger.actors import Actor
+from ledger.archives import carrying
 from ledger.locks import phase
 from ledger.models import ArchiveFile, AuditRecord
 from tests.kit.months import month_of_its_own
@@ -40,7 +41,7 @@ def begins(db, settings, tmp_path, monkeypatch) -> datetime:
 
 
 def test_the_round_by_hand(begins, tmp_path, monkeypatch):
-    from ledger import archiving
+    from ledger.archives import archiving
 
     every = archiving.due
     monkeypatch.setattr(

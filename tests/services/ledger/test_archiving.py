@@ -9,10 +9,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.db import DatabaseError, connection, transaction
 
-from ledger import archive_files, archiving, audit, carrying, clock, invariants, partitions, retention
+from ledger import audit, clock, invariants, partitions, retention
 from ledger.actors import SYSTEM, Actor
-from ledger.archive_files import BadArchive
-from ledger.carrying import NotAtRest
+from ledger.archives import archiving, carrying
+from ledger.archives import files as archive_files
+from ledger.archives.carrying import NotAtRest
+from ledger.archives.files import BadArchive
 from ledger.errors import Conflict
 from ledger.locks import phase
 from ledger.models import AuditRecord

@@ -6,19 +6,10 @@ from datetime import datetime, timedelta
 import pytest
 from django.db import connection
 
-from ledger import (
-    archiving,
-    balances,
-    carrying,
-    clock,
-    invariants,
-    locks,
-    partitions,
-    past_balances,
-    retention,
-)
+from ledger import balances, clock, invariants, locks, partitions, past_balances, retention
 from ledger.actors import SYSTEM, Actor
-from ledger.carrying import MonthArchived, NotAtRest
+from ledger.archives import archiving, carrying
+from ledger.archives.carrying import MonthArchived, NotAtRest
 from ledger.chart import Code, account
 from ledger.journal import EntryDraft, credit, debit
 from ledger.models import Account, CarriedBalance, JournalEntry, Posting

@@ -9,8 +9,8 @@ from ledger.actors import Actor
 from ledger.ids import uuid7
 from ledger.money import Money
 from payments.models import Payment, ProviderOperation
-from payments.services import authorizing, capturing, creating, paying, voiding
 from payments.services.payment_wishes import NewPayment, WantedShare
+from payments.services.payments import authorizing, capturing, creating, paying, voiding
 from tests.kit.network import Network
 from vendors.models import Merchant, Vendor
 

@@ -10,8 +10,8 @@ from ledger.chart import Code
 from ledger.explain import walking
 from ledger.ids import parse, uuid7
 from payments.models import Payment, ProviderOperation, ProviderWebhook, Refund
-from payments.services import refunding, requesting_refunds
-from payments.services.requesting_refunds import RefundWish
+from payments.services.refunds import refunding, requesting_refunds
+from payments.services.refunds.requesting_refunds import RefundWish
 from tests.flows.test_every_cent import assert_every_cent_is_explained
 from tests.kit import disputes as kit
 from tests.kit.books import assert_all_invariants_hold

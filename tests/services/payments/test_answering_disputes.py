@@ -9,10 +9,11 @@ from ledger.actors import Actor
 from ledger.explain import walking
 from ledger.ids import uuid7
 from ledger.models import Event
-from payments.dispute_reasons import EvidenceKind
 from payments.models import Dispute, DisputeEvidence, Payment, ProviderOperation, ProviderWebhook
-from payments.services import answering_disputes, recovering, warning_disputes
-from payments.services.answering_disputes import (
+from payments.rules.dispute_reasons import EvidenceKind
+from payments.services.calls import recovering
+from payments.services.disputes import answering_disputes, warning_disputes
+from payments.services.disputes.answering_disputes import (
     FILE_BYTES_MAX,
     AnswerTooLate,
     DisputeNotAnswerable,

@@ -11,8 +11,9 @@ from payments import selectors
 from payments.models import Payment, ProviderOperation
 from payments.models.payments import PaymentNotFound
 from payments.providers.outcomes import Approved, Mismatch
-from payments.services import authorizing, operations, recovering
-from payments.services.operations import CallInTransaction, OperationOpen
+from payments.services.calls import operations, recovering
+from payments.services.calls.operations import CallInTransaction, OperationOpen
+from payments.services.payments import authorizing
 from tests.factories import vendors as people
 from tests.kit.books import assert_all_invariants_hold
 from tests.services.payments.cast import (

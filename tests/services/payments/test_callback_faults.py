@@ -17,7 +17,7 @@ from ledger import clock
 from ledger.locks import phase
 from payments import locks
 from payments.models import Payment, ProviderOperation, ProviderWebhook
-from payments.services import webhook_applying
+from payments.services.webhooks import webhook_applying
 from tests.factories import payments as rows
 from tests.factories import vendors as factory
 from tests.kit.callbacks import Callback, said_of, send

@@ -12,8 +12,8 @@ from ledger.models import JournalEntry, Posting
 from ledger.states import StateConflict
 from payments.models import Payment, PaymentTransaction
 from payments.models.payments import CaptureTooLarge
-from payments.services import recovering
-from payments.services.capturing import AuthorizationExpired, CaptureAmountInvalid
+from payments.services.calls import recovering
+from payments.services.payments.capturing import AuthorizationExpired, CaptureAmountInvalid
 from tests.kit.books import assert_all_invariants_hold
 from tests.services.payments.cast import (
     captured,

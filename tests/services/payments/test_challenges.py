@@ -8,8 +8,9 @@ from ledger import clock, jobs
 from ledger.models import JournalEntry
 from payments.models import Payment
 from payments.providers.outcomes import Approved, Pending
-from payments.services import operations, recovering, webhook_intake
-from payments.services.operations import OperationOpen
+from payments.services.calls import operations, recovering
+from payments.services.calls.operations import OperationOpen
+from payments.services.webhooks import webhook_intake
 from tests.kit.books import assert_all_invariants_hold
 from tests.kit.callbacks import callback_of
 from tests.kit.race import errors, results, together

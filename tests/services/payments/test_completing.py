@@ -7,8 +7,8 @@ from ledger.events import Cause
 from ledger.ids import uuid7
 from ledger.states import StateConflict
 from payments.models import Payment, PaymentTransaction
-from payments.services import completing
-from payments.services.operations import OperationOpen
+from payments.services.calls.operations import OperationOpen
+from payments.services.payments import completing
 from tests.factories import payments as factory
 from tests.kit.books import assert_all_invariants_hold
 from tests.services.payments.cast import KEY, captured, created, now_plus, paid, types_of, wish

@@ -14,9 +14,12 @@ from ledger.states import StateConflict
 from payments.models import Contradiction, Payment, ProviderOperation
 from payments.models.operations import Kind
 from payments.providers.outcomes import Approved, Declined, Outcome, Pending, Unknown
-from payments.services import capturing, deciding_unknown, operations, recovering, voiding, webhook_applying
-from payments.services.deciding_unknown import CannotBeAccepted, NothingProposed, SamePerson
-from payments.services.operations import NotHeld
+from payments.services.calls import operations, recovering
+from payments.services.calls.operations import NotHeld
+from payments.services.payments import capturing, voiding
+from payments.services.unknown import deciding_unknown
+from payments.services.unknown.deciding_unknown import CannotBeAccepted, NothingProposed, SamePerson
+from payments.services.webhooks import webhook_applying
 from tests.factories import payments as rows
 from tests.kit.books import assert_all_invariants_hold
 from tests.kit.callbacks import Callback, callback_of, said_of, send

@@ -12,12 +12,9 @@ from ledger.ids import uuid7
 from ledger.models import Event
 from ledger.states import StateConflict
 from payments.models import Payment, PaymentTransaction
-from payments.services.creating import (
-    MerchantReferenceTaken,
-    VendorNotActive,
-)
+from payments.rules.share_division import SplitInvalid, SplitTooLarge
 from payments.services.payment_wishes import WantedShare
-from payments.share_division import SplitInvalid, SplitTooLarge
+from payments.services.payments.creating import MerchantReferenceTaken, VendorNotActive
 from tests.factories import vendors as people
 from tests.kit.books import assert_all_invariants_hold
 from tests.services.payments.cast import KEY, authorized, created, now_plus, types_of, usd, wish

@@ -10,10 +10,10 @@ from ledger.chart import Code
 from ledger.ids import uuid7
 from ledger.models import AuditRecord, Event, JournalEntry
 from payments.models import Dispute, DisputeShare, Payment, PaymentTransaction
-from payments.refund_division import RefundTooLarge
-from payments.services import requesting_refunds
-from payments.services.disputing import DisputeUnreadable
-from payments.services.requesting_refunds import RefundWish
+from payments.rules.refund_division import RefundTooLarge
+from payments.services.disputes.disputing import DisputeUnreadable
+from payments.services.refunds import requesting_refunds
+from payments.services.refunds.requesting_refunds import RefundWish
 from tests.factories import disputes as told
 from tests.factories import payments as rows
 from tests.kit.books import assert_all_invariants_hold

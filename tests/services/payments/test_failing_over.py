@@ -11,8 +11,9 @@ from ledger.ids import uuid7
 from ledger.models import JournalEntry
 from payments.models import Contradiction, Payment, ProviderOperation
 from payments.providers.outcomes import Approved
-from payments.services import keeping_routes, operations, recovering
-from payments.services.failing_over import NOW_SECONDS
+from payments.services.calls import operations, recovering
+from payments.services.calls.failing_over import NOW_SECONDS
+from payments.services.routes import keeping_routes
 from tests.factories import payments as rows
 from tests.kit import stored
 from tests.kit.books import assert_all_invariants_hold
@@ -145,7 +146,7 @@ class TestStaying:
 
     def test_when_the_customer_has_waited_too_long(self, northwind, wanted, network, monkeypatch):
         ticks = iter(range(0, 10_000, NOW_SECONDS + 1))
-        monkeypatch.setattr("payments.services.failing_over.clock.monotonic", lambda: next(ticks))
+        monkeypatch.setattr("payments.services.calls.failing_over.clock.monotonic", lambda: next(ticks))
         payment = sold(northwind, wanted(DO_NOT_HONOR, capture_method="automatic"))
         assert (payment.state, len(tries(payment))) == ("failed", 1)
 

@@ -10,7 +10,7 @@ import pytest
 from ledger.models import Event
 from payments.models import Payment
 from payments.providers.outcomes import Unknown
-from payments.services import operations, recovering
+from payments.services.calls import operations, recovering
 from tests.kit.callbacks import callback_of, send
 from tests.kit.shop import run_jobs
 from tests.services.payments.cast import (

@@ -12,7 +12,7 @@ from ledger.models.fx_rates import FxSource
 from ledger.money import check_currency
 from payments.providers.errors import Unanswered
 from payments.providers.ratefeed.client import read
-from payments.services import fetching_rates
+from payments.services.calls import fetching_rates
 
 pytestmark = pytest.mark.django_db
 

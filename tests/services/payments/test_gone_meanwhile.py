@@ -12,9 +12,11 @@ from ledger.actors import SYSTEM, Actor
 from ledger.ids import uuid7
 from payments import numbers
 from payments.models import Payment, PaymentMethod, ProviderOperation
-from payments.services import capturing, failing_over, increasing, keeping_methods, operations, recovering
-from payments.services.claim_refusals import PaymentMethodRemoved
+from payments.services.calls import failing_over, operations, recovering
+from payments.services.calls.claim_refusals import PaymentMethodRemoved
+from payments.services.methods import keeping_methods
 from payments.services.payment_wishes import NewPayment
+from payments.services.payments import capturing, increasing
 from tests.factories import vendors as factory
 from tests.kit import cards, refunds, stored
 from tests.kit.api_cases import problem

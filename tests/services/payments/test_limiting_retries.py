@@ -10,8 +10,9 @@ from ledger.actors import staff_actor
 from ledger.ids import uuid7
 from ledger.models import AuditRecord
 from payments.models import Payment, ProviderOperation, RetryStanding
-from payments.services import authorizing, limiting_retries
-from payments.services.limiting_retries import NotBound, RetryLimitReached
+from payments.services.calls import limiting_retries
+from payments.services.calls.limiting_retries import NotBound, RetryLimitReached
+from payments.services.payments import authorizing
 from tests.factories import payments as rows
 from tests.kit import stored
 from tests.kit.adyen import AdyenSandbox

@@ -12,9 +12,9 @@ from ledger import clock, jobs, outbox
 from ledger.actors import SYSTEM
 from ledger.ids import show
 from ledger.models import AuditRecord, Event, Job
-from payments import dispute_reasons
 from payments.models import Dispute
-from payments.services import mailing_disputes, warning_disputes
+from payments.rules import dispute_reasons
+from payments.services.disputes import mailing_disputes, warning_disputes
 from tests.factories import disputes
 from tests.factories import payments as rows
 from tests.factories import vendors as factory

@@ -10,10 +10,11 @@ from ledger.chart import Code
 from ledger.models import AuditRecord, Event, JournalEntry, Posting
 from ledger.states import StateConflict
 from payments.models import PaymentTransaction
-from payments.services import capturing, carrying_sagas, marketplace, recording_shares
-from payments.services.capturing import CaptureManaged
-from payments.services.recording_shares import PaymentClosedToShares, ShareWish
-from payments.share_division import Line, SplitInvalid, SplitTooLarge
+from payments.rules.share_division import Line, SplitInvalid, SplitTooLarge
+from payments.services.marketplace import carrying_sagas, marketplace, recording_shares
+from payments.services.marketplace.recording_shares import PaymentClosedToShares, ShareWish
+from payments.services.payments import capturing
+from payments.services.payments.capturing import CaptureManaged
 from tests.kit.books import assert_all_invariants_hold
 from tests.kit.sagas import KEY, begun, carried, seen, steps_of
 from tests.services.payments.cast import authorized, cancelled, captured, now_plus
@@ -198,7 +199,7 @@ class TestBlocked:
 
         saga = begun(northwind, network.card()["token"], [(ada, Line(weight=1))])
         with monkeypatch.context() as patched:
-            patched.setattr("payments.services.saga_steps._posted_for", wrong)
+            patched.setattr("payments.services.marketplace.saga_steps._posted_for", wrong)
             saga = carried(saga)
         assert saga.state == "blocked"
         assert Posting.objects.filter(entry__source_id=saga.payment_id).exists()

@@ -7,7 +7,7 @@ import pytest
 
 from ledger import clock, invariants
 from ledger.models import JournalEntry
-from payments import method_invariants
+from payments.invariants import methods as method_invariants
 from payments.models import PaymentMethod, ProviderOperation, VaultRecord
 from payments.record_classes import VAULT_RECORDS
 from tests.api.test_payment_methods import METHODS, Till

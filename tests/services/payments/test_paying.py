@@ -21,9 +21,11 @@ from payments import locks as payment_locks
 from payments.models import Payment, ProviderOperation
 from payments.providers import registry
 from payments.providers.base import Capability
-from payments.services import capture_steps, operations, recovering, webhook_intake
-from payments.services.creating import DateInvalid
-from payments.services.operations import OperationOpen
+from payments.services.calls import operations, recovering
+from payments.services.calls.operations import OperationOpen
+from payments.services.payments import capture_steps
+from payments.services.payments.creating import DateInvalid
+from payments.services.webhooks import webhook_intake
 from tests.kit.books import assert_all_invariants_hold
 from tests.kit.callbacks import callback_of
 from tests.kit.network import eventually

@@ -7,7 +7,7 @@ import pytest
 
 from ledger import clock, jobs
 from payments.models import Payment
-from payments.services import recovering
+from payments.services.calls import recovering
 from payments.simulator import coins
 from payments.simulator.errors import Refused
 from tests.api.test_payment_methods import METHODS, Till

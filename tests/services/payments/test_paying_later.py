@@ -12,7 +12,7 @@ from tests.kit.api_cases import problem
 from tests.kit.books import assert_all_invariants_hold
 from tests.kit.refunds import payment_of
 from tests.kit.shop import CORE, Shop, good
-from tests.services.payments.test_paying_with_adyen import (
+from tests.services.payments.adyen.test_paying_with_adyen import (
     BACK,
     deliver,
     deliver_refund,

@@ -9,8 +9,8 @@ from ledger.models import AuditRecord
 from payments import locks
 from payments.models import Payment
 from payments.providers import registry
-from payments.services import operations, recovering
-from payments.services.operations import NotHeld
+from payments.services.calls import operations, recovering
+from payments.services.calls.operations import NotHeld
 from tests.kit import network as networks
 from tests.kit.books import assert_all_invariants_hold
 from tests.kit.network import eventually

@@ -15,12 +15,14 @@ from ledger.locks import phase
 from ledger.models import AuditRecord
 from ledger.money import Money
 from ledger.states import StateConflict
-from payments import invariants, selectors
+from payments import selectors
+from payments.invariants import payments as invariants
 from payments.models import Payment, PaymentTransaction, ProviderOperation, Refund
 from payments.providers.outcomes import Approved, Declined
-from payments.refund_division import BadRefundSplit, RefundTooLarge
-from payments.services import operations, recovering, refunding, requesting_refunds
-from payments.services.requesting_refunds import FourEyes, PaymentNotRefundable, SeniorNeeded
+from payments.rules.refund_division import BadRefundSplit, RefundTooLarge
+from payments.services.calls import operations, recovering
+from payments.services.refunds import refunding, requesting_refunds
+from payments.services.refunds.requesting_refunds import FourEyes, PaymentNotRefundable, SeniorNeeded
 from tests.kit.books import assert_all_invariants_hold, post
 from tests.kit.refunds import KEY, balance, payment_of, process, request, share_of, wish
 from tests.kit.shop import Shop, split

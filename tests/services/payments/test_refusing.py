@@ -10,7 +10,7 @@ import pytest
 from ledger import clock, retention
 from payments.models import ProviderWebhook, RefusedCallbacks
 from payments.providers.errors import BadSignature
-from payments.services import refusing
+from payments.services.webhooks import refusing
 from tests.kit.callbacks import Callback, send
 from tests.kit.queries import statements
 

@@ -10,18 +10,13 @@ from ledger.models import AuditRecord, Event, JournalEntry
 from ledger.money import Money
 from payments.models import Contradiction, Payment, PaymentTransaction, ProviderOperation, Refund
 from payments.providers.outcomes import Approved, Declined
-from payments.refund_division import RefundTooLarge
-from payments.services import (
-    deciding_unknown,
-    operations,
-    recovering,
-    refunding,
-    renewing_refunds,
-    requesting_refunds,
-)
-from payments.services.deciding_unknown import CannotBeAccepted
-from payments.services.renewing_refunds import RefundNotAskable
-from payments.services.requesting_refunds import FourEyes
+from payments.rules.refund_division import RefundTooLarge
+from payments.services.calls import operations, recovering
+from payments.services.refunds import refunding, renewing_refunds, requesting_refunds
+from payments.services.refunds.renewing_refunds import RefundNotAskable
+from payments.services.refunds.requesting_refunds import FourEyes
+from payments.services.unknown import deciding_unknown
+from payments.services.unknown.deciding_unknown import CannotBeAccepted
 from tests.kit.books import assert_all_invariants_hold
 from tests.kit.refunds import KEY, balance, payment_of, process, request
 from tests.kit.shop import Shop, split

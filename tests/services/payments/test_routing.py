@@ -11,10 +11,10 @@ from payments.models import ProviderOperation, RoutingPolicy
 from payments.providers import registry
 from payments.providers.outcomes import NotSent
 from payments.providers.reach import Reach
-from payments.routing_policy import DEFAULT_WEIGHTS, PolicyInvalid
-from payments.services import keeping_routes, provider_health, routing
-from payments.services.keeping_routes import PolicyChanged
-from payments.services.routing import NoProvider, Wanted
+from payments.rules.routing_policy import DEFAULT_WEIGHTS, PolicyInvalid
+from payments.services.routes import keeping_routes, provider_health, routing
+from payments.services.routes.keeping_routes import PolicyChanged
+from payments.services.routes.routing import NoProvider, Wanted
 from tests.kit.queries import statement_budget
 from tests.services.payments.cast import authorized, created, sold, usd, wish
 

@@ -14,9 +14,10 @@ from payments.models import Payment
 from payments.providers import registry
 from payments.providers.base import Capability
 from payments.providers.outcomes import AUTHORIZED_UNTIL, Approved
-from payments.services import completing, increasing, recovering, voiding
-from payments.services.increasing import IncreaseNotPossible, IncreaseTooLarge
-from payments.services.operations import OperationOpen
+from payments.services.calls import recovering
+from payments.services.calls.operations import OperationOpen
+from payments.services.payments import completing, increasing, voiding
+from payments.services.payments.increasing import IncreaseNotPossible, IncreaseTooLarge
 from tests.factories import payments as factory
 from tests.kit.books import assert_all_invariants_hold
 from tests.kit.race import errors, results, together

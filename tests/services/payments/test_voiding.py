@@ -5,8 +5,8 @@ import pytest
 from ledger.ids import uuid7
 from ledger.states import StateConflict
 from payments.models import Payment
-from payments.services import recovering
-from payments.services.operations import OperationOpen
+from payments.services.calls import recovering
+from payments.services.calls.operations import OperationOpen
 from tests.kit.books import assert_all_invariants_hold
 from tests.services.payments.cast import (
     cancelled,

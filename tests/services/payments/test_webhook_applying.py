@@ -15,7 +15,8 @@ from ledger.models import AuditRecord
 from ledger.states import StateConflict
 from payments import locks, selectors, tasks, webhook_selectors
 from payments.models import Payment, ProviderOperation, ProviderWebhook
-from payments.services import operations, webhook_applying, webhook_intake
+from payments.services.calls import operations
+from payments.services.webhooks import webhook_applying, webhook_intake
 from tests.factories import payments as rows
 from tests.kit.callbacks import Callback, said_of
 from tests.kit.queries import statement_budget

@@ -15,7 +15,9 @@ from ledger.explain import walking
 from ledger.ids import uuid7
 from ledger.money import Money
 from payments.models import Payment, ProviderOperation, Refund
-from payments.services import paying, returning, webhook_applying, webhook_intake
+from payments.services.calls import returning
+from payments.services.payments import paying
+from payments.services.webhooks import webhook_applying, webhook_intake
 from settlements import selectors
 from settlements.models import FundedOperation, Match
 from tests.kit import settling

@@ -6,7 +6,7 @@ from ledger import balances, chart, clock
 from ledger.chart import Code
 from ledger.ids import uuid7
 from payments.models import ProviderOperation
-from payments.services import verifying_methods
+from payments.services.methods import verifying_methods
 from settlements import selectors
 from settlements.models import FundedOperation, Match
 from settlements.models.reconciliation import BreakReason

@@ -12,8 +12,9 @@ from ledger.models import AuditRecord
 from ledger.money import Money
 from payments.models import Contradiction, Payment, ProviderOperation
 from payments.providers.rails import names
-from payments.services import recovering, voiding
-from payments.services.routing import NoProvider
+from payments.services.calls import recovering
+from payments.services.payments import voiding
+from payments.services.routes.routing import NoProvider
 from settlements import selectors
 from settlements.models import FundedOperation, Match
 from settlements.models.reconciliation import BreakReason

@@ -12,7 +12,7 @@ from ledger.models import Event
 from ledger.money import Money
 from ledger.states import StateConflict
 from payments.models import ProviderOperation
-from payments.services import recovering
+from payments.services.calls import recovering
 from payments.simulator import scenarios
 from settlements.models import Payout, SettlementBatch
 from settlements.models.batches import SettlementNotFound

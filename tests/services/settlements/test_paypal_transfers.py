@@ -19,15 +19,11 @@ from payments.providers import registry
 from payments.providers.errors import ProviderRefused
 from payments.providers.notices import DisputeNotice
 from payments.providers.paypal import webhooks
-from payments.services import (
-    authorizing,
-    capturing,
-    creating,
-    disputing,
-    recovering,
-    returned_refunds,
-    webhook_applying,
-)
+from payments.services.calls import recovering
+from payments.services.disputes import disputing
+from payments.services.payments import authorizing, capturing, creating
+from payments.services.refunds import returned_refunds
+from payments.services.webhooks import webhook_applying
 from settlements import selectors
 from settlements.models import FundedOperation, Match
 from tests.kit import settling

@@ -18,16 +18,11 @@ from payments.providers.notices import DisputeNotice
 from payments.providers.outcomes import Declined
 from payments.providers.requests import returned_key
 from payments.providers.stripe import webhooks
-from payments.services import (
-    authorizing,
-    capturing,
-    creating,
-    deciding_unknown,
-    disputing,
-    operations,
-    refunding,
-    returned_refunds,
-)
+from payments.services.calls import operations
+from payments.services.disputes import disputing
+from payments.services.payments import authorizing, capturing, creating
+from payments.services.refunds import refunding, returned_refunds
+from payments.services.unknown import deciding_unknown
 from settlements import selectors
 from settlements.models import BankStatement, FundedOperation, Match
 from settlements.services import reconciling

@@ -10,8 +10,9 @@ from django.db import connection
 
 from fraud.models import FraudCheck
 from fraud.services.screening import screen
-from ledger import archiving, clock, ids, locks, open_ends, outbox, partitions
+from ledger import clock, ids, locks, outbox, partitions
 from ledger.actors import staff_actor
+from ledger.archives import archiving, open_ends
 from ledger.chart import Code, account
 from ledger.journal import EntryDraft, credit, debit
 from ledger.models import JournalEntry

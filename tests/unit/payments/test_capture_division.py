@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.money import Money
-from payments.capture_division import commission_due, divide_over
+from payments.rules.capture_division import commission_due, divide_over
 
 amounts = st.integers(min_value=1, max_value=10**12)
 

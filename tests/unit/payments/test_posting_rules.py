@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from ledger.chart import Code
 from ledger.money import Money
 from payments import posting_rules
-from payments.capture_division import Part
 from payments.models import Payment, PaymentTransaction
 from payments.posting_rules import Own, ShareCapture, ShareRefund
+from payments.rules.capture_division import Part
 
 MERCHANT, ADA, BRUNO = UUID(int=1), UUID(int=2), UUID(int=3)
 

@@ -7,12 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.money import Money
-from payments.refund_division import (
-    BadRefundSplit,
-    Refundable,
-    RefundTooLarge,
-    divide_refund,
-)
+from payments.rules.refund_division import BadRefundSplit, Refundable, RefundTooLarge, divide_refund
 
 ADA, BRUNO, STRANGER = UUID(int=1), UUID(int=2), UUID(int=3)
 

@@ -10,7 +10,7 @@ from payments.providers.paypal import declines as paypal
 from payments.providers.rails import returns
 from payments.providers.stripe import declines as stripe
 from payments.providers.velocitypay.mapping import DECLINE_CODES
-from payments.retry_limits import ADVICE, CATEGORY_ONE, FREE, earliest, limit, sensible_from
+from payments.rules.retry_limits import ADVICE, CATEGORY_ONE, FREE, earliest, limit, sensible_from
 
 AT = datetime(2026, 1, 15, 12, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)

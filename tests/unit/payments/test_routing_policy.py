@@ -6,9 +6,9 @@ import pytest
 
 from ledger.ids import uuid7
 from ledger.money import Money
-from payments import routing_scores
-from payments.routing_policy import DEFAULT_WEIGHTS, PolicyInvalid, Price, bucket, drawn, read
-from payments.routing_scores import NOTHING_SEEN, Seen
+from payments.rules import routing_scores
+from payments.rules.routing_policy import DEFAULT_WEIGHTS, PolicyInvalid, Price, bucket, drawn, read
+from payments.rules.routing_scores import NOTHING_SEEN, Seen
 
 PROVIDERS = ("adyen", "stripe", "velocitypay")
 KEY = b"k" * 32

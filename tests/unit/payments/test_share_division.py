@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.money import Money
-from payments import share_division
-from payments.share_division import WEIGHT_MAX, Line, SplitInvalid, SplitTooLarge
+from payments.rules import share_division
+from payments.rules.share_division import WEIGHT_MAX, Line, SplitInvalid, SplitTooLarge
 
 CURRENCIES = ("JPY", "USD", "BHD", "CLF")  # exponents 0, 2, 3, 4
 weights = st.integers(1, WEIGHT_MAX).map(lambda weight: Line(weight=weight))

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from ledger.masking import MASK
-from payments import shown_messages
+from payments.rules import shown_messages
 from tests.kit import cards
 
 IBAN = "DE89370400440532013000"

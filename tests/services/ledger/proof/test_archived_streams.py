@@ -12,19 +12,12 @@ from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, transaction
 from django.urls import reverse
 
-from ledger import (
-    archive_files,
-    archived_streams,
-    archiving,
-    clock,
-    events,
-    ids,
-    invariants,
-    partitions,
-    retention,
-)
+from ledger import clock, events, ids, invariants, partitions, retention
 from ledger.actors import SYSTEM, Actor
-from ledger.archive_files import BadArchive
+from ledger.archives import archiving
+from ledger.archives import files as archive_files
+from ledger.archives import streams as archived_streams
+from ledger.archives.files import BadArchive
 from ledger.explain import entries, walking
 from ledger.fx import quoting
 from ledger.fx.quoting import QuoteWish

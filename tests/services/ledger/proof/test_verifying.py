@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 import pytest
 from django.db import connection, transaction
 
-from ledger import archive_files, clock, events, ids
+from ledger import clock, events, ids
 from ledger.actors import SYSTEM
-from ledger.archive_files import Header
+from ledger.archives import files as archive_files
+from ledger.archives.files import Header
 from ledger.models import ArchivedStream, Event, SealBlock
 from ledger.proof import sealing, verifying
 from tests.kit import seals

@@ -10,8 +10,8 @@ from ledger.models import AuditRecord
 from ledger.money import Money
 from payments.models import BankFile, BankFileContent, BankWord, Dispute, Payment, ProviderOperation
 from payments.models.operations import Kind
-from payments.services import hearing_banks
-from payments.services.routing import NoProvider
+from payments.services.bank_files import hearing_banks
+from payments.services.routes.routing import NoProvider
 from settlements import selectors as settlement_selectors
 from tests.kit.books import assert_all_invariants_hold
 from tests.kit.rails import RailsBank

@@ -25,8 +25,9 @@ from payments.models import (
     Refund,
 )
 from payments.providers import registry
-from payments.services import hearing_banks, refunding, requesting_refunds
-from payments.services.requesting_refunds import RefundWish
+from payments.services.bank_files import hearing_banks
+from payments.services.refunds import refunding, requesting_refunds
+from payments.services.refunds.requesting_refunds import RefundWish
 from tests.factories import payments as rows
 from tests.kit.books import assert_all_invariants_hold
 from tests.kit.rails import ROUTING, RailsBank, account_number, iban

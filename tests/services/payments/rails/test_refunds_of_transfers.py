@@ -21,10 +21,11 @@ from payments.models import (
     VaultRecord,
 )
 from payments.providers.outcomes import Approved, Declined
-from payments.services import deciding_unknown, operations, recovering
-from payments.services.deciding_unknown import NothingProposed, NothingTold, SamePerson
-from payments.services.operations import NotHeld
-from payments.services.sending_back import ACCOUNT_DAYS, NoRailForRefund, way_of
+from payments.services.calls import operations, recovering
+from payments.services.calls.operations import NotHeld
+from payments.services.transfers.sending_back import ACCOUNT_DAYS, NoRailForRefund, way_of
+from payments.services.unknown import deciding_unknown
+from payments.services.unknown.deciding_unknown import NothingProposed, NothingTold, SamePerson
 from settlements import selectors as settlement_selectors
 from tests.factories import payments as rows
 from tests.kit import settling

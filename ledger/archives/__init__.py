@@ -1,0 +1,1 @@
+"""Months of the books and of the log that left: their files, their streams, and what stays of them."""

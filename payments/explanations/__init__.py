@@ -1,0 +1,1 @@
+"""What this floor explains, by subject; importing one registers it."""

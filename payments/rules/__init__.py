@@ -1,0 +1,1 @@
+"""Pure rules as functions and data: no query, no clock, no Django."""

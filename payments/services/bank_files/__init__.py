@@ -1,0 +1,1 @@
+"""Files to banks and what banks say of them."""

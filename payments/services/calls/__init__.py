@@ -1,0 +1,1 @@
+"""Calls to providers: claimed, made, concluded; failed over, limited, recovered."""

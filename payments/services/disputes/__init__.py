@@ -1,0 +1,1 @@
+"""Disputes: a provider's word, our answer, the money and the warnings."""

@@ -1,0 +1,1 @@
+"""Marketplace payments as sagas, and vendors' shares by hand."""

@@ -1,0 +1,1 @@
+"""Payment methods: added, verified, kept, revealed, removed."""

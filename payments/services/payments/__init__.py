@@ -1,0 +1,1 @@
+"""A payment's own steps, from its creation to its end."""

@@ -1,0 +1,1 @@
+"""Money back to the payer: asked for, approved, carried out, adopted, failed and renewed."""

@@ -1,0 +1,1 @@
+"""Who carries a payment, and what that provider calls the customer's method."""

@@ -1,0 +1,1 @@
+"""Money that payers send by themselves, and its way back."""
