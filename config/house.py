@@ -32,6 +32,7 @@ ADDRESSES = (
 )  # fmt: skip
 WEB_WORKERS = 2
 WEB_THREADS = 16  # most of them wait for a provider
+WEB_GRACE_SECONDS = 20  # longer than any call to a provider takes
 
 _GENERATED: dict[str, Callable[[], str]] = {
     "SECRET_KEY": lambda: secrets.token_urlsafe(48),
@@ -173,6 +174,8 @@ def programs(folder: Path, logs: Path, found: dict[str, str]) -> list[Child]:
             "web", "granian", "--interface", "wsgi", "config.wsgi:application", "--host", "127.0.0.1",
             "--port", str(web), "--workers", str(WEB_WORKERS), "--blocking-threads", str(WEB_THREADS),
             "--no-access-log", "--log-level", "warning", "--respawn-failed-workers",
+            # One that is told to end while it starts would never hear of it, and be waited for for ever.
+            "--workers-kill-timeout", str(WEB_GRACE_SECONDS),
             is_ready=lambda: answers(web, "/healthz", found["EVERYCENT_INSTANCE"]),
         ),
         worker("worker-money", "money", 2),
