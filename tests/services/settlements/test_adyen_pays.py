@@ -151,7 +151,9 @@ def test_what_was_sold_in_one_call_is_explained_with_its_fee_too(northwind, ada,
     settling.take_in(northwind, settling.statement_file(sandbox.network, AT), AT)
     assert reasons(northwind) == []
     assert balance(northwind, Code.PROVIDER_CLEARING) == 0
-    fees = ProviderOperation.objects.filter(kind="capture").values_list("fee_minor", flat=True)
+    fees = ProviderOperation.objects.filter(merchant=northwind, kind="capture").values_list(
+        "fee_minor", flat=True
+    )
     assert len(fees) == 2
     assert sum(fees) == balance(northwind, Code.PROVIDER_FEES) > 0
     assert_all_invariants_hold()
@@ -163,7 +165,7 @@ def test_what_a_dispute_takes_is_explained_with_its_fee(northwind, ada, sandbox)
     settling.take_in(northwind, settling.statement_file(sandbox.network, AT), AT)
     assert reasons(northwind) == []
     assert balance(northwind, Code.PROVIDER_CLEARING) == 0
-    moved = FundedOperation.objects.get(operation__kind="withdrawal")
+    moved = FundedOperation.objects.get(match__merchant=northwind, operation__kind="withdrawal")
     assert (moved.amount_minor, moved.fee_minor) == (-9_000, 1_500)
     assert_all_invariants_hold()
 
