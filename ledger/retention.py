@@ -75,7 +75,7 @@ class RecordClass:
     disposes of it. `moment`, `merchant` and `subjects` are the columns by which a hold is applied.
     `before_file(begins, ends)` refuses a month that is not at rest; `before_detach` looks once more, and puts
     in its place what must stay when it leaves. `by_stream`: a month holds the streams of the subjects that
-    began in it, and only those at rest leave (`archived_streams`).
+    began in it, and only those at rest leave (`archives.streams`).
     `days` and `legal_basis` hold until a policy says otherwise; no policy goes below `days_min`.
     """
 

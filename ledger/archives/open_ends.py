@@ -1,6 +1,6 @@
 """Open ends: what somebody still has to do with a month's records, so that it may not leave.
 
-Every floor says in its `open_ends.py` what it knows to be unfinished: subjects (an open dispute, a payout on
+Every floor says in its `unfinished.py` what it knows to be unfinished: subjects (an open dispute, a payout on
 its way), all of whose entries and events stay meanwhile, or single entries (a posting in no batch). The
 journal's month is refused, naming each; a stream of events simply stays with the others that go on.
 """
