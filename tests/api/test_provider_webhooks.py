@@ -15,7 +15,7 @@ from ledger.ids import parse, show, uuid7
 from payments import selectors
 from payments.models import ProviderOperation, ProviderWebhook
 from payments.services.webhooks import webhook_applying
-from tests.kit.callbacks import URL, Callback, callback_of, send
+from tests.kit.callbacks import URL, Callback, apply_due, callback_of, send
 from tests.kit.network import Network
 from tests.kit.shop import CORE, REFUNDS, Shop, good, run_jobs
 
@@ -101,7 +101,7 @@ class TestParking:
         send(stranger)
         at = clock.now()
         for _ in range(webhook_applying.TRIES_MAX + 3):
-            webhook_applying.apply_due(at)
+            apply_due(at)
             at += timedelta(seconds=webhook_applying.PAUSE_MAX_SECONDS * 2)
         kept = webhook(stranger)
         assert (kept.state, kept.tries) == ("failed", webhook_applying.TRIES_MAX)
@@ -115,7 +115,7 @@ class TestParking:
         send(callback)
         at = clock.now()
         for _ in range(webhook_applying.TRIES_MAX):
-            webhook_applying.apply_due(at)
+            apply_due(at)
             at += timedelta(seconds=webhook_applying.PAUSE_MAX_SECONDS * 2)
         assert webhook(callback).state == "failed"
         ProviderOperation.objects.filter(idempotency_key="op_elsewhere").update(idempotency_key=key)

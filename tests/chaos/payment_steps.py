@@ -10,7 +10,8 @@ from payments.services.payment_wishes import NewPayment, WantedShare
 from payments.services.payments import authorizing, capturing, creating, paying, voiding
 from payments.services.refunds import refunding, requesting_refunds
 from payments.services.refunds.requesting_refunds import RefundWish
-from payments.services.webhooks import webhook_applying, webhook_intake
+from payments.services.webhooks import webhook_intake
+from tests.kit.callbacks import apply_due
 
 
 def run(step: str, merchant_id: UUID, payment_id: UUID, operation_id: UUID, wanted: dict) -> None:
@@ -52,4 +53,4 @@ def run(step: str, merchant_id: UUID, payment_id: UUID, operation_id: UUID, want
             answer(dispute_id=UUID(wanted["dispute"]), operation_id=operation_id, **common)
         case "webhook":
             webhook_intake.receive("velocitypay", wanted["headers"], wanted["body"].encode(), common["at"])
-            webhook_applying.apply_due(common["at"])
+            apply_due(common["at"])

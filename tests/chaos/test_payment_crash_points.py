@@ -16,11 +16,10 @@ from payments import locks
 from payments.models import Payment, ProviderOperation, ProviderWebhook
 from payments.providers import registry
 from payments.services.calls import recovering
-from payments.services.webhooks import webhook_applying
 from tests.chaos import payment_steps
 from tests.kit import stored
 from tests.kit.books import assert_all_invariants_hold
-from tests.kit.callbacks import callback_of
+from tests.kit.callbacks import apply_due, callback_of
 from tests.kit.killed import killed_at
 from tests.kit.shop import work_until
 from tests.services.payments.cast import now_plus
@@ -121,7 +120,7 @@ def test_going_to_another_provider_leaves_one_authorization(
         payment_steps.run(*asked)
     for seconds in (20, 40, 60):
         recovering.sweep(now_plus(seconds))
-        webhook_applying.apply_due(now_plus(seconds))
+        apply_due(now_plus(seconds))
 
     payment = Payment.objects.get(pk=payment_id)
     assert not ProviderWebhook.objects.filter(provider="velocitypay", state="received").exists()

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
@@ -11,8 +12,10 @@ from django.http import HttpResponse
 from django.test import Client
 
 from ledger import clock
+from payments import locks
 from payments.models import ProviderOperation
 from payments.providers import registry
+from payments.services.webhooks import webhook_applying
 from payments.simulator.callbacks import sign
 from tests.kit.network import WEBHOOK_SECRET, Network
 
@@ -102,3 +105,13 @@ def send(
         headers=callback.headers() if headers is None else headers,
         REMOTE_ADDR=source,
     )
+
+
+def apply_due(at: datetime) -> int:
+    """Apply everything that is due at an instant, as the task does; return how many messages were taken up."""
+    total = 0
+    while taken := webhook_applying.apply_some(at):
+        total += taken
+        if taken < locks.SUBJECT_AT_ONCE:  # so no subject had more, and there was none left
+            break
+    return total

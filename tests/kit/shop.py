@@ -10,8 +10,8 @@ from uuid import uuid4
 from django.http import HttpResponse
 
 from ledger import clock, jobs
-from payments.services.webhooks import webhook_applying
 from tests.kit.api_client import MerchantClient
+from tests.kit.callbacks import apply_due
 from tests.kit.network import Network
 from vendors.models import Vendor
 
@@ -90,6 +90,6 @@ def run_jobs(later_seconds: int = 0) -> int:
 def work_until(at: datetime) -> int:
     """Do what workers do until nothing is due at an instant; return how much that was."""
     total = 0
-    while done := webhook_applying.apply_due(at) + jobs.run_due(at):
+    while done := apply_due(at) + jobs.run_due(at):
         total += done
     return total

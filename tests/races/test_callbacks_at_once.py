@@ -10,7 +10,7 @@ from payments import locks
 from payments.models import ProviderOperation, ProviderWebhook
 from payments.services.webhooks import webhook_applying, webhook_intake
 from tests.factories import payments as rows
-from tests.kit.callbacks import said_of, send
+from tests.kit.callbacks import apply_due, said_of, send
 from tests.kit.race import errors, results, together
 from vendors.models import Merchant
 
@@ -54,7 +54,7 @@ def test_each_is_applied_once_and_in_the_order_of_its_subject(
 
     def work() -> None:
         # As often as the timetable would come round: what other tests left is due before, and ends a round.
-        while webhook_applying.apply_due(at):
+        while apply_due(at):
             pass
 
     assert errors(together(*[work] * WORKERS)) == []
@@ -81,7 +81,7 @@ def test_a_crowd_of_them_is_answered_and_each_is_kept_and_applied_once(
     def work() -> None:
         begun.wait(10)
         while not over.is_set():
-            webhook_applying.apply_due(clock.now())
+            apply_due(clock.now())
 
     def deliver_all() -> list[int]:
         try:
@@ -96,7 +96,7 @@ def test_a_crowd_of_them_is_answered_and_each_is_kept_and_applied_once(
     outcomes = together(deliver_all, work, work)
     assert errors(outcomes) == []
     assert results(outcomes)[0] == [200] * 2 * len(callbacks)
-    webhook_applying.apply_due(clock.now())
+    apply_due(clock.now())
     mine = ProviderWebhook.objects.filter(event_id__in=[callback.event_id for callback in callbacks])
     assert list(mine.values_list("state", "tries")) == [("applied", 1)] * len(callbacks)
 
@@ -111,4 +111,4 @@ def test_without_the_lease_they_would_be_taken_twice(
     at = clock.now()
     claims = [locks.claim_webhooks_of("velocitypay", operations[0].idempotency_key, at) for _ in range(2)]
     assert [len(claim) for claim in claims] == [1, 1]
-    webhook_applying.apply_due(at)
+    apply_due(at)

@@ -102,16 +102,6 @@ class Verdict:
     merchant_id: UUID | None = None  # where there is no operation
 
 
-def apply_due(at: datetime) -> int:
-    """Apply everything that is due at an instant; return how many messages were taken up."""
-    total = 0
-    while batch := apply_some(at):
-        total += batch
-        if batch < locks.SUBJECT_AT_ONCE:  # so no subject had more, and there was none left
-            break
-    return total
-
-
 def apply_some(at: datetime) -> int:
     """Apply one batch of what is due, under leases that count from `at`; return how many messages it had."""
     batch = locks.claim_webhooks(at, BATCH)

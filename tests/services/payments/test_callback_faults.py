@@ -20,7 +20,7 @@ from payments.models import Payment, ProviderOperation, ProviderWebhook
 from payments.services.webhooks import webhook_applying
 from tests.factories import payments as rows
 from tests.factories import vendors as factory
-from tests.kit.callbacks import Callback, said_of, send
+from tests.kit.callbacks import Callback, apply_due, said_of, send
 from vendors.models import Merchant
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("signed")]
@@ -212,7 +212,7 @@ class TestTime:
         kept = ProviderWebhook.objects.get(event_id=scene.genuine.event_id)
         assert (kept.state, kept.tries, kept.merchant_id) == ("received", 1, None)  # staff alone sees it
         _rename(scene, key)
-        webhook_applying.apply_due(clock.now() + timedelta(seconds=2))
+        apply_due(clock.now() + timedelta(seconds=2))
         assert _payment(scene).state == AUTHORIZED
 
     def test_late_finds_it_concluded(self, scene: Scene) -> None:
@@ -242,7 +242,7 @@ def test_a_huge_body_is_read_no_further_than_its_limit(scene: Scene, size: int, 
 
 
 def _work() -> None:
-    webhook_applying.apply_due(clock.now())
+    apply_due(clock.now())
 
 
 def _payment(scene: Scene) -> Payment:

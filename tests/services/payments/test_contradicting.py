@@ -19,10 +19,9 @@ from payments.services.calls.operations import NotHeld
 from payments.services.payments import capturing, voiding
 from payments.services.unknown import deciding_unknown
 from payments.services.unknown.deciding_unknown import CannotBeAccepted, NothingProposed, SamePerson
-from payments.services.webhooks import webhook_applying
 from tests.factories import payments as rows
 from tests.kit.books import assert_all_invariants_hold
-from tests.kit.callbacks import Callback, callback_of, said_of, send
+from tests.kit.callbacks import Callback, apply_due, callback_of, said_of, send
 from tests.kit.network import Network
 from tests.services.payments.cast import (
     KEY,
@@ -97,7 +96,7 @@ class TestSeeing:
     def test_by_a_callback(self, northwind: Merchant) -> None:
         operation = concluded(northwind, Kind.CAPTURE, "declined")
         assert send(said_of(operation)).status_code == 200
-        webhook_applying.apply_due(clock.now())
+        apply_due(clock.now())
         assert [row.state for row in operation.webhooks.all()] == ["applied"]
         assert operation.webhooks.get().verdict == "said otherwise after it was declined"
         [found] = operation.contradictions.all()
@@ -280,7 +279,7 @@ def _happen(network: Network, payment: Payment, operation: ProviderOperation, pa
 def _contradiction(network: Network, operation: ProviderOperation) -> Contradiction:
     callback: Callback = callback_of(network, operation.idempotency_key)
     assert send(callback).status_code == 200
-    webhook_applying.apply_due(clock.now() + timedelta(seconds=1))
+    apply_due(clock.now() + timedelta(seconds=1))
     return Contradiction.objects.get(operation=operation)
 
 

@@ -18,7 +18,7 @@ from payments.models import Payment, ProviderOperation, ProviderWebhook
 from payments.services.calls import operations
 from payments.services.webhooks import webhook_applying, webhook_intake
 from tests.factories import payments as rows
-from tests.kit.callbacks import Callback, said_of
+from tests.kit.callbacks import Callback, apply_due, said_of
 from tests.kit.queries import statement_budget
 from vendors.models import Merchant
 
@@ -77,7 +77,7 @@ class TestBatches:
         kept = [receive(said_of(operation)) for operation in known(payment, number)]
         # Heads, leases, rows; operations; locks, verdicts; after many, the next heads.
         with statement_budget(exactly=statements):
-            assert webhook_applying.apply_due(clock.now()) == number
+            assert apply_due(clock.now()) == number
         assert {(fresh(row).state, row.tries, row.verdict) for row in kept} == {
             ("applied", 1, webhook_applying.KNOWN)
         }
@@ -110,7 +110,7 @@ class TestBatches:
         with django_capture_on_commit_callbacks(execute=True):
             row = receive(said_of(known(payment, 1)[0]))
         assert failed == [webhook_intake.APPLY_TASK]
-        webhook_applying.apply_due(clock.now())  # the timetable's turn
+        apply_due(clock.now())  # the timetable's turn
         assert fresh(row).state == "applied"
 
 
@@ -124,14 +124,14 @@ class TestOrder:
         other = receive(said_of(known(rows.captured_payment(northwind), 1)[0]))
         tried = trouble(monkeypatch, times=1)
         at = clock.now()
-        assert webhook_applying.apply_due(at) == 3
+        assert apply_due(at) == 3
         assert (fresh(first).state, fresh(second).state, fresh(other).state) == (
             "received", "received", "applied",
         )  # fmt: skip
         assert (first.tries, second.tries, first.last_error) == (1, 0, "RuntimeError: the disk is full")
         assert second.apply_at == first.apply_at > at
-        assert webhook_applying.apply_due(at) == 0
-        assert webhook_applying.apply_due(at + timedelta(seconds=2)) == 2
+        assert apply_due(at) == 0
+        assert apply_due(at + timedelta(seconds=2)) == 2
         assert (fresh(first).verdict, fresh(second).state) == (webhook_applying.CONCLUDED, "applied")
         assert tried[:2] == [operation.idempotency_key] * 2
         assert Payment.objects.get(pk=waiting.pk).state == "authorized"
@@ -151,7 +151,7 @@ class TestOrder:
         parked = [stranger(payment) for _ in range(3)]
         for callback in parked:
             receive(callback)
-        webhook_applying.apply_due(at + timedelta(seconds=1))
+        apply_due(at + timedelta(seconds=1))
         fine = receive(said_of(known(payment, 1)[0]))
         assert [row.pk for row in locks.claim_webhooks(clock.now(), 1)] == [fine.pk]
 
@@ -162,7 +162,7 @@ class TestOrder:
         operation = _open_operation(rows.create_payment(northwind))
         kept = [receive(said_of(operation, id="auth_1")) for _ in range(4)]
         tried = trouble(monkeypatch, times=0)
-        webhook_applying.apply_due(clock.now())
+        apply_due(clock.now())
         assert [fresh(row).verdict for row in kept] == [
             webhook_applying.CONCLUDED, *[webhook_applying.KNOWN] * 3,
         ]  # fmt: skip
@@ -184,7 +184,7 @@ class TestTries:
         tried = trouble(monkeypatch, times=99)
         at = clock.now()
         for _ in range(webhook_applying.TRIES_MAX + 2):
-            webhook_applying.apply_due(at)
+            apply_due(at)
             at += timedelta(seconds=400)
         assert len(tried) == webhook_applying.TRIES_MAX
         assert (fresh(row).state, row.tries, row.apply_at) == ("failed", webhook_applying.TRIES_MAX, None)
@@ -197,7 +197,7 @@ class TestTries:
         row = receive(said_of(known(payment, 1)[0]))
         settings.VELOCITYPAY_WEBHOOK_SECRET = "whsec_YW5vdGhlciBzZWNyZXQ="
         registry.reset()
-        webhook_applying.apply_due(clock.now())
+        apply_due(clock.now())
         assert (fresh(row).state, row.tries) == ("received", 1)
         assert row.last_error.startswith("it cannot be read any more")
 

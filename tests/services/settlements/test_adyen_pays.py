@@ -17,12 +17,13 @@ from ledger.money import Money
 from payments.models import Payment, ProviderOperation, Refund
 from payments.services.calls import returning
 from payments.services.payments import paying
-from payments.services.webhooks import webhook_applying, webhook_intake
+from payments.services.webhooks import webhook_intake
 from settlements import selectors
 from settlements.models import FundedOperation, Match
 from tests.kit import settling
 from tests.kit.adyen import AdyenSandbox
 from tests.kit.books import assert_all_invariants_hold
+from tests.kit.callbacks import apply_due
 
 pytestmark = pytest.mark.django_db
 AT = datetime(2026, 3, 2, 22, tzinfo=UTC)
@@ -39,7 +40,7 @@ def tell(sandbox: AdyenSandbox, payment: Payment, at: datetime) -> None:
     for row in sandbox.of_parent(payment.provider_reference):
         for webhook in sandbox.webhooks(row["id"]):
             webhook_intake.receive("adyen", {}, sandbox.as_sent(webhook), at)
-    webhook_applying.apply_due(max(at, clock.now()))
+    apply_due(max(at, clock.now()))
 
 
 def sold(sandbox: AdyenSandbox, vendor: Any, minor: int, at: datetime = AT, **more: Any) -> Payment:
@@ -97,7 +98,7 @@ class TestARefundThatFails:
         operation = ProviderOperation.objects.get(subject_id=refund.pk, kind="refund")
         webhook = sandbox.wait_for(operation.provider_reference, event)
         webhook_intake.receive("adyen", {}, sandbox.as_sent(webhook), at)
-        webhook_applying.apply_due(max(at, clock.now()))
+        apply_due(max(at, clock.now()))
         refund.refresh_from_db()
 
     def test_after_its_batch_comes_back_by_the_next(self, northwind, ada, sandbox, refund):

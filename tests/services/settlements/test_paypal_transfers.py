@@ -23,11 +23,11 @@ from payments.services.calls import recovering
 from payments.services.disputes import disputing
 from payments.services.payments import authorizing, capturing, creating
 from payments.services.refunds import returned_refunds
-from payments.services.webhooks import webhook_applying
 from settlements import selectors
 from settlements.models import FundedOperation, Match
 from tests.kit import settling
 from tests.kit.books import assert_all_invariants_hold
+from tests.kit.callbacks import apply_due
 from tests.kit.network import eventually
 from tests.kit.paypal import PayPalSandbox
 from tests.kit.settling import Forgery
@@ -161,7 +161,7 @@ class TestARefundThatFails:
         """Let the house hear of it by its message."""
         row = self.failed(sandbox, refund)
         assert sandbox.send("PAYMENT.REFUND.FAILED", row, f"WH-{row['id']}").status_code == 200
-        webhook_applying.apply_due(clock.now())
+        apply_due(clock.now())
         refund.refresh_from_db()
         assert refund.state == "failed"
 
@@ -197,7 +197,7 @@ class TestARefundThatFails:
         done = paypal_there.do_after_all(self.failed(paypal_there, refund)["id"])
         sent = paypal_there.send("PAYMENT.CAPTURE.REFUNDED", done, f"WH-again-{done['id']}")
         assert sent.status_code == 200
-        webhook_applying.apply_due(clock.now())
+        apply_due(clock.now())
         jobs.run_due(clock.now())
         found = Contradiction.objects.get(operation__subject_id=refund.pk)
         assert (found.was, found.said, found.is_after_all) == ("approved", "approved", True)
