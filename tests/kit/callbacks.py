@@ -108,7 +108,7 @@ def send(
 
 
 def apply_due(at: datetime) -> int:
-    """Apply everything that is due at an instant, as the task does; return how many messages were taken up."""
+    """Apply everything due at an instant, as the task does; return how many messages were taken up."""
     total = 0
     while taken := webhook_applying.apply_some(at):
         total += taken
