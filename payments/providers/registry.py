@@ -29,6 +29,7 @@ from payments.providers.rails.nacha import Originator
 from payments.providers.rails.transfers import Check
 from payments.providers.rails.transfers import Wire as WireTransfer
 from payments.providers.ratefeed.client import RateFeed
+from payments.providers.requests import asked_as
 from payments.providers.stripe.client import Stripe
 from payments.providers.transport import Timeouts, Transport
 from payments.providers.velocitypay.client import VelocityPay
@@ -88,7 +89,7 @@ def where_to_look(name: str, kind: str, key: str) -> str:
     """Say where a person sees what became of an operation whose provider cannot be asked; empty where it can,
     or is not set up."""
     adapter: Any = provider(name) if name in names() else None
-    return adapter.where_to_look(kind, key) if hasattr(adapter, "where_to_look") else ""
+    return adapter.where_to_look(*asked_as(kind, key)) if hasattr(adapter, "where_to_look") else ""
 
 
 def rate_feed() -> RateFeed:

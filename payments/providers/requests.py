@@ -54,6 +54,13 @@ def again_key(refund_key: str) -> str:
     return f"{refund_key}:again"
 
 
+def asked_as(kind: str, key: str) -> tuple[str, str]:
+    """The kind and key of the request from which an operation came: a sale's capture was asked for as a sale,
+    a refund that was done after all as the refund."""
+    asked, _, made_by = key.partition(":")
+    return "authorize" if made_by == "capture" else kind, asked
+
+
 def refund_key(returned_key: str) -> str:
     """The key of the refund whose money came back under a key."""
     return returned_key.removesuffix(":returned")

@@ -3,13 +3,14 @@
 import pytest
 from django.urls import reverse
 
-from ledger import clock
+from ledger import clock, ids
 from ledger.actors import provider_actor
 from ledger.money import Money
-from payments.models import Contradiction, ProviderOperation
+from payments.models import BankFileEntry, Contradiction, ProviderOperation
 from payments.providers import registry
 from payments.providers.base import Capability
 from payments.providers.outcomes import Approved
+from payments.providers.requests import again_key, capture_key
 from payments.services.calls import operations
 from tests.factories import payments as rows
 
@@ -70,6 +71,26 @@ def test_who_cannot_be_asked_says_where_to_look(rails):
         can_be_asked = Capability.FIND_BY_KEY in registry.provider(name).capabilities
         assert bool(words) is not can_be_asked, name
     assert {"adyen", "ach", "sepa", "credit_gbp", "wire", "check"} <= {name for name in asked if asked[name]}
+
+
+def test_a_sale_by_file_is_looked_for_by_the_name_of_its_entry(root, northwind, rails):
+    """Its capture has no entry of its own: it goes by the sale's."""
+    paid = rails.pay(rails.method(northwind, "sepa"), 1_000)
+    rails.day("sepa")
+    entry = BankFileEntry.objects.get(operation__payment=paid)
+    for operation in ProviderOperation.objects.filter(payment=paid, kind__in=("authorize", "capture")):
+        assert entry.end_to_end in root.get(page(operation)).content.decode(), operation.kind
+
+
+@pytest.mark.parametrize("name", ["adyen", "ach", "credit_gbp", "wire"])
+def test_what_came_of_another_request_is_looked_for_by_that(rails, name):
+    key = ids.show("op", ids.uuid7())
+    done_again = registry.where_to_look(name, "refund", again_key(key))
+    assert done_again == registry.where_to_look(name, "refund", key)
+    taken, sold = (registry.where_to_look(name, kind, made) for kind, made in (
+        ("capture", capture_key(key)), ("authorize", key),
+    ))  # fmt: skip
+    assert taken == sold
 
 
 def test_strangers_do_not_see_it(client):

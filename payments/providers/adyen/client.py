@@ -40,6 +40,11 @@ from payments.providers.requests import (
 from payments.providers.transport import Reply, Transport
 
 RESULT_MAX: Final = 8_000
+_REPORTED: Final = {
+    "authorize": "Settled",
+    "capture": "Settled",
+    "refund": "Refunded (RefundedReversed: the money came back)",
+}
 
 
 class Adyen:
@@ -175,11 +180,11 @@ class Adyen:
         )
         if kind in ("challenge", "accept"):
             return f"{asked}open the dispute by its PSP reference and see how it stands."
-        found = "Refunded (RefundedReversed: the money came back)" if kind == "refund" else "Settled"
-        return (
-            f"{asked}open the payment by its PSP reference and look for a reference that ends in {key}. That "
-            f"money moved is said by a settlement detail report that has it as {found}."
-        )
+        asked += f"open the payment by its PSP reference and look for a reference that ends in {key}."
+        if kind not in _REPORTED:
+            return asked
+        said = f"That money moved is said by a settlement detail report that has it as {_REPORTED[kind]}."
+        return f"{asked} {said}"
 
     def notice(
         self, headers: Mapping[str, str], raw_body: bytes, now: datetime
