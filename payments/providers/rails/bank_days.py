@@ -1,11 +1,14 @@
-"""Pure: the days on which banks settle: not on weekends, nor on the holidays of their system.
+"""The days on which banks settle a currency: not on weekends, nor on the holidays of its system.
 
-TARGET2 closing days (ECB, since 2002) for euro; the Federal Reserve's holidays for dollars. Both are
-computed, so no list of years ends.
+TARGET closing days for euro, and the Federal Reserve's holidays for dollars, are computed, so no list of
+years ends. Every other currency is settled on the bank days of its country (`bank_calendars`).
 """
 
 from datetime import date, timedelta
 from typing import Final
+
+from ledger.fx import target_days
+from payments.providers.rails import bank_calendars
 
 DAY: Final = timedelta(days=1)
 SATURDAY: Final = 5
@@ -13,34 +16,22 @@ MONDAY: Final = 0
 THURSDAY: Final = 3
 
 
-def next_target_day(after: date) -> date:
-    """Return the first TARGET day after a date."""
+def next_bank_day(currency: str, after: date) -> date:
+    """Return the first day after a date on which banks settle a currency (ISO 4217)."""
     day = after + DAY
-    while day.weekday() >= SATURDAY or _is_target_holiday(day):
+    while not is_bank_day(currency, day):
         day += DAY
     return day
 
 
-def next_fed_day(after: date) -> date:
-    """Return the first day after a date on which the Federal Reserve Banks settle."""
-    day = after + DAY
-    while day.weekday() >= SATURDAY or day in _fed_holidays(day.year):
-        day += DAY
-    return day
-
-
-def next_weekday(after: date) -> date:
-    """Return the first day after a date that is no weekend: a wish, where a bank knows its own holidays."""
-    day = after + DAY
-    while day.weekday() >= SATURDAY:
-        day += DAY
-    return day
-
-
-def _is_target_holiday(day: date) -> bool:
-    easter = easter_sunday(day.year)
-    moving = (easter - 2 * DAY, easter + DAY)  # Good Friday, Easter Monday
-    return (day.month, day.day) in ((1, 1), (5, 1), (12, 25), (12, 26)) or day in moving
+def is_bank_day(currency: str, day: date) -> bool:
+    """Say whether banks settle a currency on a day."""
+    match currency:
+        case "EUR":
+            return target_days.is_open(day)
+        case "USD":
+            return day.weekday() < SATURDAY and day not in _fed_holidays(day.year)
+    return bank_calendars.is_open(currency, day)
 
 
 def _fed_holidays(year: int) -> set[date]:
@@ -60,15 +51,3 @@ def _fed_holidays(year: int) -> set[date]:
 def _nth(year: int, month: int, weekday: int, nth: int) -> date:
     first = date(year, month, 1)
     return first + timedelta(days=(weekday - first.weekday()) % 7 + 7 * (nth - 1))
-
-
-def easter_sunday(year: int) -> date:
-    """Return Easter Sunday in the Gregorian calendar (the anonymous algorithm of 1876)."""
-    golden, century, of_century = year % 19, year // 100, year % 100
-    leaps, left = divmod(century, 4)
-    moon = (19 * golden + century - leaps - (century - (century + 8) // 25 + 1) // 3 + 15) % 30
-    fours, ones = divmod(of_century, 4)
-    weekday = (32 + 2 * left + 2 * fours - moon - ones) % 7
-    late = (golden + 11 * moon + 22 * weekday) // 451
-    month, day = divmod(moon + weekday - 7 * late + 114, 31)
-    return date(year, month, day + 1)

@@ -7,7 +7,7 @@ nothing (an authorization, a void) is approved here: a mandate is a permission, 
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 from typing import Final
 
@@ -40,7 +40,7 @@ REFUND_RETURNED: Final = "refund_returned"
 
 
 class FileRail(SilentBank):
-    """What both rails share; a rail says how its files are written and which bank days it keeps."""
+    """What all rails share; a rail says how its files are written. It keeps its currency's bank days."""
 
     name: str
     capabilities: frozenset[Capability]
@@ -51,7 +51,6 @@ class FileRail(SilentBank):
     codes: Mapping[str, tuple[str, str]]
     report_in_remittance: re.Pattern[str] | None
     token_prefixes: tuple[str, ...] = ()
-    _next_day: Callable[[date], date]
 
     def __init__(self, transport: Transport, return_fee_minor: int) -> None:
         self._transport = transport
@@ -118,7 +117,7 @@ class FileRail(SilentBank):
 
     def due_date(self, made_at: datetime) -> date:
         """The first bank day after the one on which the file is made."""
-        return type(self)._next_day(made_at.date())
+        return bank_days.next_bank_day(self.currency, made_at.date())
 
     def decline_of(self, code: str) -> tuple[str, str]:
         """The canonical decline and the words for a return's code."""
@@ -225,7 +224,6 @@ class Ach(FileRail):
             Capability.BY_FILE,
         }
     )
-    _next_day = staticmethod(bank_days.next_fed_day)
 
     def __init__(self, transport: Transport, return_fee_minor: int, originator: Originator) -> None:
         super().__init__(transport, return_fee_minor)
@@ -250,7 +248,6 @@ class Sepa(FileRail):
     codes = returns.SEPA
     report_in_remittance: re.Pattern[str] | None = re.compile(r"\bSEPA SETTLEMENT (rs_[a-z0-9_]{1,32})\b")
     capabilities = frozenset({Capability.SEPA, *(Ach.capabilities - {Capability.ACH})})
-    _next_day = staticmethod(bank_days.next_target_day)
 
     def __init__(self, transport: Transport, return_fee_minor: int, creditor: Creditor) -> None:
         super().__init__(transport, return_fee_minor)
@@ -283,7 +280,6 @@ class Credits(FileRail):
             Capability.BY_FILE,
         }
     )
-    _next_day = staticmethod(bank_days.next_weekday)
 
     def __init__(self, transport: Transport, currency: str, debtor: Creditor) -> None:
         self.name, self.currency = credits_name(currency), currency
