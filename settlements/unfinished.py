@@ -36,8 +36,9 @@ open_ends.entries(
 )
 open_ends.entries(
     "entries whose money no statement of the bank shows",
-    f"""SELECT f.entry_id FROM payments_provideroperation o JOIN ledger_fact f ON f.source_id = o.subject_id
-        WHERE o.id < ledger_uuid_at(%(ends)s) AND o.outcome = 'approved' AND o.kind IN ({_KINDS})
+    f"""SELECT f.entry_id FROM payments_provideroperation o
+        JOIN ledger_fact f ON f.source_id = o.subject_id AND f.step = o.leg
+        WHERE o.outcome = 'approved' AND o.kind IN ({_KINDS})
           AND f.entry_id >= ledger_uuid_at(%(begins)s) AND f.entry_id < ledger_uuid_at(%(ends)s)
           AND NOT EXISTS (SELECT FROM settlements_fundedoperation u WHERE u.operation_id = o.id)
           AND {_heard("o")}

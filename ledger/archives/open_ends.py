@@ -18,13 +18,11 @@ from ledger.errors import Conflict
 
 NAMED_MAX: Final = 3
 _ENTRIES_OF: Final = """
-    SELECT o.prefix, o.key, count(DISTINCT f.entry_id) FROM ({query}) o (subject_id, prefix, key)
+    SELECT DISTINCT o.prefix, o.key FROM ({query}) o (subject_id, prefix, key)
     JOIN ledger_fact f ON f.source_id = o.subject_id
-    WHERE f.entry_id >= ledger_uuid_at(%(begins)s) AND f.entry_id < ledger_uuid_at(%(ends)s)
-    GROUP BY o.prefix, o.key ORDER BY o.key"""
-_ENTRIES: Final = """
-    SELECT 'jnl', o.entry_id, count(*) FROM ({query}) o (entry_id)
-    GROUP BY o.entry_id ORDER BY o.entry_id"""
+    WHERE f.entry_id >= ledger_uuid_at(%(begins)s) AND f.entry_id < ledger_uuid_at(%(ends)s)"""
+_ENTRIES: Final = "SELECT DISTINCT 'jnl' AS prefix, o.entry_id AS key FROM ({query}) o (entry_id)"
+_FIRST: Final = "SELECT prefix, key, count(*) OVER () FROM ({query}) n ORDER BY key LIMIT {most}"
 
 
 class StillOpen(Conflict):
@@ -76,11 +74,11 @@ def of_month(begins: datetime, ends: datetime) -> list[OpenEnd]:
     with connection.cursor() as cursor:
         for kind in _kinds:
             query = (_ENTRIES_OF if kind.is_of_subjects else _ENTRIES).format(query=kind.query)
-            cursor.execute(query, {"begins": begins, "ends": ends})
+            cursor.execute(_FIRST.format(query=query, most=NAMED_MAX), {"begins": begins, "ends": ends})
             named: Sequence[tuple[str, UUID, int]] = cursor.fetchall()
             if named:
-                first = tuple(ids.show(prefix, key) for prefix, key, _ in named[:NAMED_MAX])
-                found.append(OpenEnd(kind.what, len(named), first))
+                first = tuple(ids.show(prefix, key) for prefix, key, _ in named)
+                found.append(OpenEnd(kind.what, named[0][2], first))
     return found
 
 

@@ -1,6 +1,7 @@
 """What somebody has still to do with keeps its month in the journal, and its events, until it is done."""
 
 import io
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -32,6 +33,7 @@ from tests.kit.network import Network
 from tests.kit.owner import OWNERS
 from tests.kit.settling import Forgery
 from tests.kit.wallets import Purses
+from tests.services.payments import cast as payments
 
 EUR, USD = "EUR", "USD"
 FINN = staff_actor(7, "finn")
@@ -154,10 +156,14 @@ class TestWhatKeepsAMonth:
         assert kept_by(begins) == set()
 
 
-@pytest.fixture
-def sold(begins, own_network: Network, ada):
+@pytest.fixture(params=["in three calls", "in one call"])
+def sold(request, begins, own_network: Network, ada):
     """Ada sold for 100.00 EUR and was paid; the bank's statement of that day."""
-    settling.sell(own_network, ada, Money(10_000, EUR), clock.now())
+    if request.param == "in one call":
+        wanted = settling.wanted(own_network, ada, Money(10_000, EUR))
+        payments.sold(ada.merchant, replace(wanted, capture_method="automatic", is_confirmed=True))
+    else:
+        settling.sell(own_network, ada, Money(10_000, EUR), clock.now())
     settling.pay(settling.settle(ada, EUR, clock.now()), clock.now())
     return settling.statement_file(own_network, clock.now(), EUR)
 
