@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from django.conf import settings
 
@@ -18,6 +18,7 @@ from ledger import audit, crashpoints, jobs
 from ledger.actors import Actor
 from ledger.crashpoints import crashpoint
 from ledger.errors import Invalid
+from ledger.ids import uuid7_of
 from ledger.locks import before_commit, phased
 from ledger.money import Money
 from ledger.recording import no_answer, record
@@ -110,8 +111,8 @@ def begin(
 
 
 def payment_id_of(saga_id: UUID) -> UUID:
-    """Return the id of a saga's payment."""
-    return uuid5(saga_id, Payment.SUBJECT)
+    """Return the id of a saga's payment, of the same moment: its records leave with their month."""
+    return uuid7_of(saga_id, Payment.SUBJECT)
 
 
 @phased

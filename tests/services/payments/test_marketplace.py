@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 
 from ledger import balances, chart, clock, events
 from ledger.actors import SYSTEM, staff_actor
@@ -43,6 +44,13 @@ def let_go_on(saga, reason):
     )
 
 
+def assert_in_its_month(table, column, key):
+    """Its records leave with a month: none lies where what names no month does."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT DISTINCT tableoid::regclass::text FROM {table} WHERE {column} = %s", [key])
+        assert cursor.fetchall() == [(f"{table}_{clock.now():%Y_%m}",)]
+
+
 class TestWhole:
     def test_divides_captures_and_finds_it_in_the_books(self, northwind, ada, bruno, network):
         saga = begun(northwind, network.card()["token"], thirds(ada, bruno))
@@ -58,6 +66,8 @@ class TestWhole:
         for share in shares:
             owed = balances.balance(chart.account(Code.VENDOR_PENDING, northwind.pk, "USD", share.vendor_id))
             assert -owed.minor == share.amount_minor - share.commission_minor
+        assert_in_its_month("ledger_event", "subject_id", saga.payment_id)
+        assert_in_its_month("ledger_fact", "source_id", saga.payment_id)
         assert JournalEntry.objects.filter(source_id=saga.payment_id).count() == 1
         assert_all_invariants_hold()
 

@@ -32,6 +32,15 @@ def test_another_prefix_or_too_large_a_value_is_not_found():
             ids.parse("pay", text)
 
 
+def test_a_key_made_of_another_is_of_its_moment_and_always_the_same():
+    key, other = ids.uuid7(), ids.uuid7()
+    made = [ids.uuid7_of(one, name) for one in (key, other) for name in ("payment", "refund")]
+    assert {(one.version, one.variant) for one in made} == {(7, uuid.RFC_4122)}
+    assert [ids.moment(one) for one in made] == [ids.moment(key)] * 2 + [ids.moment(other)] * 2
+    assert len({*made, key, other}) == 6
+    assert ids.uuid7_of(key, "payment") == made[0]
+
+
 def test_new_keys_are_version_7_and_distinct():
     keys = [ids.uuid7() for _ in range(1000)]
     assert {key.version for key in keys} == {7}
