@@ -5,16 +5,20 @@ The switch is the negative control: a race test whose fault does not show withou
 """
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakSet
 
-from django.db import connections
+from django.db import connection, connections
 
 from ledger import locks
 
 PATIENCE_SECONDS = 60.0
+MEETING_SECONDS = 20.0  # who waits holds a transaction open, for which PostgreSQL has 30
+LOOK_EVERY_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +27,9 @@ class Outcome:
 
     result: Any = None
     error: BaseException | None = None
+
+
+_meetings: "WeakSet[Meeting]" = WeakSet()
 
 
 def together(*runners: Callable[[], Any]) -> list[Outcome]:
@@ -37,6 +44,8 @@ def together(*runners: Callable[[], Any]) -> list[Outcome]:
         except BaseException as error:
             outcomes[index] = Outcome(error=error)
         finally:
+            for meeting in list(_meetings):
+                meeting.leave()
             connections.close_all()
 
     threads = [threading.Thread(target=run, args=item, daemon=True) for item in enumerate(runners)]
@@ -59,24 +68,57 @@ def errors(outcomes: Sequence[Outcome]) -> list[BaseException]:
 
 
 class Meeting:
-    """A place where `parties` threads wait for each other once, at most `seconds`; then it is open for good.
+    """A place where `parties` threads of one race wait for each other, as often as they come by.
 
-    Put between the reading and the writing of a step whose lock was taken away, it makes the fault certain;
-    with the lock in place the second party cannot come, and the first goes on after the wait.
+    Put between the reading and the writing of a step whose lock was taken away, it makes the fault certain,
+    however late the second party is. Nobody waits for who cannot come: because he has ended, or because he
+    waits for a lock of ours (with the lock in place, and behind the law that stops him); then it is open for
+    good.
     """
 
-    def __init__(self, parties: int = 2, seconds: float = 1.0) -> None:
-        self._barrier = threading.Barrier(parties)
-        self._seconds = seconds
+    def __init__(self, parties: int = 2) -> None:
+        self._parties = parties
+        self._changed = threading.Condition()
+        self._waiting = self._round = 0
+        self._is_open = False
         self.met = False
+        _meetings.add(self)
 
     def wait(self) -> None:
-        """Wait for the others, or give up quietly after the time."""
-        try:
-            self._barrier.wait(self._seconds)
-            self.met = True
-        except threading.BrokenBarrierError:
-            return
+        """Wait for the others, or go on alone when one of them cannot come."""
+        with self._changed:
+            if self._is_open:
+                return
+            self._waiting += 1
+            if self._waiting == self._parties:
+                self._waiting, self._round, self.met = 0, self._round + 1, True
+                self._changed.notify_all()
+                return
+            mine, until = self._round, time.monotonic() + MEETING_SECONDS
+            while self._round == mine and not self._is_open:
+                if not self._changed.wait(LOOK_EVERY_SECONDS) and (
+                    time.monotonic() > until or _is_waited_for()
+                ):
+                    self._open()
+
+    def leave(self) -> None:
+        """Let nobody wait any more: a thread of the race has ended."""
+        with self._changed:
+            self._open()
+
+    def _open(self) -> None:
+        self._is_open = True
+        self._changed.notify_all()
+
+
+def _is_waited_for() -> bool:
+    """Say whether another connection waits for a lock of this thread's."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT EXISTS (SELECT FROM pg_locks"
+            " WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid)))"
+        )
+        return bool(cursor.fetchone()[0])
 
 
 @contextmanager

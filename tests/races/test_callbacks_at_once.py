@@ -11,7 +11,7 @@ from payments.models import ProviderOperation, ProviderWebhook
 from payments.services.webhooks import webhook_applying, webhook_intake
 from tests.factories import payments as rows
 from tests.kit.callbacks import apply_due, said_of, send
-from tests.kit.race import errors, results, together
+from tests.kit.race import PATIENCE_SECONDS, errors, results, together
 from vendors.models import Merchant
 
 pytestmark = [
@@ -75,11 +75,11 @@ def test_a_crowd_of_them_is_answered_and_each_is_kept_and_applied_once(
     begun, over = threading.Barrier(WORKERS), threading.Event()
 
     def deliver(hand: int) -> list[int]:
-        begun.wait(10)
+        begun.wait(PATIENCE_SECONDS)
         return [send(callback).status_code for callback in callbacks[hand % 2 :: 2]]
 
     def work() -> None:
-        begun.wait(10)
+        begun.wait(PATIENCE_SECONDS)
         while not over.is_set():
             apply_due(clock.now())
 

@@ -61,7 +61,7 @@ class TestRefundsAndDisputesAtOnce:
     def test_meet_the_law_without_the_lock(self, payment: Payment, monkeypatch: pytest.MonkeyPatch) -> None:
         """The negative control: both read that there is enough; the counters' check or the events' sequence,
         which one statement writes, stops the second."""
-        meeting = Meeting(parties=2, seconds=5.0)
+        meeting = Meeting()
         with locks_taken_away(monkeypatch, meeting):
             outcomes = together(lambda: refund(payment, 700), lambda: charge_back(payment, 700))
         assert meeting.met

@@ -23,7 +23,7 @@ from tests.factories import disputes as told
 from tests.kit import cards
 from tests.kit.books import assert_all_invariants_hold
 from tests.kit.network import Network
-from tests.kit.race import Meeting, Outcome, errors, locks_taken_away, results, together
+from tests.kit.race import PATIENCE_SECONDS, Meeting, Outcome, errors, locks_taken_away, results, together
 from tests.kit.shop import run_jobs
 from tests.services.payments.cast import (
     KEY,
@@ -107,7 +107,7 @@ def at_once(payment: Payment, verbs: tuple[str, str]) -> list[Outcome]:
     begun = threading.Barrier(2)
 
     def run(verb: str) -> object:
-        begun.wait(10)
+        begun.wait(PATIENCE_SECONDS)
         return VERBS[verb](payment)
 
     return together(*[lambda verb=verb: run(verb) for verb in verbs])  # type: ignore[misc]

@@ -63,7 +63,7 @@ class TestRefundsAtOnce:
         self, payment: Payment, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """The negative control: both read that there is enough, and only one writes the next event."""
-        meeting = Meeting(parties=2, seconds=5.0)
+        meeting = Meeting()
         with locks_taken_away(monkeypatch, meeting):
             outcomes = together(lambda: ask(payment, 700), lambda: ask(payment, 700))
         assert meeting.met
@@ -106,7 +106,7 @@ class TestApprovalsAtOnce:
         assert Refund.objects.get(pk=waiting.pk).state == "requested"
 
     def test_collide_without_the_lock(self, waiting: Refund, monkeypatch: pytest.MonkeyPatch) -> None:
-        meeting = Meeting(parties=2, seconds=5.0)
+        meeting = Meeting()
         with locks_taken_away(monkeypatch, meeting):
             outcomes = together(
                 lambda: self.decide(waiting, requesting_refunds.approve, 1),

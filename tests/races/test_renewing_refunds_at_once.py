@@ -81,7 +81,7 @@ class TestAFailedRefund:
         self, refund: Refund, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """The negative control: both find it failed, and only one writes the next event."""
-        meeting = Meeting(parties=2, seconds=5.0)
+        meeting = Meeting()
         with locks_taken_away(monkeypatch, meeting):
             outcomes = together(*[lambda: ask_again(refund)] * 2)
         assert meeting.met

@@ -12,7 +12,7 @@ from fraud.services.screening import screen
 from ledger import clock
 from ledger.actors import Actor
 from tests.factories.fraud import screening_request
-from tests.kit.race import errors, results, together
+from tests.kit.race import PATIENCE_SECONDS, errors, results, together
 from vendors.models import Merchant
 
 pytestmark = [pytest.mark.races, pytest.mark.django_db(transaction=True)]
@@ -66,7 +66,7 @@ def test_without_the_lock_it_is_not(northwind, monkeypatch):
         return "15s"
 
     def counted_together(*args, **kwargs):
-        everybody_counted.wait(timeout=20)
+        everybody_counted.wait(PATIENCE_SECONDS)
         return written(*args, **kwargs)
 
     from fraud.services import screening

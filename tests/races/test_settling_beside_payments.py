@@ -28,7 +28,7 @@ from tests.factories import settlements as sales
 from tests.kit import cards
 from tests.kit.books import assert_all_invariants_hold
 from tests.kit.network import Network
-from tests.kit.race import Meeting, errors, results, together
+from tests.kit.race import PATIENCE_SECONDS, Meeting, errors, results, together
 from tests.kit.shop import run_jobs
 from tests.services.payments.cast import KEY, authorized, captured, created, now_plus, wish
 from vendors.models import Merchant, Vendor
@@ -116,7 +116,7 @@ def play(counter: Counter, verb: str, rounds: int) -> set[bool]:
         before, payable, begun = counter.position(), counter.available(), threading.Barrier(2)
 
         def at_the_instant(act: Callable[[], object], begun: threading.Barrier = begun) -> object:
-            begun.wait(10)
+            begun.wait(PATIENCE_SECONDS)
             return act()
 
         batch, _ = results(
@@ -197,11 +197,11 @@ def test_without_the_lock_a_batch_is_reckoned_from_what_was(
     def read_only(*refs: Any) -> Any:
         found = {ref: balances.balance(ref) for ref in refs}
         read.set()
-        assert done.wait(30)
+        assert done.wait(PATIENCE_SECONDS)
         return found
 
     def act() -> None:
-        assert read.wait(30)
+        assert read.wait(PATIENCE_SECONDS)
         VERBS[verb](payment)
         finish()
         done.set()

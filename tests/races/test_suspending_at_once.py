@@ -16,7 +16,7 @@ from payments.services.payments import increasing
 from tests.kit import cards
 from tests.kit.books import assert_all_invariants_hold
 from tests.kit.network import Network
-from tests.kit.race import Meeting, errors, results, together
+from tests.kit.race import PATIENCE_SECONDS, Meeting, errors, results, together
 from tests.services.payments.cast import authorized, captured, created, usd, wish
 from vendors import locks
 from vendors.models import Merchant
@@ -25,6 +25,7 @@ from vendors.services import onboarding
 
 pytestmark = [pytest.mark.races, pytest.mark.django_db(transaction=True)]
 HANDS, EACH = 4, 6
+ENOUGH = 90  # parts of a payment: the suspension comes long before the last, however late its hand
 
 
 def held(merchant: Merchant, network: Network) -> Payment:
@@ -49,7 +50,7 @@ def test_nothing_is_claimed_after_it(northwind: Merchant, network: Network) -> N
     is_time = threading.Event()
 
     def capture_bit_by_bit(payment: Payment) -> str:
-        for _ in range(EACH * 4):
+        for _ in range(ENOUGH):
             try:
                 captured(payment, 100)
             except MerchantInactive:
@@ -59,7 +60,7 @@ def test_nothing_is_claimed_after_it(northwind: Merchant, network: Network) -> N
         return "never refused"
 
     def stop() -> int:
-        assert is_time.wait(30)
+        assert is_time.wait(PATIENCE_SECONDS)
         suspend(northwind)
         return captures.count()
 
@@ -88,7 +89,7 @@ def test_waits_for_a_claim_that_has_begun(
         return made
 
     def stop() -> None:
-        assert has_begun.wait(30)
+        assert has_begun.wait(PATIENCE_SECONDS)
         suspend(northwind)
         order.append("suspended")
         meeting.wait()
