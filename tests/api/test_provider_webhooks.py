@@ -135,7 +135,7 @@ class TestRefusals:
     def callback(self, shop: Shop) -> Callback:
         return callback_of(shop.network, key_of(shop.authorized(), "authorize"))
 
-    @pytest.mark.parametrize("offset", [-301, 302, -(10**9)])
+    @pytest.mark.parametrize("offset", [-301, 330, -(10**9)])
     def test_refuses_a_message_too_old_or_too_new(self, callback: Callback, offset: int) -> None:
         at = int(clock.now().timestamp()) + offset
         _refused(callback, callback.headers(at=at))
@@ -179,7 +179,11 @@ class TestRefusals:
     def test_refuses_other_methods(self, client: Any) -> None:
         assert client.get(URL).status_code == 405
 
-    @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(
+        max_examples=60,
+        deadline=None,
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    )
     @given(
         event_id=st.text(st.characters(codec="latin-1", exclude_characters="\r\n\x00"), max_size=300),
         timestamp=st.text(st.characters(codec="latin-1", exclude_characters="\r\n\x00"), max_size=30),
@@ -196,11 +200,11 @@ class TestRefusals:
 
 
 def _refused(callback: Callback, headers: dict[str, str], body: bytes | None = None) -> None:
+    before = list(ProviderWebhook.objects.values_list("pk", flat=True))
     response = send(callback, headers, body)
     assert response.status_code == 401, response.content
     assert response.json()["code"] == "bad_signature"
-    kept = ProviderWebhook.objects.order_by("-pk").first()
-    assert kept is not None
+    (kept,) = ProviderWebhook.objects.exclude(pk__in=before)
     assert (kept.is_verified, kept.state) == (False, "refused")
     assert kept.apply_at is None
 

@@ -138,8 +138,8 @@ class TestWarning:
         job = Job.objects.get(reference__startswith=str(dispute.pk))
         assert (postbox.tried, job.tries, job.dead_at, job.finished_at) == (1, 1, at, None)
         assert words in job.last_error
-        (told,) = AuditRecord.objects.filter(action="dispute.warning_not_mailed")
-        assert (told.object_id, told.outcome, words in told.reason) == (dispute.public_id, "failed", True)
+        (told,) = AuditRecord.objects.filter(action="dispute.warning_not_mailed", object_id=dispute.public_id)
+        assert (told.outcome, words in told.reason) == ("failed", True)
         page = admin_client.get(reverse("admin:payments_dispute_change", args=[dispute.pk])).content.decode()
         assert "Warnings by mail" in page
         assert words in page

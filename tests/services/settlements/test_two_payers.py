@@ -268,7 +268,9 @@ class TestARefundThatIsDoneAfterAll:
         """One person accepts it, two conclude what is held for it."""
         deciding_unknown.accept(contradiction_id=found.pk, actor=GRACE, reason="seen there", at=AT)
         assert_all_invariants_hold()
-        again = ProviderOperation.objects.get(idempotency_key__endswith=":again")
+        again = ProviderOperation.objects.get(
+            subject_id=found.operation.subject_id, idempotency_key__endswith=":again"
+        )
         by = {"operation_id": again.pk, "reason": "the payer has it", "at": AT}
         deciding_unknown.propose_done(actor=GRACE, **by)
         with pytest.raises(deciding_unknown.SamePerson):

@@ -42,6 +42,10 @@ class Case:
         return Dispute.objects.get(provider_reference=self.id)
 
     @property
+    def challenge(self) -> ProviderOperation:
+        return ProviderOperation.objects.get(subject_id=self.here.pk, kind="challenge")
+
+    @property
     def address(self) -> str:
         return f"{DISPUTES}{self.here.public_id}"
 
@@ -70,7 +74,7 @@ def test_a_claim_takes_its_money_and_fee_and_gives_both_back_when_it_is_won(shop
     shown = good(shop.client.post(f"{case.address}/challenge", {}), 200)
     assert shown["status"] in ("chargeback", "under_review", "needs_response")
     notes = " ".join(one.get("notes", "") for one in case.there["evidences"])
-    assert ProviderOperation.objects.get(kind="challenge").idempotency_key in notes
+    assert case.challenge.idempotency_key in notes
     types = [one["evidence_type"] for one in case.there["evidences"]]
     assert types == ["MERCHANT_RESPONSE", "PROOF_OF_DELIVERY_SIGNATURE"]
     case.become("RESOLVED")
@@ -114,7 +118,7 @@ def test_an_answer_that_is_lost_is_given_once(shop, sandbox, fault):
     assert fires(fault) == 1
     settle(60)
     settle(120)
-    assert ProviderOperation.objects.get(kind="challenge").outcome == "approved"
+    assert case.challenge.outcome == "approved"
     assert len(case.there["evidences"]) == 1
 
 

@@ -136,7 +136,7 @@ def test_a_credit_that_comes_back_is_ours_again_and_goes_to_another_account(
     rails.day(rail)
     assert good(merchant_client.get(f"{REFUNDS}{asked['id']}"), 200)["status"] == "completed"
     code = "R02" if rail == "ach" else "AC04"
-    _come_back(rails, code)
+    _come_back(rails, northwind, code)
     rails.day(rail, 2)
     shown = good(merchant_client.get(f"{REFUNDS}{asked['id']}"), 200)
     assert (shown["status"], shown["failure"]["code"]) == ("failed", "no_such_account")
@@ -173,7 +173,7 @@ def test_a_credit_that_its_bank_refuses_fails_and_frees_what_it_held(
     asked = good(merchant_client.post(REFUNDS, {"payment_id": payment, "account": account("sepa")}), 201)
     processed(merchant_client, asked)
     rails.hand_over()
-    _come_back(rails, "AC01")
+    _come_back(rails, northwind, "AC01")
     rails.day("sepa")
     shown = good(merchant_client.get(f"{REFUNDS}{asked['id']}"), 200)
     assert (shown["status"], shown["failure"]["code"]) == ("failed", "no_such_account")
@@ -231,8 +231,8 @@ def test_no_rail_sends_every_currency(northwind: Merchant, rails: RailsBank):
         way_of(payment, account("sepa"), clock.now())
 
 
-def _come_back(rails: RailsBank, code: str) -> None:
-    entry = BankFileEntry.objects.get(file__direction="credit")
+def _come_back(rails: RailsBank, merchant: Merchant, code: str) -> None:
+    entry = BankFileEntry.objects.get(file__merchant=merchant, file__direction="credit")
     body = {"end_to_end": entry.end_to_end, "code": code}
     rails.network.client.post("/rails/sim/returns", json=body).raise_for_status()
 
