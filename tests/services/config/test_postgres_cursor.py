@@ -6,6 +6,7 @@ from django.db import IntegrityError, OperationalError, connections, transaction
 from psycopg.pq import TransactionStatus
 
 from config.postgres import cursor
+from ledger import clock
 from ledger.ids import uuid7
 from ledger.locks import sqlstate
 from ledger.models import OutboxMessage
@@ -13,8 +14,10 @@ from tests.kit.faultproxy import FaultProxy
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-ADD = """INSERT INTO ledger_outbox (event_id, handler, subject_id, sequence, due_at, tries, last_error)
-         VALUES (%s, %s, %s, 1, now(), 0, '') RETURNING id"""
+# Sent already: what is committed here, no relay of another test shall find to send.
+ADD = """INSERT INTO ledger_outbox
+             (event_id, handler, subject_id, sequence, due_at, sent_at, tries, last_error)
+         VALUES (%s, %s, %s, 1, now(), now(), 0, '') RETURNING id"""
 # Of nobody in no group: foreign keys that are looked at when the transaction ends.
 ORPHAN = "INSERT INTO auth_user_groups (user_id, group_id) VALUES (%s, %s)"
 SYNC = b"S\x00\x00\x00\x04"  # the last bytes of an exchange
@@ -147,7 +150,7 @@ def test_of_an_answer_that_was_lost_nobody_knows(connection, atomic, is_first):
 
 def test_a_lock_that_is_not_got_has_its_own_state(connection):
     row = OutboxMessage.objects.create(
-        event_id=uuid7(), handler="h", subject_id=uuid7(), sequence=1, due_at="2026-01-01T00:00:00Z"
+        event_id=uuid7(), handler="h", subject_id=uuid7(), sequence=1, due_at=clock.now(), sent_at=clock.now()
     )
     nowait = "SELECT id FROM ledger_outbox WHERE id = %s FOR UPDATE NOWAIT"
     connection.set_autocommit(False)

@@ -20,8 +20,9 @@ class Taken(RuntimeError):
 
 
 def message(**values):
-    told = {"event_id": uuid7(), "handler": "h", "subject_id": uuid7(), "sequence": 1, "due_at": clock.now()}
-    return OutboxMessage(**(told | values))
+    """A message that is sent already: what is committed here, no relay of another test shall find to send."""
+    told = {"event_id": uuid7(), "handler": "h", "subject_id": uuid7(), "sequence": 1}
+    return OutboxMessage(**(told | {"due_at": clock.now(), "sent_at": clock.now()} | values))
 
 
 def kept(row):
