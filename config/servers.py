@@ -176,13 +176,13 @@ def temporary_servers() -> Iterator[tuple[Child, Child]]:
 
 def _temporary_postgres(folder: Path) -> Child:
     return postgres(
-        folder / "postgres", free_port(), folder / "postgres.log", fsync="off", synchronous_commit="off",
+        folder / "postgres", reserve_port(), folder / "postgres.log", fsync="off", synchronous_commit="off",
         full_page_writes="off", max_connections="300", shared_buffers="128MB", jit="off",
     )  # fmt: skip
 
 
 def _temporary_valkey(folder: Path) -> Child:
-    return valkey(folder / "valkey", free_port(), folder / "valkey.log", durable=False)
+    return valkey(folder / "valkey", reserve_port(), folder / "valkey.log", durable=False)
 
 
 def _unprivileged() -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Fixtures that every test may use."""
 
+import math
 import os
 from collections.abc import Iterator
 from typing import Any
@@ -13,7 +14,8 @@ from psycopg.pq import TransactionStatus
 
 import tests.kit.books  # noqa: F401  its machine must be known before the database is made
 from config import grants
-from ledger import ids
+from ledger import ids, shelf
+from payments.services.routes import provider_health
 from tests.factories import vendors as factory
 from tests.kit import balance, databases, shards
 from tests.kit.api_client import MerchantClient
@@ -27,11 +29,19 @@ from tests.kit.settling import own_network as own_network
 from tests.kit.settling import own_network_process as own_network_process
 from tests.kit.shop import Shop
 from tests.kit.softhsm import hsm as hsm
+from vendors.api import throttle
 from vendors.models import Merchant, Vendor
 
-# How fast a busy machine makes up values says nothing of what is tested.
-settings.register_profile("house", suppress_health_check=[HealthCheck.too_slow])
+# How fast a busy machine makes up values, or tries one, says nothing of what is tested.
+settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("house")
+
+# How late Valkey answers on a busy machine, neither: tests of its absence name a port where nobody listens.
+for asking in (shelf, throttle, provider_health):
+    asking._TIMEOUT_SECONDS = 10.0  # type: ignore[misc]
+
+# Nobody is asked first for what the same test saw of him a second ago; tests of that look when they want to.
+provider_health.FRESH_SECONDS = math.inf  # type: ignore[misc]
 
 # Tests with real commits leave their rows: the books refuse to be truncated. Each makes its own merchant.
 TransactionTestCase._fixture_teardown = lambda self: None  # type: ignore[method-assign]

@@ -37,7 +37,7 @@ WEBHOOK_SECRET = "whsec_dGhlLXNlY3JldC1vZi10aGUtdGVzdHM="
 LATE_SECONDS = 1.8
 READ_TIMEOUT_SECONDS = 1.0  # an ordinary answer comes in time on a busy machine too
 PENDING_SECONDS = 0.3
-START_SECONDS = 20.0
+START_SECONDS = 60.0
 
 Value = TypeVar("Value")
 
@@ -203,7 +203,7 @@ class Network:
         return answer
 
 
-def eventually(condition: Callable[[], Value], what: str, *, within: float = 10.0) -> Value:
+def eventually(condition: Callable[[], Value], what: str, *, within: float = 60.0) -> Value:
     """Poll until a condition holds and return its value; fail with a sentence when it does not in time."""
     deadline = time.monotonic() + within
     while time.monotonic() < deadline:

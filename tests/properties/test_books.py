@@ -41,7 +41,11 @@ def drafts(draw, merchant: uuid.UUID):
     )  # fmt: skip
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(data=st.data())
 def test_random_entries_balance_and_reverse(data):
     merchant = uuid.uuid4()

@@ -111,7 +111,11 @@ def row_of(key) -> dict[str, Any]:
 @pytest.mark.django_db(databases=OWNERS)
 @given(WALKS)
 @example([(0, 0, {}), (0, 0, {"number": -(2**63)})])
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(
+    max_examples=30,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    deadline=None,
+)
 def test_the_rebuilt_row_is_the_row_at_every_step_and_instant(walkers, walk):
     key, at, stood = uuid.uuid4(), AT, []
     for choice, seconds, values in walk:

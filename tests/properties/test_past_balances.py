@@ -50,7 +50,11 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=20,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(steps=steps)
 def test_every_past_balance_is_the_sum_of_its_postings(steps, every_posting_is_checkpointed):
     merchant = uuid.uuid4()

@@ -11,6 +11,7 @@ money says nothing of who asked (D-140).
 
 import json
 import logging
+import math
 import threading
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -76,7 +77,7 @@ class Watch:
         self._asking = threading.Lock()
         self._notes: dict[str, dict[str, int]] = {}
         self._picture = AWAY
-        self._taken_at = self._tried_at = -KEPT_SECONDS
+        self._taken_at = self._tried_at = -math.inf
 
     def note(self, provider: str, counts: dict[str, int]) -> None:
         """Add counts to what will be handed over."""
@@ -109,7 +110,7 @@ class Watch:
     def new_policies(self) -> None:
         """Let all processes read the merchants' policies anew."""
         self._ask(lambda: self._client.incr(f"{self._place}:policies"))
-        self._tried_at = -KEPT_SECONDS
+        self._tried_at = -math.inf
 
     def forget(self) -> None:
         """Forget everything, also in Valkey (tests)."""
@@ -117,7 +118,7 @@ class Watch:
         self._ask(lambda: self._client.delete(*keys))
         with self._lock:
             self._notes.clear()
-        self._picture, self._taken_at, self._tried_at = AWAY, -KEPT_SECONDS, -KEPT_SECONDS
+        self._picture, self._taken_at, self._tried_at = AWAY, -math.inf, -math.inf
 
     def _exchange(self) -> None:
         self._tried_at = clock.monotonic()

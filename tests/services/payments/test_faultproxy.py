@@ -15,7 +15,7 @@ from payments.providers import registry
 from payments.providers.outcomes import Approved, NotFound, NotSent, Unknown
 from payments.providers.requests import AuthorizeRequest
 from tests.kit.faultproxy import FaultProxy
-from tests.kit.network import Network
+from tests.kit.network import Network, eventually
 
 PRICE = Money(1999, "USD")
 
@@ -61,7 +61,7 @@ def proxy(echo: Echo) -> Iterator[FaultProxy]:
 
 
 def connect(proxy: FaultProxy) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", proxy.port), timeout=0.5)
+    return socket.create_connection(("127.0.0.1", proxy.port), timeout=30)
 
 
 class TestTheProxy:
@@ -99,6 +99,8 @@ class TestTheProxy:
         proxy.blackhole()
         with connect(proxy) as client:
             client.sendall(b"hello")
+            eventually(lambda: proxy.hits["blackhole"], "the proxy swallows it")
+            client.settimeout(0.5)
             with pytest.raises(TimeoutError):
                 client.recv(1)
         assert echo.received == b""
@@ -108,6 +110,8 @@ class TestTheProxy:
         proxy.drop_replies()
         with connect(proxy) as client:
             client.sendall(b"hello")
+            eventually(lambda: proxy.hits["drop_replies"], "the proxy swallows it")
+            client.settimeout(0.5)
             with pytest.raises(TimeoutError):
                 client.recv(1)
         assert echo.received == b"hello"

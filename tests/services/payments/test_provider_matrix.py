@@ -33,7 +33,7 @@ DESKS: dict[str, Callable[[Network], Desk]] = {
     "paypal": PayPalDesk,
     "adyen": AdyenDesk,
 }
-IMPATIENT_SECONDS = 0.4
+IMPATIENT_SECONDS = 1.0
 PART = Money(700, "USD")
 BACK = "https://shop.example/back"
 

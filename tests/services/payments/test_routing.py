@@ -1,5 +1,7 @@
 """Who is chosen and why: candidates, rules, percents, scores, health, and the log that stays."""
 
+import math
+
 import pytest
 import redis
 from django.db import ProgrammingError
@@ -47,7 +49,7 @@ def write(merchant, **content):
 def told(provider, **counts):
     """Let all processes know what was seen of a provider, and look."""
     provider_health.watch().note(provider, counts)
-    provider_health.watch()._tried_at = -60.0
+    provider_health.watch()._tried_at = -math.inf
     return provider_health.look()
 
 
@@ -201,18 +203,29 @@ class TestTheLog:
 
 
 class TestCosts:
-    def test_a_decision_asks_postgresql_nothing_and_valkey_once_a_second(self, asks, monkeypatch):
+    @pytest.fixture
+    def stopwatch(self, monkeypatch):
+        """A stopwatch in the test's hand; pictures are old after a second, as they are in the house."""
+        seconds = [clock.monotonic()]
+        monkeypatch.setattr(clock, "monotonic", lambda: seconds[0])
+        monkeypatch.setattr(provider_health, "FRESH_SECONDS", 1.0)
+        return seconds
+
+    def test_a_decision_asks_postgresql_nothing_and_valkey_once_a_second(self, asks, monkeypatch, stopwatch):
         routing.decide(asks())
         watch, calls = provider_health.watch(), []
         script = watch._script
         monkeypatch.setattr(watch, "_script", lambda **told: calls.append(told) or script(**told))
-        watch._tried_at = -60.0
+        watch._tried_at = -math.inf
         with statement_budget(exactly=0):
             for _ in range(50):
                 routing.decide(asks())
         assert len(calls) == 1
+        stopwatch[0] += 1.0
+        routing.decide(asks())
+        assert len(calls) == 2
 
-    def test_a_valkey_that_fails_is_asked_once_a_second_too(self, asks, monkeypatch):
+    def test_a_valkey_that_fails_is_asked_once_a_second_too(self, asks, monkeypatch, stopwatch):
         watch, calls = provider_health.watch(), []
 
         def fail(**told):
@@ -220,10 +233,13 @@ class TestCosts:
             raise redis.TimeoutError("late")
 
         monkeypatch.setattr(watch, "_script", fail)
-        watch._tried_at = -60.0
+        watch._tried_at = -math.inf
         for _ in range(20):
             routing.decide(asks())
         assert len(calls) == 1
+        stopwatch[0] += 1.0
+        routing.decide(asks())
+        assert len(calls) == 2
 
     def test_calls_are_seen_by_the_next_look(self, northwind, network):
         sold(northwind, wish(network.card()["token"], capture_method="automatic"))
