@@ -42,6 +42,7 @@ POSTGRES = {
 IMPATIENT = {
     "PROVIDER_READ_TIMEOUT_SECONDS": "1.5",
     "PROVIDER_QUIET_SECONDS": "3",
+    "FRAUD_FACTS_TIMEOUT_SECONDS": "10",
     "LOG_LEVEL": "WARNING",
 }
 LATE_SECONDS = "2.5"
@@ -256,7 +257,7 @@ class House:
 
     def select(self, query: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """Read the house's database."""
-        with psycopg.connect(self.environment["DATABASE_URL"], connect_timeout=5) as connection:
+        with psycopg.connect(self.environment["DATABASE_URL"], connect_timeout=30) as connection:
             return connection.execute(query, parameters).fetchall()
 
     @contextmanager
@@ -266,7 +267,7 @@ class House:
         with httpx.Client(
             base_url=self.environment["VELOCITYPAY_URL"],
             headers={"Authorization": f"Bearer {key}"},
-            timeout=10,
+            timeout=30,
             trust_env=False,
         ) as client:
             yield client
