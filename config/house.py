@@ -179,7 +179,9 @@ def programs(folder: Path, logs: Path, found: dict[str, str]) -> list[Child]:
             is_ready=lambda: answers(web, "/healthz", found["EVERYCENT_INSTANCE"]),
         ),
         worker("worker-money", "money", 2),
-        worker("worker-other", "webhook_in,webhook_out,reports", 1),
+        # Of its own: behind a report that takes long, what a provider tells of money would wait as long.
+        worker("worker-callbacks", "webhook_in", 1),
+        worker("worker-other", "webhook_out,reports", 1),
         python("beat", "celery", "-A", "config.celery", "beat", "--pidfile="),
     ]  # fmt: skip
     if (ROOT / "payments" / "simulator" / "__main__.py").exists():

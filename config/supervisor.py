@@ -25,7 +25,7 @@ START_SECONDS = 120.0
 RESTART_PAUSE_SECONDS_MAX = 15.0
 STEADY_SECONDS = 60.0
 POSTGRES_SETTINGS = {
-    "max_connections": "100",  # web 2 x 16, workers 3 and their parents, beat, the day, people; far below
+    "max_connections": "100",  # web 2 x 16, workers 4 and their parents, beat, the day, people; far below
     "shared_buffers": "256MB",
     "fsync": "on",
     "synchronous_commit": "on",

@@ -5,7 +5,9 @@ from celery import current_app
 from django.utils.module_loading import autodiscover_modules
 
 from config import house
-from config.celery import QUEUES, TIME_LIMIT_SECONDS, TIMETABLE, VISIBILITY_TIMEOUT_SECONDS
+from config.celery import QUEUES, TIME_LIMIT_SECONDS, TIMETABLE, VISIBILITY_TIMEOUT_SECONDS, WEBHOOK_IN
+from ledger import jobs
+from payments.services.webhooks import webhook_intake
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -13,16 +15,11 @@ def _tasks():
     autodiscover_modules("tasks")
 
 
-def served_queues(tmp_path) -> set[str]:
-    """Return the queues that the workers of `make run` listen to."""
+def workers_queues(tmp_path) -> list[set[str]]:
+    """Return the queues to which each worker of `make run` listens."""
     environment = house.environment(tmp_path)
     commands = [child.command for child in house.programs(tmp_path, tmp_path, environment)]
-    return {
-        queue
-        for command in commands
-        if "-Q" in command
-        for queue in command[command.index("-Q") + 1].split(",")
-    }
+    return [set(command[command.index("-Q") + 1].split(",")) for command in commands if "-Q" in command]
 
 
 def test_every_row_names_a_registered_task():
@@ -34,7 +31,15 @@ def test_every_row_is_on_a_known_queue():
 
 
 def test_every_queue_has_a_worker(tmp_path):
-    assert served_queues(tmp_path) == set(QUEUES)
+    assert set().union(*workers_queues(tmp_path)) == set(QUEUES)
+
+
+def test_callbacks_wait_behind_nothing_else(tmp_path):
+    """A report may take a minute, a call to a provider seconds; a process does one thing at a time."""
+    assert [queues for queues in workers_queues(tmp_path) if WEBHOOK_IN in queues] == [{WEBHOOK_IN}]
+    assert {row.task for row in TIMETABLE if row.queue == WEBHOOK_IN} == {webhook_intake.APPLY_TASK}
+    assert webhook_intake.APPLY_QUEUE == WEBHOOK_IN
+    assert not [kind.name for kind in jobs.kinds.values() if kind.queue == WEBHOOK_IN]
 
 
 def test_every_run_expires_before_a_backlog_can_grow():

@@ -70,7 +70,9 @@ def test_the_broker_is_wiped_in_mid_load(northwind: Teller):
     assert sum(lost) > 0
 
 
-@pytest.mark.parametrize("program", ["web", "worker-money", "worker-other", "beat", "network", "valkey"])
+@pytest.mark.parametrize(
+    "program", ["web", "worker-money", "worker-callbacks", "worker-other", "beat", "network", "valkey"]
+)
 def test_a_program_is_killed_in_mid_load(northwind: Teller, program: str):
     live_through(northwind, f"kill-{program}", lambda: northwind.house.kill(program))
 

@@ -10,6 +10,7 @@
 """
 
 import logging
+import math
 import random
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from uuid import UUID
 
 from django.db import transaction
 
-from ledger import audit, jobs, writing
+from ledger import audit, clock, jobs, writing
 from ledger.actors import Actor, provider_actor
 from ledger.crashpoints import crashpoint, register
 from ledger.errors import Conflict, DomainError
@@ -89,7 +90,7 @@ class Fate(Enum):
     APPLY = "apply"
     IGNORE = "ignore"
     PARK = "park"
-    WAIT = "wait"  # behind one about the same subject that could not be applied
+    WAIT = "wait"  # behind one about the same subject that could not be applied, or for the next run
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +103,15 @@ class Verdict:
     merchant_id: UUID | None = None  # where there is no operation
 
 
-def apply_some(at: datetime) -> int:
-    """Apply one batch of what is due, under leases that count from `at`; return how many messages it had."""
+def apply_some(at: datetime, until: float = math.inf) -> int:
+    """Apply one batch of what is due, under leases that count from `at`; return how many messages it had.
+
+    At `until` (of the stopwatch) what is left of it is given back: its rows may have to be waited for, and
+    who is ended in the middle marks nothing, and keeps all of it from others until the leases are over.
+    """
     batch = locks.claim_webhooks(at, BATCH)
     if batch:
-        _apply(batch, at)
+        _apply(batch, at, until)
     return len(batch)
 
 
@@ -185,8 +190,8 @@ def ignore(*, webhook_id: UUID, actor: Actor, reason: str, at: datetime) -> Prov
 
 
 # --- one batch ----------------------------------------------------------------------------------------------
-def _apply(batch: list[ProviderWebhook], at: datetime) -> None:
-    """Apply messages that were leased, in order; mark them together."""
+def _apply(batch: list[ProviderWebhook], at: datetime, until: float = math.inf) -> None:
+    """Apply messages that were leased, in order, the first in any case; mark them together."""
     told: dict[UUID, Notice] = {}
     verdicts: dict[UUID, Verdict] = {}
     for webhook in batch:
@@ -201,7 +206,7 @@ def _apply(batch: list[ProviderWebhook], at: datetime) -> None:
     moved: set[tuple[str, str]] = set()  # what a message of this batch has changed
     for webhook in batch:
         subject = (webhook.provider, webhook.subject)
-        if subject in stuck:
+        if subject in stuck or (verdicts and clock.monotonic() > until):
             verdicts[webhook.pk] = Verdict(Fate.WAIT, "")
             continue
         if webhook.pk in told:

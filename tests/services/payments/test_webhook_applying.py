@@ -1,5 +1,6 @@
 """Callbacks are applied in batches, in order per subject; trouble with one keeps no other waiting."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 from celery import current_app
 from kombu.exceptions import OperationalError
 
+from config.celery import SOFT_TIME_LIMIT_SECONDS
 from ledger import clock, jobs
 from ledger.actors import Actor
 from ledger.ids import uuid7
@@ -53,6 +55,20 @@ def stranger(payment: Payment) -> Callback:
 def fresh(row: ProviderWebhook) -> ProviderWebhook:
     row.refresh_from_db()
     return row
+
+
+def stopwatch(monkeypatch: pytest.MonkeyPatch, each_seconds: float) -> Callable[[], float]:
+    """Let each message take so long by the stopwatch; returns what reads it."""
+    seconds = [0.0]
+    apply_apart = webhook_applying._apply_apart
+
+    def slowly(*arguments: Any) -> Any:
+        seconds[0] += each_seconds
+        return apply_apart(*arguments)
+
+    monkeypatch.setattr(webhook_applying, "_apply_apart", slowly)
+    monkeypatch.setattr(clock, "monotonic", lambda: seconds[0])
+    return lambda: seconds[0]
 
 
 def trouble(monkeypatch: pytest.MonkeyPatch, *, times: int) -> list[str]:
@@ -217,12 +233,32 @@ class TestTheTask:
     def test_leaves_the_rest_to_the_next_run_when_its_time_is_over(
         self, backlog: list[ProviderOperation], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        ticks = iter(range(0, 1_000, 15))
-        monkeypatch.setattr(clock, "monotonic", lambda: float(next(ticks)))
+        each = tasks.APPLYING_SECONDS / locks.SUBJECT_AT_ONCE
+        stopwatch(monkeypatch, each)
         tasks.apply_webhooks()
-        assert self.waiting(backlog) == locks.SUBJECT_AT_ONCE
+        assert self.waiting(backlog) == 2 * locks.SUBJECT_AT_ONCE - 1
+        tasks.apply_webhooks()
         tasks.apply_webhooks()
         assert self.waiting(backlog) == 0
+
+    def test_gives_back_what_is_left_of_a_batch_when_its_time_is_over(
+        self, payment: Payment, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Rows that stay locked cost a message 25 s: who is ended by his limit marks nothing of the batch."""
+        apply_due(clock.now())  # what other tests left
+        found = known(payment, 5)
+        kept = [receive(said_of(operation)) for operation in found]
+        seconds = stopwatch(monkeypatch, 25.0)
+        tasks.apply_webhooks()
+        assert seconds() < SOFT_TIME_LIMIT_SECONDS
+        assert self.waiting(found) == len(found) - 1
+        for row in map(fresh, kept[1:]):
+            assert (row.tries, row.lease_until) == (0, None)
+            assert row.apply_at is not None
+            assert row.apply_at <= clock.now()
+        for _ in found[1:]:
+            tasks.apply_webhooks()
+        assert [(row.state, row.tries) for row in map(fresh, kept)] == [("applied", 1)] * len(kept)
 
     def test_takes_each_batch_at_its_own_instant(
         self, backlog: list[ProviderOperation], monkeypatch: pytest.MonkeyPatch
