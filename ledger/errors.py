@@ -1,6 +1,6 @@
 """The anticipated failures of the house: kinds with a stable code, and no HTTP.
 
-A failure that a caller can foresee is a subclass of one of the five kinds, defined in the module that
+A failure that a caller can foresee is a subclass of one of the six kinds, defined in the module that
 raises it. Anything else is a defect and may crash. The one map from kind to HTTP status is
 `vendors.api.errors`.
 """
@@ -15,6 +15,7 @@ class Kind(StrEnum):
     INVALID = "invalid"
     NOT_FOUND = "not_found"
     CONFLICT = "conflict"
+    STALE = "stale"
     FORBIDDEN = "forbidden"
     UNAVAILABLE = "unavailable"
 
@@ -60,6 +61,13 @@ class Conflict(DomainError):
 
     kind = Kind.CONFLICT
     code = "conflict"
+
+
+class Stale(DomainError):
+    """The object is not any more as the caller says that he saw it."""
+
+    kind = Kind.STALE
+    code = "stale"
 
 
 class Forbidden(DomainError):

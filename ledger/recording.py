@@ -10,7 +10,7 @@ several; an edge that posts without a posting, or the reverse; a subject not ann
 forbidden field.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import cache
@@ -64,8 +64,15 @@ class Entry:
         self.payloads[(subject or self._first).pk] = payload
 
 
+Condition = Callable[[Any], None]  # asked of a row that was just locked; refuses by raising
+
+
 def no_answer(result: Any) -> None:
     """Stand in where no request waits for an answer."""
+
+
+def unconditional(row: Any) -> None:
+    """Stand in where nothing is asked of a row before it is changed."""
 
 
 @contextmanager

@@ -12,9 +12,7 @@ from payments import method_selectors
 from payments.models import PaymentMethod
 
 METHODS_MOST: Final = 100  # a customer with more is read page by page
-_FIELDS: Final = tuple(
-    field for field in PaymentMethod._meta.concrete_fields if field.name not in ("event_hash", "version")
-)
+_FIELDS: Final = tuple(field for field in PaymentMethod._meta.concrete_fields if field.name != "event_hash")
 
 
 class TooMany(Exception):
@@ -72,4 +70,4 @@ def _unpack(packed: list[list[Any]]) -> list[PaymentMethod]:
     ]
 
 
-memory: Final = remembering.Memory("payment_methods", seconds=60, pack=_pack, unpack=_unpack)
+memory: Final = remembering.Memory("payment_methods.2", seconds=60, pack=_pack, unpack=_unpack)

@@ -21,6 +21,7 @@ from vendors.api.fields import (
     WordField,
 )
 from vendors.api.openapi import page_of
+from vendors.api.preconditions import etag, tagged
 
 WALLETS: Final = ("apple_pay", "google_pay", "paypal")
 PLANS: Final = ("affirm", "afterpay", "klarna", "paypal_later")
@@ -178,6 +179,14 @@ def rendered(row: PaymentMethod) -> dict[str, Any]:
         "created_at": instant(row.created_at),
         "removed_at": instant(row.removed_at),
     }
+
+
+def tag(row: PaymentMethod) -> str:
+    """Return the entity tag of a payment method as merchants see it; that it has lapsed changes no row."""
+    return etag(row.public_id, row.version, "expired" if row.is_expired(clock.now()) else "")
+
+
+shown: Final = tagged(rendered, tag)
 
 
 def revealed(row: Revealed) -> dict[str, Any]:

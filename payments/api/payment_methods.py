@@ -42,6 +42,7 @@ from vendors.api.openapi import (
     path_text,
 )
 from vendors.api.paging import CURSOR, first_page
+from vendors.api.preconditions import tagged
 
 TAG: Final = "payment-methods"
 ID: Final = path_id("id", "pm", "The payment method")
@@ -75,6 +76,7 @@ class PaymentMethodViewSet(MerchantViewSet):
     idempotency = {"detokenize": ACCEPTED}
     # What a customer gave is not kept with the key, not even encrypted: it may hold a security code.
     unkept = frozenset({"create"})
+    conditional = frozenset({"set_default", "change_verification", "remove"})
 
     @documented(
         operation_id="payment_methods_create",
@@ -94,6 +96,7 @@ class PaymentMethodViewSet(MerchantViewSet):
             method_errors.KEY_STORE_AWAY,
         ),
         key="required",
+        has_etag=True,
     )
     def create(self, request: Request) -> HttpResponse:
         """Add a payment method, and verify it when asked to."""
@@ -102,7 +105,7 @@ class PaymentMethodViewSet(MerchantViewSet):
         is_verified = asked.get("verify", False)
         if is_verified:
             self._admit_verification(wanted.customer_ref)
-        answer, at = self.answer(shapes.rendered, 201), clock.now()
+        answer, at = self.answer(tagged(shapes.rendered, shapes.tag, 201)), clock.now()
 
         def answer_first(method: PaymentMethod) -> None:
             """A method that goes on to be verified is answered then."""
@@ -137,10 +140,11 @@ class PaymentMethodViewSet(MerchantViewSet):
         parameters=[ID],
         answers=ONE,
         errors=(PaymentMethodNotFound,),
+        has_etag=True,
     )
     def retrieve(self, request: Request, id: str) -> HttpResponse:
         """Show a payment method."""
-        return self.reply(shapes.rendered(method_selectors.method(self.merchant.pk, _method_id(id))))
+        return self._shown(method_selectors.method(self.merchant.pk, _method_id(id)))
 
     @documented(
         operation_id="payment_methods_of_customer",
@@ -178,13 +182,14 @@ class PaymentMethodViewSet(MerchantViewSet):
         parameters=[CUSTOMER],
         answers=ONE,
         errors=(method_selectors.NoDefaultMethod,),
+        has_etag=True,
     )
     def default(self, request: Request, customer_id: str) -> HttpResponse:
         """Show a customer's default method."""
         customer = text("customer_id", customer_id)
         known = method_memory.of_customer(self.merchant.pk, customer) or ()
         found = next((row for row in known if row.is_default), None)
-        return self.reply(shapes.rendered(found or method_selectors.default(self.merchant.pk, customer)))
+        return self._shown(found or method_selectors.default(self.merchant.pk, customer))
 
     @documented(
         operation_id="payment_methods_of_type",
@@ -217,6 +222,7 @@ class PaymentMethodViewSet(MerchantViewSet):
         answers=ONE,
         errors=(PaymentMethodNotFound, StateConflict),
         key="accepted",
+        if_match=True,
     )
     def set_default(self, request: Request, id: str) -> HttpResponse:
         """Make a method its customer's default."""
@@ -226,7 +232,8 @@ class PaymentMethodViewSet(MerchantViewSet):
             method_id=self._known(id),
             actor=self.actor,
             at=clock.now(),
-            answer=self.answer(shapes.rendered),
+            condition=self.condition(shapes.tag),
+            answer=self.answer(shapes.shown),
         )
         return self.finish(method)
 
@@ -256,6 +263,7 @@ class PaymentMethodViewSet(MerchantViewSet):
             ProviderUnavailable,
         ),
         key="accepted",
+        if_match=True,
     )
     def change_verification(self, request: Request, id: str) -> HttpResponse:
         """Start a verification, or tell its outcome."""
@@ -270,7 +278,8 @@ class PaymentMethodViewSet(MerchantViewSet):
             effect_id=self.effect_id,
             actor=self.actor,
             at=clock.now(),
-            answer=self.answer(shapes.rendered),
+            condition=self.condition(shapes.tag),
+            answer=self.answer(shapes.shown),
         )
         return self.finish(method)
 
@@ -283,6 +292,7 @@ class PaymentMethodViewSet(MerchantViewSet):
         parameters=[ID],
         answers={200: Answer(shapes.MethodShape, REMOVED, "Removed.")},
         errors=(PaymentMethodNotFound,),
+        if_match=True,
     )
     def remove(self, request: Request, id: str) -> HttpResponse:
         """Remove a method."""
@@ -292,7 +302,8 @@ class PaymentMethodViewSet(MerchantViewSet):
             reason="removed by the merchant",
             actor=self.actor,
             at=clock.now(),
-            answer=self.answer(shapes.rendered),
+            condition=self.condition(shapes.tag),
+            answer=self.answer(shapes.shown),
         )
         return self.finish(method)
 
@@ -350,6 +361,10 @@ class PaymentMethodViewSet(MerchantViewSet):
         except throttle.TooManyRequests:
             return False
         return True
+
+    def _shown(self, method: PaymentMethod) -> HttpResponse:
+        """Show one method, with the tag by which a change may name this version."""
+        return self.reply(shapes.rendered(method), tag=shapes.tag(method))
 
     def _known(self, text_form: str) -> UUID:
         """Return the id of a method that is this merchant's, before a key is claimed for it."""

@@ -25,13 +25,15 @@ from ledger.actors import Actor
 from ledger.crashpoints import crashpoint, register
 from ledger.ids import uuid7
 from ledger.locks import phased
+from ledger.recording import Condition
 from vendors.api import idempotency as desk
-from vendors.api import throttle
+from vendors.api import preconditions, throttle
 from vendors.api.auth import ApiKeyAuthentication, Principal, principal_of
 from vendors.api.errors import PROBLEM_TYPE, problem_of
 from vendors.api.idempotency import Answer, Idempotency, Render, Replay
 from vendors.api.negotiation import JsonOnly
 from vendors.api.paging import page
+from vendors.api.preconditions import TagOf
 from vendors.api.rendering import JSON_TYPE, JsonRenderer, to_bytes
 from vendors.api.strict_json import LengthRequired, StrictJsonParser
 from vendors.models import Merchant
@@ -56,11 +58,13 @@ class MerchantViewSet(ViewSet):
     `scopes` maps an action to the scope it needs; an action that is not in it is refused. `idempotency` maps
     an action to REQUIRED, ACCEPTED or IGNORED; by default a POST must have a key, a PUT or PATCH may.
     `unkept` names the actions whose body is not kept with the key, not even until it is answered.
+    `conditional` names the actions that read If-Match and hand `self.condition(…)` to their service.
     """
 
     scopes: ClassVar[dict[str, str]] = {}
     idempotency: ClassVar[dict[str, Idempotency]] = {}
     unkept: ClassVar[frozenset[str]] = frozenset()
+    conditional: ClassVar[frozenset[str]] = frozenset()
 
     authentication_classes = [ApiKeyAuthentication]
     permission_classes: list[Any] = []
@@ -73,6 +77,7 @@ class MerchantViewSet(ViewSet):
     api_version: str = VERSIONS[-1]
     along: Along | None = None
     _key: str | None = None
+    _if_match: str = ""
     _claim: Claim | None = None
     _answer: Answer | None = None
 
@@ -148,9 +153,14 @@ class MerchantViewSet(ViewSet):
         )
         return self.finish(result)
 
-    def reply(self, body: Any, status: int = 200) -> HttpResponse:
-        """Return a response that is not kept (reads)."""
-        return HttpResponse(to_bytes(body), status=status, content_type=JSON_TYPE)
+    def condition(self, tag_of: TagOf) -> Condition:
+        """Return what the service asks of the row that it has locked: whether it is as If-Match says."""
+        return preconditions.condition(self._if_match, tag_of)
+
+    def reply(self, body: Any, status: int = 200, *, tag: str = "") -> HttpResponse:
+        """Return a response that is not kept (reads), with the entity tag of what it shows, if given."""
+        headers = {preconditions.ETAG: tag} if tag else None
+        return HttpResponse(to_bytes(body), status=status, content_type=JSON_TYPE, headers=headers)
 
     def page(
         self,
@@ -208,6 +218,8 @@ class MerchantViewSet(ViewSet):
         self._check_scope()
         policy = self._policy()
         self._key = desk.read_key(request, policy)
+        if self.action in self.conditional:
+            self._if_match = preconditions.read(request)
         if method in WRITES:
             if "HTTP_TRANSFER_ENCODING" in request.META and not request.META.get("CONTENT_LENGTH"):
                 raise LengthRequired
@@ -298,7 +310,8 @@ class MerchantViewSet(ViewSet):
             merchant_id=self.merchant.pk,
             api_key=self.principal.key,
             api_version=self.api_version,
-            is_kept=self.action not in self.unkept,
+            if_match=self._if_match,
+            is_kept=self.action not in self.unkept and not self._if_match,  # which its sender alone can say
         )
         found = idempotency.claim(asked, clock.now())
         if isinstance(found, Stored):

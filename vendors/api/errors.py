@@ -24,6 +24,7 @@ STATUS_OF_KIND: Final = {
     Kind.INVALID: 422,
     Kind.NOT_FOUND: 404,
     Kind.CONFLICT: 409,
+    Kind.STALE: 412,
     Kind.FORBIDDEN: 403,
     Kind.UNAVAILABLE: 503,
 }
@@ -38,6 +39,7 @@ ADVICE: Final = {
     "not_acceptable": "Accept application/json.",
     "idempotency_key_missing": "Send an Idempotency-Key header: a fresh random text for each new request.",
     "idempotency_key_malformed": "Use 8 to 255 visible ASCII characters, such as a random UUID.",
+    "if_match_malformed": "Send the ETag of an answer as it stood there, with its quotes.",
     "invalid_request": "Correct the fields named in errors.",
 }
 _logger = logging.getLogger("everycent.api")

@@ -125,17 +125,19 @@ def read_key(request: Request, policy: Idempotency) -> str | None:
 
 
 def asked(
-    request: Request, key: str, *, merchant_id: Any, api_key: Any, api_version: str, is_kept: bool = True
-) -> Asked:
+    request: Request, key: str, *, merchant_id: Any, api_key: Any, api_version: str, if_match: str = "",
+    is_kept: bool = True,
+) -> Asked:  # fmt: skip
     """Return the request as its key names it; its body only when it may be kept.
 
-    The fingerprint covers method, route, path parameters, API version and body, so that a slash at the end of
-    the path, or the order of keys in the body, does not make it another request.
+    The fingerprint covers method, route, path parameters, API version, body, and If-Match where it is read:
+    a slash at the end of the path, or the order of keys in the body, does not make it another request.
     """
     match = request._request.resolver_match
     route = (match.route if match else "").rstrip("/")
     body = canonical(request.data)
     parts = [request.method, route, match.kwargs if match else {}, api_version, body]
+    parts += [if_match] if if_match else []
     return Asked(
         merchant_id=merchant_id,
         api_key_id=api_key.pk,

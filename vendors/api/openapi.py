@@ -24,6 +24,7 @@ from ledger.errors import DomainError
 from vendors.api.documents import ProblemDocument
 from vendors.api.errors import ADVICE, DOCS_PATH, PROBLEM_TYPE, STATUS_OF_KIND
 from vendors.api.openapi_fields import Schema
+from vendors.api.preconditions import PATTERN, VersionStale
 from vendors.services.idempotency import InProgress, KeyReused
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -83,6 +84,17 @@ KEY_FORM: Final = Refusal(
     400, "idempotency_key_malformed", "The key has an odd form.", param="Idempotency-Key"
 )
 
+IF_MATCH_FORM: Final = Refusal(
+    400, "if_match_malformed", "If-Match is neither `*` nor a list of tags.", param="If-Match"
+)
+IF_MATCH: Final = OpenApiParameter(
+    "If-Match",
+    {"type": "string", "pattern": PATTERN},
+    OpenApiParameter.HEADER,
+    description="The ETag of the version that you have seen, or several; when the object was changed since, "
+    "nothing is done. `*` is any version. Without the header nothing is compared.",
+)
+
 
 def documented(
     *,
@@ -95,14 +107,20 @@ def documented(
     errors: Iterable[type[DomainError] | Refusal] = (),
     parameters: Iterable[OpenApiParameter] = (),
     key: str | None = None,
+    has_etag: bool = False,
+    if_match: bool = False,
 ) -> Callable[[View], View]:
-    """Describe an action. `key` is "required" or "accepted" where an Idempotency-Key is read."""
+    """Describe an action. `key` is "required" or "accepted" where an Idempotency-Key is read.
+
+    `has_etag`: its answers carry the entity tag of what they show. `if_match`: that, and it reads If-Match.
+    """
     parameters = [*parameters]
     refusals = [*ANY_REQUEST, *(ANY_BODY if body else ())]
     refusals += ANY_LIST if any(parameter in PAGE_PARAMETERS for parameter in parameters) else ()
     if key:
         refusals += [KEY_FORM, _refusal(KeyReused), _refusal(InProgress)]
     refusals += [KEY_REQUIRED] if key == "required" else []
+    refusals += [IF_MATCH_FORM, _refusal(VersionStale)] if if_match else []
     refusals += [error if isinstance(error, Refusal) else _refusal(error) for error in errors]
     responses: dict[Any, OpenApiResponse] = {
         status: OpenApiResponse(
@@ -122,7 +140,12 @@ def documented(
         request=body.shape if body else None,
         responses=responses,
         examples=examples,
-        parameters=[*parameters, *([_key_parameter(key)] if key else [])],
+        parameters=[
+            *parameters,
+            *([_key_parameter(key)] if key else []),
+            *([IF_MATCH] if if_match else []),
+            *([_etag(answers)] if has_etag or if_match else []),
+        ],
     )
 
 
@@ -230,6 +253,16 @@ def _problem_example(refusal: Refusal) -> Schema:
         "doc_url": f"{DOCS_PATH}#{refusal.code}",
         **refusal.more,
     }
+
+
+def _etag(answers: Iterable[int]) -> OpenApiParameter:
+    return OpenApiParameter(
+        "ETag",
+        {"type": "string"},
+        OpenApiParameter.HEADER,
+        response=list(answers),
+        description="Names this version of the object; send it as If-Match with a change.",
+    )
 
 
 def _key_parameter(key: str) -> OpenApiParameter:

@@ -8,7 +8,7 @@ from ledger import audit
 from ledger.actors import Actor
 from ledger.errors import Conflict
 from ledger.locks import phased
-from ledger.recording import no_answer, record
+from ledger.recording import Condition, no_answer, record, unconditional
 from ledger.states import StateConflict
 from payments import method_locks as locks
 from payments import method_selectors, news, states
@@ -33,8 +33,9 @@ class VerificationNeedsProvider(Conflict):
 
 @phased
 def set_default(
-    *, merchant_id: UUID, method_id: UUID, actor: Actor, at: datetime, answer: Answer = no_answer
-) -> PaymentMethod:
+    *, merchant_id: UUID, method_id: UUID, actor: Actor, at: datetime, condition: Condition = unconditional,
+    answer: Answer = no_answer,
+) -> PaymentMethod:  # fmt: skip
     """Make a method its customer's default; the one before gives way in the same transaction.
 
     :raises PaymentMethodNotFound: no such method. :raises StateConflict: it was removed, or has failed.
@@ -42,6 +43,7 @@ def set_default(
     customer_ref = method_selectors.method(merchant_id, method_id).customer_ref
     locks.customer(merchant_id, customer_ref)
     method = locks.method(merchant_id, method_id)
+    condition(method)
     if method.is_default:
         answer(method)
         return method
@@ -58,7 +60,7 @@ def set_default(
 @phased
 def remove(
     *, merchant_id: UUID, method_id: UUID, reason: str, actor: Actor, at: datetime,
-    answer: Answer = no_answer,
+    condition: Condition = unconditional, answer: Answer = no_answer,
 ) -> PaymentMethod:  # fmt: skip
     """Remove a method: what opens it is erased, what may be shown stays; the newest other is the default.
 
@@ -69,6 +71,7 @@ def remove(
     customer_ref = method_selectors.method(merchant_id, method_id).customer_ref
     locks.customer(merchant_id, customer_ref)
     method = locks.method(merchant_id, method_id)
+    condition(method)
     if method.state == states.REMOVED:
         answer(method)
         return method
@@ -88,7 +91,7 @@ def remove(
 @phased
 def judge(
     *, merchant_id: UUID, method_id: UUID, is_good: bool, reason: str, actor: Actor, at: datetime,
-    answer: Answer = no_answer,
+    condition: Condition = unconditional, answer: Answer = no_answer,
 ) -> PaymentMethod:  # fmt: skip
     """Note the outcome of the merchant's own checks (KYC); kept in the audit log with the reason.
 
@@ -96,6 +99,7 @@ def judge(
     :raises VerificationNeedsProvider: only a provider can say that a card is good.
     """
     method = locks.method(merchant_id, method_id)
+    condition(method)
     if is_good and method.kind in PROVEN_BY_PROVIDER:
         raise VerificationNeedsProvider(f"a {method.kind} is verified by its bank", param="status")
     if is_good and method.state == states.PENDING and method.verification == Verification.MICRO_DEPOSITS:

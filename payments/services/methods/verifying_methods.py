@@ -17,7 +17,7 @@ from ledger.actors import Actor
 from ledger.errors import Conflict, Invalid
 from ledger.locks import phased
 from ledger.money import Money
-from ledger.recording import no_answer, record
+from ledger.recording import Condition, no_answer, record, unconditional
 from ledger.states import StateConflict
 from payments import method_locks as locks
 from payments import method_selectors, news, posting_rules, states
@@ -66,7 +66,7 @@ class AmountsWrong(Invalid):
 
 def ask_bank(
     *, merchant_id: UUID, method_id: UUID, operation_id: UUID, actor: Actor, at: datetime,
-    answer: Answer = no_answer,
+    condition: Condition = unconditional, answer: Answer = no_answer,
 ) -> PaymentMethod:  # fmt: skip
     """Ask the customer's bank whether a method is good, reserving nothing: verified, failed, or pending.
 
@@ -78,13 +78,14 @@ def ask_bank(
     if ProviderOperation.objects.filter(merchant_id=merchant_id, pk=operation_id).exists():
         token, provider = "", ""  # asked before: the operation is found again
     else:
+        condition(method)  # before a provider is told of it; what decides is asked under the lock
         _check_startable(method)
         provider = method_tokens.provider_of(method)
         if Capability.VERIFY not in registry.provider(provider).capabilities:
             raise NotVerifiable(f"{provider} verifies no methods", param="verification")
         token = method_tokens.token_of(method, provider, actor=actor, at=at)
     result: PaymentMethod = performing.perform(
-        partial(_claim_zero, merchant_id, method_id, operation_id, provider, token, actor, at),
+        partial(_claim_zero, merchant_id, method_id, operation_id, provider, token, actor, at, condition),
         merchant_id=merchant_id,
         operation_id=operation_id,
         actor=actor,
@@ -116,7 +117,7 @@ def ask_bank_if_possible(
 
 def deposit(
     *, merchant_id: UUID, method_id: UUID, effect_id: UUID, actor: Actor, at: datetime,
-    answer: Answer = no_answer,
+    condition: Condition = unconditional, answer: Answer = no_answer,
 ) -> PaymentMethod:  # fmt: skip
     """Send two small amounts to a customer's account, to be told to us from its statement.
 
@@ -127,8 +128,9 @@ def deposit(
     operation_ids = [uuid5(effect_id, f"deposit:{number}") for number in range(1, DEPOSITS + 1)]
     is_first_run = not ProviderOperation.objects.filter(merchant_id=merchant_id, pk=operation_ids[0]).exists()
     if is_first_run:
+        condition(method)
         _check_startable(method)
-        _claim_deposits(merchant_id, method_id, operation_ids, actor, at)
+        _claim_deposits(merchant_id, method_id, operation_ids, actor, at, condition)
     for operation_id in operation_ids:
         operation = ProviderOperation.objects.get(merchant_id=merchant_id, pk=operation_id)
         if is_first_run:
@@ -140,14 +142,14 @@ def deposit(
 
 def tell_amounts(
     *, merchant_id: UUID, method_id: UUID, amounts: Sequence[int], actor: Actor, at: datetime,
-    answer: Answer = no_answer,
+    condition: Condition = unconditional, answer: Answer = no_answer,
 ) -> PaymentMethod:  # fmt: skip
     """Verify a method by the amounts (minor units, in any order) that the customer saw arrive.
 
     :raises PaymentMethodNotFound: no such method. :raises StateConflict: no deposits are waited for.
     :raises DepositsUnderWay: they did not both arrive yet. :raises AmountsWrong: these are not the amounts.
     """
-    method, is_right = _compare(merchant_id, method_id, sorted(amounts), actor, at, answer)
+    method, is_right = _compare(merchant_id, method_id, sorted(amounts), actor, at, condition, answer)
     if not is_right:
         left = settings.METHOD_AMOUNT_TRIES - method.verification_tries
         raise AmountsWrong(f"these are not the amounts; {left} tries are left", param="amounts")
@@ -158,9 +160,10 @@ def tell_amounts(
 @phased
 def _claim_zero(
     merchant_id: UUID, method_id: UUID, operation_id: UUID, provider: str, token: str, actor: Actor,
-    at: datetime,
+    at: datetime, condition: Condition,
 ) -> ProviderOperation:  # fmt: skip
     method = locks.method(merchant_id, method_id)
+    condition(method)
     with record(method, actor=actor, at=at, cause=operations.cause_of(operation_id)) as entry:
         method.start_verification(Verification.ZERO_AMOUNT)
         entry.announce(news.of_method(method))
@@ -183,9 +186,11 @@ def _claim_zero(
 
 @phased
 def _claim_deposits(
-    merchant_id: UUID, method_id: UUID, operation_ids: list[UUID], actor: Actor, at: datetime
-) -> None:
+    merchant_id: UUID, method_id: UUID, operation_ids: list[UUID], actor: Actor, at: datetime,
+    condition: Condition,
+) -> None:  # fmt: skip
     method = locks.method(merchant_id, method_id)
+    condition(method)
     currency = CURRENCY_OF.get(MethodType(method.kind))
     if currency is None or not method.vault_token:
         raise NotVerifiable(f"no deposits are made to a {method.kind}", param="verification")
@@ -265,10 +270,12 @@ def conclude_deposit(
 
 @phased
 def _compare(
-    merchant_id: UUID, method_id: UUID, told: list[int], actor: Actor, at: datetime, answer: Answer
-) -> tuple[PaymentMethod, bool]:
+    merchant_id: UUID, method_id: UUID, told: list[int], actor: Actor, at: datetime, condition: Condition,
+    answer: Answer,
+) -> tuple[PaymentMethod, bool]:  # fmt: skip
     """Compare what is told with what was deposited. A wrong guess is counted, so it must commit: no raise."""
     method = locks.method(merchant_id, method_id)
+    condition(method)
     if method.state != states.PENDING or method.verification != Verification.MICRO_DEPOSITS:
         raise StateConflict("no deposits are waited for", param="amounts", state=method.state)
     made = method_selectors.deposits(method)
