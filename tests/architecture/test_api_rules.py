@@ -38,7 +38,7 @@ def test_reads_ask_for_a_scope_to_read_and_writes_for_one_to_write(view, action,
     ids=lambda v: getattr(v, "__name__", v),
 )
 def test_a_change_of_an_object_that_stands_reads_if_match(view, action, method):
-    """Else the later of two who saw the same version writes over the other; payments move by their machine."""
+    """Else the later of two who saw one version writes over the other. Payments move by their machine."""
     assert action in view.conditional or view in MOVED_BY_THEIR_MACHINE
 
 
