@@ -53,6 +53,7 @@ class Unit:
 
 
 _open: ContextVar[Unit | None] = ContextVar("phase", default=None)
+_first: ContextVar[Callable[[], None] | None] = ContextVar("first question", default=None)
 
 
 @contextmanager
@@ -67,6 +68,10 @@ def phase() -> Iterator[Unit]:
     with transaction.atomic(durable=True):
         token = _open.set(unit)
         try:
+            question = _first.get()
+            if question is not None:
+                question()
+                unit.after_commit.append(lambda: ask_first(None))
             yield unit
             for step in unit.before_commit:
                 step()
@@ -76,6 +81,15 @@ def phase() -> Iterator[Unit]:
             _open.reset(token)
     for step in unit.after_commit:
         step()
+
+
+def ask_first(question: Callable[[], None] | None) -> None:
+    """Let the next phase that commits begin with a question, which refuses by raising; None: with none.
+
+    For what must hold when a request's work begins, whatever service does it. Whoever sets it takes it back
+    in the end: a thread serves one request after the other.
+    """
+    _first.set(question)
 
 
 def phased(function: Callable[P, R]) -> Callable[P, R]:

@@ -1,6 +1,7 @@
 """The only row locks of this app, in house order: idempotency key, merchant, vendor, key.
 
-Behind the merchant lies the lock that claims of his money share."""
+Behind the merchant lies the lock that claims of his money share, behind a key that of what is done by it.
+"""
 
 from uuid import UUID
 
@@ -30,6 +31,18 @@ def alone(merchant_id: UUID) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT pg_advisory_xact_lock(hashtextextended('merchant|' || %s::uuid, 0))", [merchant_id]
+        )
+
+
+def key_alone(api_key_id: UUID) -> None:
+    """Wait for phases that a key has begun without a claim, and let none begin until this phase ends.
+
+    Each of those shares this lock (vendors 0006).
+    """
+    locks.require_phase()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_advisory_xact_lock(hashtextextended('api_key|' || %s::uuid, 0))", [api_key_id]
         )
 
 

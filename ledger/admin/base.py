@@ -56,7 +56,8 @@ class ReasonForm(forms.Form):
 class ReasonedAction:
     """What staff may do to a row: `perform(row, actor, reason, at, **fields)` calls one service.
 
-    `fields` are those of `form` besides the reason.
+    `fields` are those of `form` besides the reason; `initial` says what they hold when the page is opened. A
+    hidden one may name what the row held then, so that the service can tell who decided on an older page.
 
     `permission` is a full name such as `fraud.decide_review`; `is_offered` says whether it makes sense now
     (the service decides; this only hides the button); `done` is the sentence shown afterwards.
@@ -71,6 +72,7 @@ class ReasonedAction:
     explains: str = ""
     is_dangerous: bool = False
     form: type[ReasonForm] = ReasonForm
+    initial: Callable[[Any], dict[str, Any]] = lambda row: {}
 
 
 def by(service: Callable[..., Any], key: str, column: str = "pk", *, of_merchant: bool = True) -> Perform:
@@ -237,7 +239,7 @@ class ViewOnlyAdmin(ModelAdmin):
                 messages.success(request, act.done)
                 return HttpResponseRedirect(page)
         else:
-            form = act.form()
+            form = act.form(initial=act.initial(row))
         context = {**self._context(request, row), "act": act, "form": form, "page": page}
         return TemplateResponse(
             request, self.action_template, context, status=200 if not form.errors else 422

@@ -43,11 +43,14 @@ class PolicyForm(ReasonForm):
     content = forms.CharField(
         label="Policy, as JSON",
         max_length=50_000,
-        initial=lambda: json.dumps(DEFAULT, indent=2),
         widget=forms.Textarea(attrs={"rows": 18, "class": "house-input", "spellcheck": "false"}),
         help_text="weights: whole percents, sum 100. A rule has a name, when (currencies, brands, countries, "
         "method_types, amount_from, amount_to) and providers in their order, or a split by percent; with "
         "only, nobody else is asked. Also experiment, prices, attempts_max. What is left out: its default.",
+    )
+
+    after_version = forms.IntegerField(
+        label="The version that this page showed", min_value=0, widget=forms.HiddenInput
     )
 
     def clean_content(self) -> dict[str, Any]:
@@ -60,8 +63,15 @@ class PolicyForm(ReasonForm):
         return content
 
 
-def _write(row: RoutedMerchant, actor: Actor, reason: str, at: datetime, content: dict[str, Any]) -> None:
-    keeping_routes.write(merchant_id=row.pk, content=content, reason=reason, actor=actor, at=at)
+def _standing(row: RoutedMerchant) -> dict[str, Any]:
+    """Return the policy that holds, to be changed, and its version."""
+    newest = routing_selectors.newest_policy(row.pk)
+    content = newest.content if newest else DEFAULT
+    return {"content": json.dumps(content, indent=2), "after_version": newest.version if newest else 0}
+
+
+def _write(row: RoutedMerchant, actor: Actor, reason: str, at: datetime, **told: Any) -> None:
+    keeping_routes.write(merchant_id=row.pk, reason=reason, actor=actor, at=at, **told)
 
 
 @admin.register(RoutedMerchant)
@@ -79,6 +89,7 @@ class RoutedMerchantAdmin(ViewOnlyAdmin):
             done="The policy holds for payments from now on.",
             explains="A new version is written; payments that have a provider keep it.",
             form=PolicyForm,
+            initial=_standing,
         )
     ]
 

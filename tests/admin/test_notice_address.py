@@ -24,6 +24,18 @@ class TestNoticeAddress:
         kept = AuditRecord.objects.get(action="merchant.notice_address_set", object_id=northwind.public_id)
         assert (kept.reason, kept.role) == ("asked by mail", "admin")
 
+    def test_is_set_instead_of_the_one_that_was_looked_at(self, sign_in, northwind, path):
+        client = sign_in("admin")
+        told = {"address": "pay@northwind.example", "instead_of": "", "reason": "asked by mail"}
+        assert client.post(path, told).status_code == 302
+        late = client.post(path, {**told, "address": "old@northwind.example"})
+        assert late.status_code == 422
+        assert "another address was set meanwhile" in late.content.decode()
+        northwind.refresh_from_db()
+        assert northwind.notice_address == "pay@northwind.example"
+        form = client.get(path).context["form"]
+        assert (form["address"].value(), form["instead_of"].value()) == ("pay@northwind.example",) * 2
+
     @pytest.mark.parametrize("told", [{"address": "pay", "reason": "asked"}, {"address": "a@b.example"}])
     def test_is_refused_when_it_is_wrong(self, sign_in, northwind, path, told):
         assert sign_in("admin").post(path, told).status_code == 422

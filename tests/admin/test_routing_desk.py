@@ -44,7 +44,7 @@ def policy(**content) -> str:
 
 class TestPolicies:
     def test_are_written_with_a_reason_by_those_who_may(self, sign_in, northwind):
-        told = {"content": policy(attempts_max=2), "reason": "a second try is enough"}
+        told = {"content": policy(attempts_max=2), "reason": "a second try is enough", "after_version": 0}
         address = act(northwind, "write_policy", "routedmerchant")
         for role in ("support", "auditor", "risk"):
             assert sign_in(role).post(address, told).status_code == 403
@@ -66,11 +66,27 @@ class TestPolicies:
     )
     def test_that_cannot_be_read_are_refused_by_their_place(self, sign_in, northwind, content, said):
         answer = sign_in("finance").post(
-            act(northwind, "write_policy", "routedmerchant"), {"content": content, "reason": "a try"}
+            act(northwind, "write_policy", "routedmerchant"),
+            {"content": content, "reason": "a try", "after_version": 0},
         )
         assert answer.status_code == 422
         assert said in answer.content.decode()
         assert not RoutingPolicy.objects.filter(merchant=northwind).exists()
+
+    def test_are_written_after_the_version_that_was_looked_at(self, sign_in, northwind):
+        finance, address = sign_in("finance"), act(northwind, "write_policy", "routedmerchant")
+        opened = finance.get(address).context["form"]
+        assert opened["after_version"].value() == 0
+        told = {"content": policy(attempts_max=2), "reason": "a second try", "after_version": 0}
+        assert finance.post(address, told).status_code == 302
+        late = finance.post(address, {**told, "content": policy(attempts_max=4), "reason": "an older page"})
+        assert late.status_code == 422
+        assert "Look at the newest version, then write yours again." in late.content.decode()
+        assert finance.post(address, {"content": "{}", "reason": "no version"}).status_code == 422
+        row = RoutingPolicy.objects.get(merchant=northwind)
+        assert (row.version, row.content) == (1, {"attempts_max": 2})
+        opened = finance.get(address).context["form"]  # what holds is what is changed
+        assert (opened["after_version"].value(), json.loads(opened["content"].value())) == (1, row.content)
 
 
 class TestShowing:

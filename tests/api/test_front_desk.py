@@ -180,6 +180,15 @@ class TestStatements:
         own = [sql for sql in found.sent if "apikey" in sql or "idempotencykey" in sql]
         assert len(own) == 3, own
 
+    @pytest.mark.parametrize(("key", "own"), [(None, ["apikey", "key_stands"]), ("a-key-of-1", ["apikey"])])
+    def test_a_key_is_judged_again_where_no_claim_does_so(self, merchant_client, key, own):
+        with statements() as found:
+            merchant_client.put("/api/v1/probes/x", key=key)
+        looks = [sql for sql in found.sent if "apikey" in sql or "key_stands" in sql]
+        looks = [sql for sql in looks if "idempotencykey" not in sql]  # the claim, which asks it, too
+        assert len(looks) == len(own), looks
+        assert all(word in sql for word, sql in zip(own, looks, strict=True))
+
     def test_a_replay_costs_the_claim_and_one_look(self, merchant_client):
         merchant_client.post(PROBES, key="replayed-1")
         with statement_budget(3):

@@ -30,6 +30,7 @@ class NoticeAddressForm(ReasonForm):
         required=False,
         widget=forms.EmailInput(attrs={"class": "house-input", "autocomplete": "off"}),
     )
+    instead_of = forms.CharField(required=False, widget=forms.HiddenInput)
     field_order = ["address", "reason"]
 
 
@@ -49,6 +50,10 @@ class MerchantAdmin(ViewOnlyAdmin):
             done="Notices go to that address from now on.",
             explains="Warnings before the answer to a dispute is due go there by mail.",
             form=NoticeAddressForm,
+            initial=lambda merchant: {
+                "address": merchant.notice_address,
+                "instead_of": merchant.notice_address,
+            },
         ),
         ReasonedAction(
             name="suspend",

@@ -7,9 +7,8 @@ happens when the action first asks for either, so that validation errors are nev
 """
 
 import logging
-import threading
 from collections.abc import Callable
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from typing import Any, ClassVar, Final, NoReturn
 from uuid import UUID
 
@@ -24,12 +23,13 @@ from ledger import audit, clock
 from ledger.actors import Actor
 from ledger.crashpoints import crashpoint, register
 from ledger.ids import uuid7
-from ledger.locks import phased
+from ledger.locks import ask_first, phased
 from ledger.recording import Condition
 from vendors.api import idempotency as desk
 from vendors.api import preconditions, throttle
 from vendors.api.auth import ApiKeyAuthentication, Principal, principal_of
 from vendors.api.errors import PROBLEM_TYPE, problem_of
+from vendors.api.fields import form_of
 from vendors.api.idempotency import Answer, Idempotency, Render, Replay
 from vendors.api.negotiation import JsonOnly
 from vendors.api.paging import page
@@ -38,12 +38,13 @@ from vendors.api.rendering import JSON_TYPE, JsonRenderer, to_bytes
 from vendors.api.strict_json import LengthRequired, StrictJsonParser
 from vendors.models import Merchant
 from vendors.selectors import Along
-from vendors.services import idempotency
+from vendors.services import idempotency, keys
 from vendors.services.idempotency import Claim, LeaseLost, Stored
 
 VERSION_HEADER: Final = "Everycent-Version"
 VERSIONS: Final = ("2026-11-01",)
 WRITES: Final = frozenset({"POST", "PUT", "PATCH"})
+READS: Final = frozenset({"GET", "HEAD"})
 _log = logging.getLogger("everycent.api")
 register("request.after_claim", "request.before_reply")
 
@@ -105,7 +106,7 @@ class MerchantViewSet(ViewSet):
         """
         asked = self.request.data
         if isinstance(asked, dict):
-            values: dict[str, Any] = _form(serializer).run_validation(asked)
+            values: dict[str, Any] = form_of(serializer).run_validation(asked)
         else:  # refused, in the words of the library
             form = serializer(data=asked)
             form.is_valid(raise_exception=True)
@@ -224,6 +225,9 @@ class MerchantViewSet(ViewSet):
             if "HTTP_TRANSFER_ENCODING" in request.META and not request.META.get("CONTENT_LENGTH"):
                 raise LengthRequired
             _ = request.data  # parsed now: a malformed body is refused before anything is claimed
+        if method not in READS and not hasattr(raw, "resumed_claim"):
+            # For what is done without a claim of its own, which would ask it, too.
+            ask_first(partial(keys.require_standing, caller.key.pk))
 
     def reads_along(self) -> Along | None:
         """Return what this request will read of its merchant, when one statement with its key's can do it."""
@@ -250,7 +254,10 @@ class MerchantViewSet(ViewSet):
 
     def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Any:
         """Serve a request; an action that claimed a key and kept no answer for it is a defect."""
-        response = super().dispatch(request, *args, **kwargs)
+        try:
+            response = super().dispatch(request, *args, **kwargs)
+        finally:
+            ask_first(None)
         is_kept = self._answer is not None and self._answer.stored is not None
         if self._claim is not None and response.status_code < 400 and not is_kept:
             error = NotAnswered(f"{type(self).__name__}.{self.action} kept no answer for its key")
@@ -316,6 +323,7 @@ class MerchantViewSet(ViewSet):
         found = idempotency.claim(asked, clock.now())
         if isinstance(found, Stored):
             raise Replay(found)
+        ask_first(None)
         crashpoint("request.after_claim")
         return found
 
@@ -359,23 +367,6 @@ def _tools(view: Any) -> tuple[list[Any], list[Any], JsonOnly, list[Any]]:
 def _allowed(view: Any, methods: tuple[str, ...]) -> str:
     """Return the methods of a path, in the library's order; a path with GET has HEAD."""
     return ", ".join(name.upper() for name in view.http_method_names if name in methods)
-
-
-def _form(serializer: type[Serializer]) -> Serializer:
-    """Return this thread's form of a serializer: to copy its fields for each request takes longer than to
-    check the values."""
-    form = _forms.of.get(serializer)
-    if form is None:
-        form = _forms.of[serializer] = serializer()
-    return form
-
-
-class _Forms(threading.local):
-    def __init__(self) -> None:
-        self.of: dict[type[Serializer], Serializer] = {}
-
-
-_forms: Final = _Forms()
 
 
 def _version_of(request: Request) -> str:

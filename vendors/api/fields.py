@@ -5,6 +5,7 @@ an object with a field that we do not know is refused, so that a typing error ne
 """
 
 import re
+import threading
 import unicodedata
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
@@ -285,3 +286,20 @@ class IbanField(serializers.Field):
 
     def to_representation(self, value: str) -> str:
         return value
+
+
+def form_of(serializer: type[serializers.Serializer]) -> serializers.Serializer:
+    """Return this thread's form of a serializer: to copy its fields for each request takes longer than to
+    check the values."""
+    form = _forms.of.get(serializer)
+    if form is None:
+        form = _forms.of[serializer] = serializer()
+    return form
+
+
+class _Forms(threading.local):
+    def __init__(self) -> None:
+        self.of: dict[type[serializers.Serializer], serializers.Serializer] = {}
+
+
+_forms: Final = _Forms()

@@ -12,15 +12,17 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
+from django.db import connection
 from django.db.models import Q
 
 from ledger import audit
 from ledger.actors import Actor
 from ledger.errors import Invalid
-from ledger.locks import changes_in_phase, phased
+from ledger.locks import changes_in_phase, phased, require_phase
 from vendors import locks, selectors
 from vendors.models import ApiKey, Merchant, Mode
 from vendors.scopes import ORDINARY, check_scopes
+from vendors.services.idempotency import KeyRevoked
 
 LOOKUP_LENGTH: Final = 12
 SECRET_BYTES: Final = 32
@@ -80,10 +82,13 @@ def rotate(
 def revoke(*, merchant_id: UUID, api_key_id: UUID, reason: str, actor: Actor, at: datetime) -> ApiKey:
     """End a key at once; a key that is revoked already keeps its first time.
 
+    Waits for what it has begun without a claim of its own; once this is done, it begins nothing more.
+
     :raises ApiKeyNotFound: the merchant has no such key.
     """
     key = locks.api_key(merchant_id, api_key_id)
     if key.revoked_at is None:
+        locks.key_alone(api_key_id)
         key.revoked_at = at
         key.save(update_fields=["revoked_at"])
         audit.record(actor=actor, action="api_key.revoked", subject=key, reason=reason, at=at)
@@ -104,6 +109,19 @@ def find(plaintext: str, along: selectors.Along | None = None) -> ApiKey | None:
     if key is None or _WORD_OF_MODE[key.mode] != word:
         return None
     return key if hmac.compare_digest(_digest(secret), bytes(key.secret_sha256)) else None
+
+
+def require_standing(api_key_id: UUID) -> None:
+    """Let a key act in the open phase, unless it was revoked since the door; one statement.
+
+    :raises KeyRevoked: it was; nothing is begun.
+    """
+    require_phase()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT vendors_key_stands(%s)", [api_key_id])
+        (stands,) = cursor.fetchone()
+    if not stands:
+        raise KeyRevoked("the API key is revoked")
 
 
 def note_use(key: ApiKey, at: datetime) -> None:

@@ -6,15 +6,17 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from ledger import clock, jobs
 from ledger.actors import SYSTEM, Actor
 from ledger.ids import uuid7
-from payments import numbers
+from payments import method_selectors, numbers
 from payments.models import Payment, PaymentMethod, ProviderOperation
 from payments.services.calls import failing_over, operations, recovering
 from payments.services.calls.claim_refusals import PaymentMethodRemoved
-from payments.services.methods import keeping_methods
+from payments.services.methods import keeping_methods, revealing_methods
 from payments.services.payment_wishes import NewPayment
 from payments.services.payments import capturing, increasing
 from tests.factories import vendors as factory
@@ -22,6 +24,7 @@ from tests.kit import cards, refunds, stored
 from tests.kit.api_cases import problem
 from tests.kit.api_client import MerchantClient
 from tests.kit.books import assert_all_invariants_hold
+from tests.kit.checkout import METHODS, Till
 from tests.kit.network import Network
 from tests.kit.shop import CORE, run_jobs
 from tests.services.payments.cast import (
@@ -34,8 +37,10 @@ from tests.services.payments.cast import (
     usd,
     wish,
 )
+from vendors.api import base
 from vendors.models import IdempotencyKey, Merchant
 from vendors.models.merchants import MerchantInactive
+from vendors.scopes import SCOPES
 from vendors.services import idempotency, keys, onboarding
 
 pytestmark = pytest.mark.django_db
@@ -242,6 +247,62 @@ class TestARevokedKey:
         problem(MerchantClient(plaintext).post(CORE, body, key="one-of-them"), 401, "api_key_revoked")
         assert not Payment.objects.filter(merchant=northwind).exists()
         assert not IdempotencyKey.objects.filter(merchant=northwind).exists()
+
+    @pytest.mark.parametrize("is_judged", [True, False], ids=["judged again", "asked at the door only"])
+    def test_between_the_door_and_a_claim_without_an_idempotency_key_takes_nothing(
+        self, northwind: Merchant, network: Network, monkeypatch: pytest.MonkeyPatch, is_judged: bool
+    ) -> None:
+        key, plaintext = factory.create_api_key(northwind)
+        payment = authorized(created(northwind, wish(network.tokenized(cards.card())["token"])))
+        before = (fresh(payment).version, kinds(payment))
+
+        def revoke() -> None:
+            keys.revoke(
+                merchant_id=northwind.pk, api_key_id=key.pk, reason="lost", actor=GRACE, at=clock.now()
+            )
+
+        happened = just_before(monkeypatch, capturing, "_claim", revoke)
+        if not is_judged:  # the negative control
+            monkeypatch.setattr(base, "ask_first", lambda _: None)
+        client, path = MerchantClient(plaintext), f"{CORE}{payment.public_id}/capture"
+        answer = client.put(path, {}, key=None)
+        assert happened
+        if is_judged:
+            problem(answer, 403, "api_key_revoked")
+            assert (fresh(payment).version, kinds(payment)) == before
+        else:
+            assert (answer.status_code, kinds(payment)) == (200, ["authorize", "capture"])
+        problem(client.put(path, {}, key=None), 401, "api_key_revoked")
+
+    @pytest.mark.parametrize("verb", ["set-default", "remove", "detokenize"])
+    def test_between_the_door_and_the_work_changes_and_hands_out_nothing(
+        self, northwind: Merchant, network: Network, monkeypatch: pytest.MonkeyPatch, verb: str
+    ) -> None:
+        key, plaintext = factory.create_api_key(northwind, sorted(SCOPES))
+        client = MerchantClient(plaintext)
+        till = Till(client, northwind)
+        made = [till.card() for _ in range(2)][1]
+        before = list(PaymentMethod.objects.filter(merchant=northwind).order_by("pk").values())
+
+        def revoke() -> None:
+            keys.revoke(
+                merchant_id=northwind.pk, api_key_id=key.pk, reason="lost", actor=GRACE, at=clock.now()
+            )
+
+        module, name = (revealing_methods, "reveal") if verb == "detokenize" else (method_selectors, "method")
+        happened = just_before(monkeypatch, module, name, revoke)
+        if verb == "set-default":
+            answer = client.put(f"{METHODS}{made['id']}/set-default", {}, key=None)
+        elif verb == "remove":
+            answer = client.send("DELETE", METHODS + made["id"], key=None)
+        else:
+            point = ec.generate_private_key(ec.SECP256R1()).public_key()
+            public = cards.encoded(point.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint))
+            asked = {"payment_method": made["id"], "public_key": public, "reason": "moving"}
+            answer = client.post("/api/v1/vault/detokenize", asked, key="with-one-or-without")
+        assert happened
+        problem(answer, 403, "api_key_revoked")
+        assert list(PaymentMethod.objects.filter(merchant=northwind).order_by("pk").values()) == before
 
 
 def test_another_merchant_is_not_touched(northwind: Merchant, network: Network) -> None:
