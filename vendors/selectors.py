@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 from ledger import array_literals, balances, reading
 from ledger.chart import Code
 from ledger.known_rows import KnownRows
+from ledger.models import AuditRecord
 from ledger.money import Money
 from vendors.commission import RuleTerms
 from vendors.models import ApiKey, CommissionRule, Merchant, Vendor
@@ -52,6 +53,12 @@ def merchant(merchant_id: UUID) -> Merchant:
     if found is None:
         raise MerchantNotFound(f"there is no merchant {merchant_id}")
     return found
+
+
+def suspensions(merchant: Merchant) -> QuerySet[AuditRecord]:
+    """Return the records of how a merchant was suspended and reinstated, the newest first."""
+    acts = ("merchant.suspended", "merchant.reinstated")
+    return AuditRecord.objects.filter(object_id=merchant.public_id, action__in=acts).order_by("-at", "-id")
 
 
 def vendor(merchant_id: UUID, vendor_id: UUID) -> Vendor:

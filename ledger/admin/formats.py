@@ -150,6 +150,11 @@ def wrapped(text: str) -> SafeString:
     return format_html('<span class="house-wrap">{}</span>', text) if text else NOTHING
 
 
+def sentence(text: str) -> SafeString:
+    """Return what is to be read among facts: it has the width of a page, not of a column."""
+    return format_html('<span class="house-sentence">{}</span>', text) if text else NOTHING
+
+
 def duration(seconds: float) -> str:
     """Return a length of time as people say it."""
     for size, unit in ((86_400, "days"), (3_600, "h"), (60, "min")):

@@ -18,7 +18,7 @@ def where_to_look(operation: ProviderOperation | None) -> list[Facts]:
         return []
     reference = formats.code(operation.provider_reference)
     return [
-        Facts("Where to look", [("what to do", formats.wrapped(words)), ("its own reference", reference)])
+        Facts("Where to look", [("what to do", formats.sentence(words)), ("its own reference", reference)])
     ]
 
 

@@ -314,7 +314,7 @@ class ContradictionAdmin(ViewOnlyAdmin):
                     ("payment", formats.link(operation.payment)),
                     *refund_of(operation),
                     ("amount", formats.money(operation.amount_minor, operation.currency)),
-                    ("can be accepted", "yes" if not why_not else f"no: {why_not}"),
+                    ("can be accepted", "yes" if not why_not else formats.sentence(f"no: {why_not}")),
                 ],
             ),
             *where_to_look(operation),

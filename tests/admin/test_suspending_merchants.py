@@ -24,6 +24,8 @@ def test_a_suspended_merchant_is_refused_until_he_is_reinstated(sign_in, northwi
     assert "no payment takes money" in page
     assert act(northwind, "reinstate") in page
     assert act(northwind, "suspend") not in page
+    assert 'house-badge-bad">suspended' in page
+    assert "test cards" in page  # who did it, when and why, on the merchant's own page
     problem(merchant.get("/api/v1/refunds/status/approved"), 403, "merchant_inactive")
     client.post(act(northwind, "reinstate"), {"reason": "it was a drill"})
     assert merchant.get("/api/v1/refunds/status/approved").status_code == 200

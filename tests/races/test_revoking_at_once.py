@@ -25,7 +25,7 @@ from vendors.services import keys
 
 pytestmark = [pytest.mark.races, pytest.mark.django_db(transaction=True)]
 HANDS, EACH = 4, 6
-BIT = {"amount": {"amount": 100, "currency": "USD"}}
+BIT = {"amount": 100}
 
 
 def held(merchant: Merchant, network: Network) -> Payment:

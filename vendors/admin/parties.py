@@ -1,5 +1,6 @@
 """Merchants, vendors and commission rules for staff; merchants and vendors are suspended and reinstated."""
 
+from collections.abc import Iterable
 from uuid import UUID
 
 from django import forms
@@ -8,6 +9,9 @@ from django.utils.safestring import SafeString
 
 from ledger.admin import filters, formats
 from ledger.admin.base import (
+    ROWS_IN_A_PANEL,
+    Facts,
+    Panel,
     ReasonedAction,
     ReasonForm,
     ViewOnlyAdmin,
@@ -17,6 +21,7 @@ from ledger.admin.base import (
     moment_column,
 )
 from ledger.owners import names_owners
+from vendors import selectors
 from vendors.models import CommissionRule, Merchant, Vendor
 from vendors.services import notices, onboarding
 from vendors.states import VendorState
@@ -38,7 +43,7 @@ class NoticeAddressForm(ReasonForm):
 class MerchantAdmin(ViewOnlyAdmin):
     """The tenants; where they get notices by mail may be set, and they may be suspended."""
 
-    list_display = ["name", "reference", "mode", "is_active", "capture_method", "recorded"]
+    list_display = ["name", "reference", "mode", "standing", "capture_method", "recorded"]
     list_filter = ["mode", "is_active"]
     search_fields = ["=id", "name"]
     reasoned_actions = [
@@ -62,7 +67,8 @@ class MerchantAdmin(ViewOnlyAdmin):
             perform=by(onboarding.suspend_merchant, "merchant_id", of_merchant=False),
             done="The merchant is suspended: no key of theirs is taken, no payment takes money.",
             is_offered=lambda merchant: merchant.is_active,
-            explains="What was begun is finished; refunds, disputes and settlements go on.",
+            explains="Until it is reinstated none of its API keys is taken, and no payment takes money. "
+            "What was begun is finished; refunds, disputes and settlements go on.",
             is_dangerous=True,
         ),
         ReasonedAction(
@@ -72,9 +78,31 @@ class MerchantAdmin(ViewOnlyAdmin):
             perform=by(onboarding.reinstate_merchant, "merchant_id", of_merchant=False),
             done="The merchant may act again; payments that waited go on within the hour.",
             is_offered=lambda merchant: not merchant.is_active,
+            explains="Its API keys are taken again, and its payments take money.",
         ),
     ]
-    recorded = moment_column("recorded_at", "since")
+    hidden_fields = ["is_active"]
+    recorded = moment_column("recorded_at", "taken in")
+
+    def facts(self, row: Merchant) -> list[Facts]:
+        return [Facts("", [("standing", self.standing(row)), *super().facts(row)[0].items])]
+
+    def panels(self, row: Merchant) -> Iterable[Panel]:
+        acts = selectors.suspensions(row)
+        yield Panel(
+            "Suspended and reinstated",
+            ["when", "what", "by", "reason"],
+            [
+                [formats.moment(act.at), formats.badge(act.action.partition(".")[2]),
+                 act.actor_label or act.actor_id, formats.wrapped(act.reason)]
+                for act in acts[:ROWS_IN_A_PANEL]
+            ],
+            empty="never",
+        )  # fmt: skip
+
+    @admin.display(description="standing", ordering="is_active")
+    def standing(self, row: Merchant) -> SafeString:
+        return formats.badge("active" if row.is_active else "suspended")
 
     @admin.display(description="id")
     def reference(self, row: Merchant) -> SafeString:

@@ -2,6 +2,7 @@
 refused in the transaction that would begin it; what was begun before is finished."""
 
 from collections.abc import Callable
+from contextvars import Context
 from datetime import timedelta
 from typing import Any
 
@@ -38,7 +39,7 @@ from tests.services.payments.cast import (
     wish,
 )
 from vendors.api import base
-from vendors.models import IdempotencyKey, Merchant
+from vendors.models import ApiKey, IdempotencyKey, Merchant
 from vendors.models.merchants import MerchantInactive
 from vendors.scopes import SCOPES
 from vendors.services import idempotency, keys, onboarding
@@ -53,6 +54,12 @@ def suspend(merchant: Merchant) -> None:
 
 def reinstate(merchant: Merchant) -> None:
     onboarding.reinstate_merchant(merchant_id=merchant.pk, reason="no", actor=GRACE, at=clock.now())
+
+
+def revoke(key: ApiKey) -> None:
+    """Revoke a key as another request does: in a context of its own."""
+    told = {"merchant_id": key.merchant_id, "api_key_id": key.pk, "reason": "lost"}
+    Context().run(lambda: keys.revoke(**told, actor=GRACE, at=clock.now()))
 
 
 def fresh(payment: Payment) -> Payment:
@@ -232,12 +239,7 @@ class TestARevokedKey:
     ) -> None:
         key, plaintext = factory.create_api_key(northwind)
 
-        def revoke() -> None:
-            keys.revoke(
-                merchant_id=northwind.pk, api_key_id=key.pk, reason="lost", actor=GRACE, at=clock.now()
-            )
-
-        happened = just_before(monkeypatch, idempotency, "claim", revoke)
+        happened = just_before(monkeypatch, idempotency, "claim", lambda: revoke(key))
         body = {
             "amount": {"amount": 100, "currency": "USD"}, "order_id": "o-1", "customer_id": "carla",
             "payment_method": {"type": "card", "token": "vpt_none"},
@@ -256,12 +258,7 @@ class TestARevokedKey:
         payment = authorized(created(northwind, wish(network.tokenized(cards.card())["token"])))
         before = (fresh(payment).version, kinds(payment))
 
-        def revoke() -> None:
-            keys.revoke(
-                merchant_id=northwind.pk, api_key_id=key.pk, reason="lost", actor=GRACE, at=clock.now()
-            )
-
-        happened = just_before(monkeypatch, capturing, "_claim", revoke)
+        happened = just_before(monkeypatch, capturing, "_claim", lambda: revoke(key))
         if not is_judged:  # the negative control
             monkeypatch.setattr(base, "ask_first", lambda _: None)
         client, path = MerchantClient(plaintext), f"{CORE}{payment.public_id}/capture"
@@ -284,13 +281,8 @@ class TestARevokedKey:
         made = [till.card() for _ in range(2)][1]
         before = list(PaymentMethod.objects.filter(merchant=northwind).order_by("pk").values())
 
-        def revoke() -> None:
-            keys.revoke(
-                merchant_id=northwind.pk, api_key_id=key.pk, reason="lost", actor=GRACE, at=clock.now()
-            )
-
         module, name = (revealing_methods, "reveal") if verb == "detokenize" else (method_selectors, "method")
-        happened = just_before(monkeypatch, module, name, revoke)
+        happened = just_before(monkeypatch, module, name, lambda: revoke(key))
         if verb == "set-default":
             answer = client.put(f"{METHODS}{made['id']}/set-default", {}, key=None)
         elif verb == "remove":
