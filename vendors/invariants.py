@@ -5,11 +5,11 @@ from collections.abc import Iterable
 from ledger.invariants import invariant, rows
 
 
-@invariant("I-10", "No accepted request waits for its answer longer than an hour.")
+@invariant("I-10", "No accepted request that we can drive on waits for its answer longer than an hour.")
 def requests_are_answered() -> Iterable[str]:
     return rows(
         """SELECT id, method, route, tries FROM vendors_idempotencykey
-           WHERE finished_at IS NULL AND locked_by IS NOT NULL
+           WHERE finished_at IS NULL AND locked_by IS NOT NULL AND request_body IS NOT NULL
              AND occurred_at < now() - interval '1 hour'""",
         "request {0} ({1} {2}) has no answer after {3} tries",
     )
