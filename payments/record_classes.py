@@ -31,6 +31,15 @@ def _of_a_payment(key: UUID) -> Iterator[UUID]:
         yield from model._default_manager.filter(payment_id=key).values_list("pk", flat=True)
 
 
+@belongs
+def _asked_for(key: UUID) -> Iterator[UUID]:
+    """Find what providers were asked, and told, of one refund or dispute alone: their callbacks name it."""
+    rows = ProviderOperation.objects.filter(
+        subject_type__in=(Refund.SUBJECT, Dispute.SUBJECT), subject_id=key
+    )
+    yield from rows.values_list("pk", flat=True)
+
+
 def _with_body(before: datetime) -> QuerySet[ProviderWebhook]:
     return ProviderWebhook.objects.filter(received_at__lt=before, processed_at__isnull=False).exclude(
         body=b""

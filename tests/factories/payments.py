@@ -127,10 +127,10 @@ def captured_payment(merchant: Merchant, *, fee: int = 0, at: datetime = AT, **o
 
 
 def webhook_about(payment: Payment, *, state: str = "failed", **fields: Any) -> ProviderWebhook:
-    """Make a genuine message about a payment's last operation: received, or a dead letter."""
-    operation = payment.operations.order_by("created_at", "pk").last()
+    """Make a genuine message about a payment's last operation, or a named one: received, or a dead letter."""
+    fields.setdefault("operation", payment.operations.order_by("created_at", "pk").last())
     webhook = ProviderWebhook(
-        merchant_id=payment.merchant_id, operation=operation, provider=payment.provider,
+        merchant_id=payment.merchant_id, provider=payment.provider,
         event_id=f"evt_{uuid7().hex}", event_type="capture.succeeded", body=b"{}", is_verified=True,
         subject=f"op_{uuid7().hex}", **fields,
     )  # fmt: skip

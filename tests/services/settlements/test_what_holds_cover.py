@@ -7,6 +7,7 @@ from ledger.actors import staff_actor
 from ledger.chart import Code
 from ledger.models import Account, JournalEntry, LegalHold, Posting
 from ledger.record_classes import JOURNAL
+from payments.models import ProviderOperation, ProviderWebhook
 from payments.record_classes import PROVIDER_WEBHOOKS
 from tests.factories import disputes as told
 from tests.factories import payments as rows
@@ -54,6 +55,17 @@ def test_a_payment_with_the_callbacks_of_its_operations(payment):
     assert retention.held(PROVIDER_WEBHOOKS) is None
     hold(payment.public_id)
     assert type(webhook).objects.filter(retention.held(PROVIDER_WEBHOOKS), pk=webhook.pk).exists()
+
+
+def test_a_dispute_with_the_callbacks_of_its_movements_and_no_others(payment):
+    of_the_payment = rows.webhook_about(payment)
+    dispute = told.chargeback(payment)
+    told_of = ProviderOperation.objects.filter(subject_id=dispute.pk)
+    assert told_of.exists()
+    hold(dispute.public_id)
+    of_the_dispute = rows.webhook_about(payment, operation=told_of.latest("created_at"))
+    covered = ProviderWebhook.objects.filter(retention.held(PROVIDER_WEBHOOKS))
+    assert set(covered.filter(pk__in=[of_the_payment.pk, of_the_dispute.pk])) == {of_the_dispute}
 
 
 @pytest.mark.parametrize("subject", ["pay_nobody", "acc_01m80m8arbejssf570m0wfnwpg", "1", "x" * 80])
