@@ -1,10 +1,12 @@
 """The read queries of the bank files."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
 from django.db.models import Max, Q, QuerySet
 
+from ledger.money import Money
 from payments.models import BankFile, BankFileEntry, BankNotice, BankWord, PaymentMethod, ProviderOperation
 from payments.models.operations import Kind, OutcomeKind
 
@@ -86,3 +88,13 @@ def words_about(file_id: UUID) -> "QuerySet[BankWord]":
 def has_applied(entry: BankFileEntry, kind: str, reference: str) -> bool:
     """Say whether the same word was applied to an entry before, from whatever file."""
     return BankWord.objects.filter(entry=entry, kind=kind, reference=reference, verdict="applied").exists()
+
+
+def fees_of_returns(rail: str, references: Sequence[str]) -> dict[str, Money]:
+    """Return what returns cost altogether, by the key of the movement with which the bank names each."""
+    if not references:
+        return {}
+    fees = ProviderOperation.objects.filter(
+        provider=rail, idempotency_key__in=references, kind=Kind.RETURN_FEE
+    ).values_list("idempotency_key", "fee_minor", "currency")
+    return {key: Money(minor, currency) for key, minor, currency in fees}

@@ -1,7 +1,8 @@
 """A provider's report on what it pays us, fetched and turned into records to compare."""
 
 import logging
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Final
 
 from ledger.money import Money
@@ -46,6 +47,29 @@ class Report:
     def total(self) -> Money:
         """What the items come to; it should be the line that names the report."""
         return sum((item.net for item in self.items), Money.zero(self.net.currency))
+
+    def with_what_was_kept(self, charged: Mapping[str, Money]) -> "Report":
+        """Return the report with what banks on the way kept of returned credits told apart, as we booked it.
+
+        The report tells what came back, less that. `charged` is what each return cost us altogether, by the
+        bank's reference of it. What the items come to stays the same.
+        """
+        zero = Money.zero(self.net.currency)
+        back = {item.reference for item in self.items if item.kind == Kind.REFUND_RETURNED}
+        told = {item.key: item.fee for item in self.items if item.kind == Kind.RETURN_FEE}
+        untold = {key: cost - told.get(key, zero) for key, cost in charged.items() if key in back}
+        kept = {key: amount for key, amount in untold.items() if amount.is_positive}
+        if not kept:
+            return self
+        items = [
+            replace(item, amount=item.amount + kept[item.reference])
+            if item.kind == Kind.REFUND_RETURNED and item.reference in kept
+            else item
+            for item in self.items
+            if not (item.kind == Kind.RETURN_FEE and item.key in kept)
+        ]
+        items += [ReportItem(key, Kind.RETURN_FEE, zero, charged[key], key) for key in kept]
+        return replace(self, items=tuple(items))
 
     def records(self) -> list[Record]:
         """Return the items as records; their place in the report is their row."""

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from ledger.actors import Actor
 from ledger.events import Cause
-from payments import selectors
+from payments import bank_selectors, selectors
 from payments.models.operations import Kind
 from payments.providers.requests import again_key, refund_key, returned_key
 from payments.rules.refund_division import RefundTooLarge
@@ -46,7 +46,8 @@ def hear(report: Report, actor: Actor, at: datetime) -> Report:
                 provider=report.provider, key=told.key, reference=told.reference, amount=told.amount,
                 actor=actor, at=at,
             )  # fmt: skip
-    return replace(report, items=items)
+    charged = bank_selectors.fees_of_returns(report.provider, [item.reference for item in back])
+    return replace(report, items=items).with_what_was_kept(charged)
 
 
 def _further(report: Report) -> set[int]:

@@ -111,7 +111,7 @@ def test_a_credit_that_comes_back_is_booked_once(point, northwind, rails, killed
     refund = rails.refund(payment, 400)
     rails.day("sepa", 2)
     credit = BankFileEntry.objects.get(operation__subject_id=refund.pk)
-    body = {"end_to_end": credit.end_to_end, "code": "AC04"}
+    body = {"end_to_end": credit.end_to_end, "code": "AC04", "kept": 150}
     rails.network.client.post("/rails/sim/returns", json=body).raise_for_status()
     rails.close(rails.due("sepa", 3))
     killed(point, rails.hear)
@@ -121,5 +121,5 @@ def test_a_credit_that_comes_back_is_booked_once(point, northwind, rails, killed
     steps = JournalEntry.objects.filter(source_id=refund.pk).order_by("id").values_list("step", flat=True)
     assert list(steps) == ["refund", "refund_returned"]
     told = ProviderOperation.objects.filter(payment=payment, kind__in=["refund_returned", "return_fee"])
-    assert sorted(told.values_list("kind", flat=True)) == ["refund_returned", "return_fee"]
+    assert sorted(told.values_list("kind", "fee_minor")) == [("refund_returned", 0), ("return_fee", 450)]
     assert_all_invariants_hold()

@@ -266,7 +266,7 @@ class Credits(FileRail):
     """Credit transfers in one other currency, out of our account in it, by pain.001 files.
 
     Nothing is drawn this way: it sends back what payers sent to that account by themselves. What its
-    correspondents charge for a return they take out of what comes back, which is then another amount.
+    correspondents charge for a return they take out of what comes back.
     """
 
     account_kind = "wire"

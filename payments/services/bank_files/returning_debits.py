@@ -3,7 +3,8 @@
 - *Settled*: the operation is approved, and concluded like any other.
 - *Returned before it settled*: the operation is declined, so the payment fails (or the refund does), and the
   bank's fee is charged to the books of the file: nothing of the payment moved.
-- *A refund's credit returned after it settled*: the refund failed late, and the money is with us again.
+- *A refund's credit returned after it settled*: the refund failed late, and the money is with us again, less
+  what the banks on the way kept: that is a fee of the return, like the bank's own.
 - *A debit returned after it settled*: the money is taken back as a dispute that is lost from the beginning,
   by the movement of the bank (`disputing.follow`). Why: the payment is captured and may be completed,
   refunded in part, or paid out; shares, commission, debts and fees of money that a provider takes back by
@@ -80,8 +81,20 @@ def _return(entry: BankFileEntry, word: BankWord, actor: Actor, at: datetime) ->
     is_hard = canonical not in ("insufficient_funds", "do_not_honor")
     declined = Declined(canonical, says, None, is_hard=is_hard, details={"return_code": word.code})
     operations.conclude(operation, declined, actor=actor, at=at)
-    if rail.return_fee.is_positive:
-        _charge(entry.file_id, operation, names.movement(rail.name, word.reference), rail.return_fee, at)
+    fee = rail.return_fee + _kept_on_the_way(operation, word)
+    if fee.is_positive:
+        _charge(entry.file_id, operation, names.movement(rail.name, word.reference), fee, at)
+
+
+def _kept_on_the_way(operation: ProviderOperation, word: BankWord) -> Money:
+    """Return how much less than was sent a credit came back with: the banks on the way charged it.
+
+    No field of camt.054 tells it reliably, so it is reckoned from our own entry.
+    """
+    zero = Money.zero(operation.currency)
+    if operation.kind != Kind.REFUND or not word.amount_minor:
+        return zero  # it never left: nothing was booked
+    return max(zero, operation.amount - Money(word.amount_minor, operation.currency))
 
 
 def _take_back(

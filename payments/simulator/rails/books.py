@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 FILE: Final = "rails.sqlite3"
-TABLES: Final = ("taken", "entry", "outfile", "settlement", "script", "misbooking", "calendar")
+TABLES: Final = ("taken", "entry", "outfile", "settlement", "script", "kept", "misbooking", "calendar")
 SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS taken (
     key TEXT PRIMARY KEY,
@@ -58,6 +58,10 @@ CREATE TABLE IF NOT EXISTS settlement (
 CREATE TABLE IF NOT EXISTS script (
     end_to_end TEXT PRIMARY KEY,
     code TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS kept (
+    end_to_end TEXT PRIMARY KEY,
+    amount INTEGER NOT NULL CHECK (amount > 0)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS misbooking (
     end_to_end TEXT PRIMARY KEY,
@@ -133,6 +137,11 @@ def waiting(connection: sqlite3.Connection, currency: str, day: str) -> list[sql
         " ORDER BY seq",
         (currency, max(day, come or "")),
     ).fetchall()
+
+
+def kept(connection: sqlite3.Connection) -> dict[str, int]:
+    """What correspondents keep of each credit that comes back, by its end-to-end id."""
+    return dict(connection.execute("SELECT end_to_end, amount FROM kept").fetchall())
 
 
 def taken_back(connection: sqlite3.Connection, currency: str) -> list[sqlite3.Row]:

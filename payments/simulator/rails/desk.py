@@ -2,7 +2,7 @@
 
 import hashlib
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 
 from payments.simulator.errors import Refused
@@ -67,10 +67,19 @@ class RailsDesk:
             raise Refused(404, "file_not_found", "No such file")
         return bytes(row["content"])
 
-    def script(self, end_to_end: str, code: str) -> None:
-        """Let an entry come back with a code: instead of its settlement, or after it."""
+    def script(self, end_to_end: str, code: str, kept: int = 0) -> None:
+        """Let an entry come back with a code: instead of its settlement, or after it.
+
+        Of a credit that was settled, the banks on the way keep `kept`: so much less comes back.
+
+        :raises Refused: they cannot keep less than nothing.
+        """
+        if kept < 0:
+            raise Refused(422, "bad_field", "kept is zero or more", param="kept")
         with self._storage.writing() as connection:
             connection.execute("INSERT OR REPLACE INTO script VALUES (?, ?)", (end_to_end, code))
+            if kept:
+                connection.execute("INSERT OR REPLACE INTO kept VALUES (?, ?)", (end_to_end, kept))
 
     def let_come(self, day: str) -> None:
         """Let a bank day come early, so that what is due by then settles with the next close of any day.
@@ -103,12 +112,9 @@ class RailsDesk:
         """The truth: every entry that was taken, without its account's number."""
         with self._storage.reading() as connection:
             rows = connection.execute("SELECT * FROM entry ORDER BY seq").fetchall()
+            kept = books.kept(connection)
         return [
-            {
-                **dict(row),
-                "account": row["account"][-4:],
-                "return_fee": books.RETURN_FEES.get(row["rail"], 0) if row["returned_in"] else 0,
-            }
+            {**dict(row), "account": row["account"][-4:], "return_fee": _return_cost(row, kept)}
             for row in rows
         ]
 
@@ -173,8 +179,9 @@ def _settle(
 def _bookings(connection: sqlite3.Connection, rail: str, currency: str, day: str) -> list[Booking]:
     """What is taken back of earlier days, then what is due: settled, or returned instead."""
     fee = books.RETURN_FEES.get(rail, 0)
+    kept = books.kept(connection)
     found = [
-        Booking(row, -_signed(row), _return_reference(row), row["because"], fee)
+        Booking(row, -_signed(row) - _kept_of(row, kept), _return_reference(row), row["because"], fee)
         for row in books.taken_back(connection, currency)
     ]
     scripts = dict(connection.execute("SELECT end_to_end, code FROM script").fetchall())
@@ -190,6 +197,18 @@ def _bookings(connection: sqlite3.Connection, rail: str, currency: str, day: str
 def _signed(row: sqlite3.Row) -> int:
     """What an entry brings to the one who handed it in."""
     return int(row["amount"] if row["direction"] == "debit" else -row["amount"])
+
+
+def _kept_of(row: sqlite3.Row, kept: Mapping[str, int]) -> int:
+    """What banks on the way keep of an entry that comes back after it was settled: of credits alone."""
+    return kept.get(row["end_to_end"], 0) if row["direction"] == "credit" else 0
+
+
+def _return_cost(row: sqlite3.Row, kept: Mapping[str, int]) -> int:
+    """What a return cost altogether; nothing while the entry has not come back."""
+    if not row["returned_in"]:
+        return 0
+    return books.RETURN_FEES.get(row["rail"], 0) + (_kept_of(row, kept) if row["settled_in"] else 0)
 
 
 def _return_reference(row: sqlite3.Row) -> str:

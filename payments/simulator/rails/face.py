@@ -51,7 +51,8 @@ class RailsFace:
                 return Answer(200, {"data": self.desk.entries()})
             case "POST", "/sim/returns":
                 body = request.body()
-                self.desk.script(text(body, "end_to_end"), text(body, "code"))
+                kept = whole(body, "kept") if "kept" in body else 0
+                self.desk.script(text(body, "end_to_end"), text(body, "code"), kept)
                 return Answer(200, {"status": "scripted"})
             case "POST", "/sim/calendar":
                 self.desk.let_come(text(request.body(), "date"))

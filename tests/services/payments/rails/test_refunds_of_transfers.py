@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from config.day import every_cent
 from ledger import balances, chart, clock
 from ledger.actors import Actor, provider_actor
 from ledger.chart import Code
@@ -27,6 +28,7 @@ from payments.services.transfers.sending_back import ACCOUNT_DAYS, NoRailForRefu
 from payments.services.unknown import deciding_unknown
 from payments.services.unknown.deciding_unknown import NothingProposed, NothingTold, SamePerson
 from settlements import selectors as settlement_selectors
+from settlements.models import FundedOperation, StatementLine
 from tests.factories import payments as rows
 from tests.kit import settling
 from tests.kit.api_cases import problem
@@ -166,6 +168,42 @@ def test_a_credit_that_comes_back_is_ours_again_and_goes_to_another_account(
     assert_all_invariants_hold()
 
 
+@pytest.mark.parametrize(("way", "currency", "rail", "own_fee"), [
+    ("wire", "GBP", "credit_gbp", 0), ("wire", "JPY", "credit_jpy", 0), ("wire", "EUR", "sepa", 300),
+])  # fmt: skip
+def test_what_banks_on_the_way_keep_of_a_credit_that_comes_back_is_a_fee(
+    way, currency, rail, own_fee, merchant_client, northwind: Merchant, rails: RailsBank
+):
+    payment = paid(merchant_client, rails, northwind, way, currency)
+    body = {"payment_id": payment, "amount": 4_000, "account": account(rail)}
+    asked = good(merchant_client.post(REFUNDS, body), 201)
+    processed(merchant_client, asked)
+    rails.day(rail)
+    _come_back(rails, northwind, "AC04", kept=1_500)
+    rails.close(rails.due(rail, 2))
+    # The statement may be read before the bank's files are: then it waits for them.
+    rails.reconcile(northwind, rail)
+    rails.reconcile(northwind, rail, 2)
+    assert {row.reason for row in settlement_selectors.open_breaks(northwind.pk)} >= {"operation_unknown"}
+    rails.hear()
+    assert good(merchant_client.get(f"{REFUNDS}{asked['id']}"), 200)["status"] == "failed"
+    assert good(merchant_client.get(f"{CORE}{payment}"), 200)["refunded"]["amount"] == 0
+    fee = ProviderOperation.objects.get(merchant=northwind, kind="return_fee")
+    assert (fee.provider, fee.amount_minor, fee.fee_minor) == (rail, 0, 1_500 + own_fee)
+    spent = chart.account(Code.PROVIDER_FEES, northwind.pk, currency, rail)
+    assert balances.balance(spent).minor == 1_500 + own_fee
+    assert held(northwind, currency, rail) == 2_500 - own_fee
+    rails.reconcile(northwind, rail, 2)
+    assert not settlement_selectors.open_breaks(northwind.pk).exists()
+    line = StatementLine.objects.get(merchant=northwind, amount_minor=2_500 - own_fee)
+    funded = FundedOperation.objects.filter(match__line=line).values_list("operation__kind", "amount_minor")
+    assert sorted(funded) == [("refund_returned", 4_000), ("return_fee", 0)]
+    assert (held(northwind, currency, rail), held(northwind, currency, way)) == (0, 0)
+    _, differences = every_cent.explained(northwind.pk)
+    assert differences == []
+    assert_all_invariants_hold()
+
+
 def test_a_credit_that_its_bank_refuses_fails_and_frees_what_it_held(
     merchant_client, northwind: Merchant, rails: RailsBank
 ):
@@ -231,9 +269,9 @@ def test_no_rail_sends_every_currency(northwind: Merchant, rails: RailsBank):
         way_of(payment, account("sepa"), clock.now())
 
 
-def _come_back(rails: RailsBank, merchant: Merchant, code: str) -> None:
+def _come_back(rails: RailsBank, merchant: Merchant, code: str, kept: int = 0) -> None:
     entry = BankFileEntry.objects.get(file__merchant=merchant, file__direction="credit")
-    body = {"end_to_end": entry.end_to_end, "code": code}
+    body = {"end_to_end": entry.end_to_end, "code": code, "kept": kept}
     rails.network.client.post("/rails/sim/returns", json=body).raise_for_status()
 
 
