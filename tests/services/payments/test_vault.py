@@ -238,6 +238,8 @@ class TestRotationWhileWriting:
             for _ in range(3):
                 stores.store().make()
                 rotation.rotate(actor=SYSTEM, at=clock.now(), batch=batch)
+            while len(records) <= before + before // 10 and writer.is_alive():
+                rotation.rotate(actor=SYSTEM, at=clock.now(), batch=batch)
         finally:
             stop.set()
             writer.join()
