@@ -16,7 +16,7 @@ from payments.simulator.storage import Storage
 RESULTS = {
     "ok": "carried out",
     "decline": "refused by the issuer or bank; argument: the code, with @ and an advice code after it",
-    "pending_then_ok": "answers pending, succeeds after --pending-seconds",
+    "pending_then_ok": "answers pending, succeeds after --pending-seconds (VelocityPay: or the argument's)",
     "pending_then_fail": "answers pending, fails after --pending-seconds; argument: the code",
     "fail_later": "a refund (at Adyen a capture too) succeeds, and fails later; argument: the reason",
     "challenge": "the customer must act first (3-D Secure), on a page of the network's",
@@ -94,7 +94,8 @@ def parse(spec: str, source: str) -> Plan:
             raise Refused(422, "unknown_fault", f"{part!r} is not a fault, or a second one of its group")
         found[group] = part if group == "webhook" else kind
         if argument and group != "webhook":
-            found["code" if group == "result" else "argument"] = argument
+            is_code = group == "result" and kind != "pending_then_ok"
+            found["code" if is_code else "argument"] = argument
     return Plan(**found, source=source)
 
 

@@ -276,7 +276,8 @@ class Network:
             until = time.time() + self._challenge_seconds
             status, due = WAITS, (until, BAD.get(call.kind, "declined"), wishes.NOT_AUTHENTICATED)
         elif plan.result == "pending_then_ok":
-            status, due = "pending", (time.time() + self._pending_seconds, _good(call.kind), None)
+            wait = plan.seconds if plan.argument else self._pending_seconds
+            status, due = "pending", (time.time() + wait, _good(call.kind), None)
         elif plan.result == "fail_later" and call.kind == "refund":
             due = (time.time() + self._pending_seconds, BAD["refund"], plan.code)
         elif plan.result == "pending_then_fail":

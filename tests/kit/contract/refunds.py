@@ -21,6 +21,7 @@ from tests.kit.contract import (
     like,
     usd,
 )
+from tests.kit.shop import good
 
 CONTROLLER = "RefundController"
 REFUNDS = "/api/v1/refunds/"
@@ -147,6 +148,14 @@ def _ended(says: dict[str, Any], status: int = 409, body: Any = None, card: str 
     return stage
 
 
+def _under_way(scene: Scene) -> Call:
+    """After the network took the refund and for long said no more."""
+    made = _made(scene)
+    scene.shop.network.script("pending_then_ok:600", operation="refund")
+    good(scene.shop.client.post(f"{REFUNDS}{made['id']}/process"), 202)
+    return Call({"id": made["id"]}, KEPT, 409, {"code": "refund_under_way"})
+
+
 def _waits(scene: Scene) -> Call:
     made = scene.shop.refund_asked(_limited(scene))
     return Call({"id": made["id"]}, {}, 409, {"code": "refund_awaits_approval", "advice": given})
@@ -211,7 +220,7 @@ ROWS = (
                            "failure.message": KEPT["reason"], "closed_at": given}, body=KEPT),
         others={
             "completed": _ended({"code": "refund_already_completed"}, body=KEPT),
-            "under way": _ended({"code": "refund_under_way"}, body=KEPT, card="refund_pending_ok"),
+            "under way": _under_way,
         },
         bad=(({"reason": ""}, "reason"), ({"reason": None}, "reason"), ({"colour": "red"}, "colour")),
     ),

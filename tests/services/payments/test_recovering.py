@@ -8,10 +8,8 @@ from ledger.ids import uuid7
 from ledger.models import AuditRecord
 from payments import locks
 from payments.models import Payment
-from payments.providers import registry
 from payments.services.calls import operations, recovering
 from payments.services.calls.operations import NotHeld
-from tests.kit import network as networks
 from tests.kit.books import assert_all_invariants_hold
 from tests.kit.network import eventually
 from tests.services.payments.cast import (
@@ -77,17 +75,9 @@ class TestSweep:
         assert fresh(payment).state == "authorized"
         assert operation_of(payment, "authorize").tries == 2
 
-    def test_asks_a_pending_one_less_and_less_often(self, northwind, settings, monkeypatch, tmp_path):
-        monkeypatch.setattr(networks, "PENDING_SECONDS", 600)  # it stays pending, however slow the machine is
-        with networks.started_network(tmp_path) as network:
-            networks.point_adapter_at(network, settings)
-            registry.reset()
-            self._asks_less_and_less_often(northwind, network)
-        registry.reset()
-
-    def _asks_less_and_less_often(self, northwind, network):
+    def test_asks_a_pending_one_less_and_less_often(self, northwind, network):
         payment = created(northwind, wish(network.card()["token"]))
-        network.script("pending_then_ok", operation="authorize", reference=payment.public_id)
+        network.script("pending_then_ok:600", operation="authorize", reference=payment.public_id)
         authorized(payment)
         waits, at = [], now_plus(0)
         for _ in range(4):

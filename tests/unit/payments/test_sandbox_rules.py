@@ -71,6 +71,11 @@ class TestFaultsAsWritten:
         assert (plan.result, plan.code, plan.after, plan.seconds) == ("decline", "lost_card", "slow", 2.5)
         assert plan.webhook == "dup_webhook:3"
 
+    def test_what_pends_may_say_how_long(self):
+        plan = parse("pending_then_ok:600", "test")
+        assert (plan.result, plan.argument, plan.seconds) == ("pending_then_ok", "600", 600.0)
+        assert parse("pending_then_ok", "test").argument == ""
+
     @pytest.mark.parametrize("spec", ["", "nonsense", "500_after+timeout_after", "ok+"])
     def test_nonsense_is_refused(self, spec):
         with pytest.raises(Refused):
