@@ -208,10 +208,10 @@ class TestHostileFiles:
             + b"</Stmt></BkToCstmrStmt></Document>"
         )
         tracemalloc.start()
-        begun = time.monotonic()
+        begun = time.thread_time()
         with pytest.raises(StatementUnreadable, match="too many"):
             camt053.read(content)
-        assert time.monotonic() - begun < 10
+        assert time.thread_time() - begun < 10
         assert tracemalloc.get_traced_memory()[1] < 200 * 1024 * 1024
         tracemalloc.stop()
 
