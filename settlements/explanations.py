@@ -113,16 +113,14 @@ def _whole(rows: Sequence[SettlementBatch], scope: Scope) -> dict[str, Explanati
     made = _made(by_id, scope)
     found = {}
     for row in rows:
-        shown = parts[row.pk] + recovered.get(row.pk, [])
         is_carried = row.state == "carried"
+        shown = parts[row.pk] if is_carried else parts[row.pk] + recovered.get(row.pk, [])
         found[row.public_id.partition("_")[2]] = Explanation(
             ref=row.public_id,
             kind="settlement batch",
             title=f"{row.number} with {row.vendor.name}, {row.business_date}, {row.items} lines, {row.state}",
             amounts=one(_money(0, row) if is_carried else row.net),
-            parts=(Part("carried to the next batch", _money(0, row), "", False),)
-            if is_carried
-            else tuple(shown),
+            parts=tuple(shown) or (Part("carried to the next batch", _money(0, row), "", False),),
             causes=(_asked(made.get(row.pk)),),
             at=row.occurred_at,
             page=("settlements_settlementbatch", str(row.pk)),

@@ -15,6 +15,7 @@ from ledger import clock, ids, locks, outbox, partitions
 from ledger.actors import staff_actor
 from ledger.archives import archiving, open_ends
 from ledger.chart import Code, account
+from ledger.explain import walking
 from ledger.journal import EntryDraft, credit, debit
 from ledger.models import JournalEntry
 from ledger.money import Money
@@ -89,6 +90,10 @@ class TestWhatKeepsAMonth:
         assert (batch.state, batch.net_minor, batch.items, BatchLine.objects.filter(batch=batch).count()) == (
             "carried", 0, 2, 2,
         )  # fmt: skip
+        told = walking.explain(batch.public_id).nodes[batch.public_id]
+        assert {part.ref for part in told.parts} == {
+            f"{batch.public_id}.{purpose}" for purpose in batch.lines.values_list("purpose", flat=True)
+        }
         assert kept_by(begins) == set()
         partitions.make_ahead()
         books.assert_all_invariants_hold()
