@@ -3,7 +3,6 @@
 import os
 import signal
 import threading
-import uuid
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -25,25 +24,7 @@ from tests.kit.network import (
     point_adapter_at,
     started_network,
 )
-
-
-def key() -> str:
-    return f"op_{uuid.uuid4()}"
-
-
-def authorize(
-    network: Network, *, scenario: str = "visa", idempotency_key: str = "", **changes: Any
-) -> httpx.Response:
-    """POST /v1/authorizations without the adapter."""
-    body = {
-        "amount": 1999,
-        "currency": "USD",
-        "reference": "pay_raw",
-        "token": network.card(scenario)["token"],
-    }
-    return network.client.post(
-        "/v1/authorizations", json=body | changes, headers={"idempotency-key": idempotency_key or key()}
-    )
+from tests.services.payments.simulator.asking import authorize, key
 
 
 class TestItsFace:

@@ -1,11 +1,9 @@
 """The sandbox's callbacks: signed, repeated until accepted, and out of order when told."""
 
-import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-import httpx
 import pytest
 
 from ledger.money import Money
@@ -16,25 +14,7 @@ from payments.providers.requests import AuthorizeRequest
 from payments.providers.velocitypay import webhooks
 from tests.kit.inbox import Inbox
 from tests.kit.network import WEBHOOK_SECRET, Network, eventually, point_adapter_at, started_network
-
-
-def key() -> str:
-    return f"op_{uuid.uuid4()}"
-
-
-def authorize(
-    network: Network, *, scenario: str = "visa", idempotency_key: str = "", **changes: Any
-) -> httpx.Response:
-    """POST /v1/authorizations without the adapter."""
-    body = {
-        "amount": 1999,
-        "currency": "USD",
-        "reference": "pay_raw",
-        "token": network.card(scenario)["token"],
-    }
-    return network.client.post(
-        "/v1/authorizations", json=body | changes, headers={"idempotency-key": idempotency_key or key()}
-    )
+from tests.services.payments.simulator.asking import authorize, key
 
 
 @pytest.fixture(scope="module")
