@@ -30,7 +30,7 @@ from payments.services.calls.authorization_claims import claim
 from payments.services.calls.claim_refusals import ASKED_AGAIN_AFTER, PaymentMethodRemoved
 from payments.services.calls.limiting_retries import RetryLimitReached
 from payments.services.calls.operations import Answer
-from payments.services.payments import sales, straying
+from payments.services.payments import failing, sales, straying
 from payments.services.payments.creating import AUTHORIZE_JOB
 from vendors.models.merchants import MerchantInactive
 
@@ -55,8 +55,8 @@ def authorize(
 
     :raises PaymentNotFound: the merchant has no such payment.
     :raises StateConflict: its state does not allow it. :raises OperationOpen: it is being authorized.
-    :raises PaymentMethodRemoved: its stored method is gone.
-    :raises MerchantInactive: its merchant may not act.
+    :raises PaymentMethodRemoved: its stored method is gone. :raises RetryLimitReached: its card may not be
+        tried now. :raises MerchantInactive: its merchant may not act.
     """
     payment: Payment = performing.perform(
         partial(_claim, merchant_id, payment_id, operation_id, actor, at),
@@ -105,8 +105,7 @@ def go_on(
 ) -> Payment:
     """Carry out a confirmed payment, or find what became of it: authorized, and captured where that is one.
 
-    :raises StateConflict: its state does not allow it. :raises OperationOpen: it is being authorized.
-    :raises PaymentMethodRemoved: its stored method is gone.
+    :raises PaymentNotFound: the merchant has no such payment. Else as `authorize` does.
     """
     payment: Payment = performing.perform(
         partial(_claim, merchant_id, payment_id, operation_id, actor, at, at_once=True),
@@ -151,13 +150,7 @@ def _fail_without_method(merchant_id: UUID, payment_id: UUID, why: DomainError, 
         return
     if isinstance(why, RetryLimitReached):
         payment.note_decline(FORBIDDEN, reason, is_hard=True)
-    ending = [share for share in locks.shares(payment_id) if share.is_open]
-    with record(payment, *ending, actor=SYSTEM, at=at) as entry:
-        payment.fail(reason, at)
-        for share in ending:
-            share.fail(reason, at)
-            entry.announce(news.of_share(share), subject=share)
-        entry.announce(news.of_payment(payment, reason=reason))
+    failing.fail(payment, locks.shares(payment_id), why=reason, actor=SYSTEM, at=at, reason=reason)
 
 
 @operations.concludes(Kind.AUTHORIZE)
@@ -281,11 +274,7 @@ def _refused(
     else:
         payment.note_decline(outcome.code, outcome.message, is_hard=True)
         reason = f"refused as wrong by the provider: {outcome.code}"
-    ending = [share for share in shares if share.is_open]
-    with record(payment, *ending, actor=actor, cause=operations.cause(operation), at=at) as entry:
-        payment.fail(reason, at)
-        for share in ending:
-            share.fail(reason, at)
-            entry.announce(news.of_share(share), subject=share)
-        entry.announce(news.of_payment(payment, decline_code=payment.decline_code))
-    payment.share_rows = shares
+    cause = operations.cause(operation)
+    failing.fail(
+        payment, shares, why=reason, actor=actor, cause=cause, at=at, decline_code=payment.decline_code
+    )

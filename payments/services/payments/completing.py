@@ -21,7 +21,7 @@ from payments.models import Payment, PaymentTransaction
 from payments.rules.capture_division import Part
 from payments.services.calls import performing
 from payments.services.calls.operations import Answer, OperationOpen
-from payments.services.payments import capture_steps, releasing
+from payments.services.payments import capture_steps, failing, releasing
 from payments.services.payments.authorizing import AUTHORIZE_JOB
 
 SWEEP_AT_ONCE: Final = 500
@@ -75,13 +75,8 @@ def fail(
     if not (payment.state == states.FAILED and performing.has_done(payment, operation_id)):
         if selectors.has_open_operation(payment_id):
             raise OperationOpen("the payment is being authorized")
-        shares = [share for share in locks.shares(payment_id) if share.is_open]
-        with record(payment, *shares, actor=actor, cause=performing.asked(operation_id), at=at) as entry:
-            payment.fail(reason, at)
-            for share in shares:
-                share.fail(reason, at)
-                entry.announce(news.of_share(share), subject=share)
-            entry.announce(news.of_payment(payment, reason=reason))
+        shares, cause = locks.shares(payment_id), performing.asked(operation_id)
+        failing.fail(payment, shares, why=reason, actor=actor, cause=cause, at=at, reason=reason)
     payment.is_processing = False
     answer(payment)
     return payment

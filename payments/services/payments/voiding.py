@@ -25,7 +25,7 @@ from payments.models.operations import Kind
 from payments.providers.outcomes import Approved, Declined, Outcome, Rejected
 from payments.services.calls import contradicting, operations, performing
 from payments.services.calls.operations import Answer, Intent, OperationOpen
-from payments.services.payments import releasing, straying
+from payments.services.payments import failing, releasing, straying
 from payments.services.payments.authorizing import VOID_LATE_JOB
 from payments.services.transfers import receiving_transfers
 
@@ -264,21 +264,10 @@ def _give_up(payment: Payment, operation: ProviderOperation, actor: Actor, at: d
             operations.close(waiting, Declined(NOT_PAID, words, quoted, is_hard=True), at)
     reason, cause = operation.request["reason"], operations.cause(operation)
     if payment.state == states.REQUIRES_ACTION and operation.request.get("end") == states.FAILED:
-        _fail(payment, reason, actor, at, cause)
+        shares = locks.shares(payment.pk)
+        failing.fail(payment, shares, why=reason, actor=actor, cause=cause, at=at, reason=reason)
     else:
         _cancel(payment, reason, actor, at, cause)
-
-
-def _fail(payment: Payment, reason: str, actor: Actor, at: datetime, cause: Cause) -> None:
-    shares = locks.shares(payment.pk)
-    ending = [share for share in shares if share.is_open]
-    with record(payment, *ending, actor=actor, cause=cause, at=at) as entry:
-        payment.fail(reason, at)
-        for share in ending:
-            share.fail(reason, at)
-            entry.announce(news.of_share(share), subject=share)
-        entry.announce(news.of_payment(payment, reason=reason))
-    payment.share_rows = shares
 
 
 def _cancel(payment: Payment, reason: str, actor: Actor, at: datetime, cause: Cause) -> None:
