@@ -112,7 +112,11 @@ def check_refunded_there(told: Teller, name: str) -> None:
 
 
 # --- another provider ---------------------------------------------------------------------------------------
-def go_elsewhere(told: Teller, names: list[str]) -> None:
+SOFT = "decline:issuer_unavailable"
+TOLD_FIRST = f"{SOFT}+webhook_first"
+
+
+def go_elsewhere(told: Teller, names: list[str], fault: str = SOFT) -> None:
     """Pay with stored cards one after the other, and VelocityPay says what another may not say.
 
     At the same time a kill would take others with it, and who lost his caller never goes elsewhere.
@@ -120,7 +124,7 @@ def go_elsewhere(told: Teller, names: list[str]) -> None:
     methods = dict(zip(names, (stored(told, name) for name in names), strict=True))
     with told.house.network() as network:
         network.delete("/sim/faults").raise_for_status()
-        faults = ["decline:issuer_unavailable"] * len(names)
+        faults = [fault] * len(names)
         script = {"match": {"operation": "authorize"}, "faults": faults}
         network.post("/sim/faults", json=script).raise_for_status()
 
@@ -145,10 +149,25 @@ def check_elsewhere(told: Teller, name: str) -> None:
     assert figures in (("captured", "stripe", SHARE), ("failed", "velocitypay", 0)), payment
 
 
+def be_told_first(told: Teller, names: list[str]) -> None:
+    """The same, and the callback of each refusal is here before its answer (D-144)."""
+    go_elsewhere(told, names, TOLD_FIRST)
+    with told.house.network() as network:
+        hits = network.get("/sim/faults").raise_for_status().json()["hits"]
+    assert hits.get("webhook_first", 0) >= len(names), hits
+
+
+def went_elsewhere(told: Teller, name: str) -> bool:
+    """Say whether it is taken at Stripe."""
+    (payment,) = told.api.pages(f"/api/v1/payments/core/order/order-{name}")
+    return (payment["status"], payment["provider"]) == ("captured", "stripe")
+
+
 STORY = Tale(lambda told, names: told.live(names), lambda told, name: told.check(name))
 QUARREL = Tale(quarrel, check_quarrel)
 REFUNDED_THERE = Tale(be_refunded_there, check_refunded_there)
 ELSEWHERE = Tale(go_elsewhere, check_elsewhere)
+TOLD_BEFORE = Tale(be_told_first, check_elsewhere)
 TALES = {
     "accept": QUARREL,
     "challenge": QUARREL,

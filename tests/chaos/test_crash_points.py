@@ -13,11 +13,12 @@ import pytest
 from config import api as routes
 from ledger import crashpoints
 from tests.chaos.story import LEASES_SECONDS, Teller, assert_at_rest, teller
-from tests.chaos.tales import STORY, TALES, Tale
+from tests.chaos.tales import STORY, TALES, TOLD_BEFORE, Tale, went_elsewhere
 from tests.kit.house import running_house
 from tests.kit.polling import eventually
 
 CUSTOMERS_MIN = 3
+SPARE = 5
 MIXTURE = ("authorize.after_call", "capture.after_call", "refund.after_call", "transfer.after_call")
 
 pytestmark = [pytest.mark.chaos, pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.xdist_group("chaos")]
@@ -51,9 +52,9 @@ def flows() -> dict[str, list[str]]:
     return found
 
 
-def kill_at(told: Teller, name: str, points: list[str], tale: Tale = STORY) -> None:
+def kill_at(told: Teller, name: str, points: list[str], tale: Tale = STORY, more: int = 0) -> None:
     house = told.house
-    names = [f"{name}-{number}" for number in range(max(CUSTOMERS_MIN, len(points)))]
+    names = [f"{name}-{number}" for number in range(max(CUSTOMERS_MIN, len(points)) + more)]
     for point in points:
         house.arm(point)
     with house.mended():
@@ -75,6 +76,21 @@ def test_kills_after_the_network_acted_change_nothing(northwind: Teller):
 @pytest.mark.parametrize("flow", sorted(flows()))
 def test_kills_at_every_point_of_a_flow_change_nothing(northwind: Teller, flow: str):
     kill_at(northwind, flow, flows()[flow], TALES.get(flow, STORY))
+
+
+def test_kills_while_a_decline_is_told_before_it_is_answered_change_nothing(northwind: Teller):
+    """The callback is quicker than the failover (D-144): who lives goes on, who is killed ends as told.
+
+    Where no web process is there to be told, the answer comes too late, and after unknown nobody goes on:
+    so there are more customers than points.
+    """
+    kill_at(northwind, "told-first", flows()["failover"], TOLD_BEFORE, more=SPARE)
+    living = [f"told-and-alive-{number}" for number in range(CUSTOMERS_MIN)]
+    TOLD_BEFORE.tell(northwind, living)
+    assert_at_rest(northwind.house)
+    for name in living:
+        TOLD_BEFORE.check(northwind, name)
+    assert any(went_elsewhere(northwind, name) for name in living)
 
 
 def test_every_flow_has_its_points():
