@@ -97,6 +97,7 @@ CALLED: Final = (
     "ledger_rows_missing",
     "ledger_uuid7",
     "ledger_uuid_at",
+    "payments_changed_meanwhile",
     "vendors_key_stands",
 )
 """Functions that the application may call. It needs no right to those that only triggers or others call."""

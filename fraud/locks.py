@@ -9,12 +9,20 @@ The ip is not locked: many customers share one, and a limit there may be passed 
 import hashlib
 import uuid
 from collections.abc import Sequence
+from typing import Final
 
-from django.db import connection
+from django.db import transaction
 
+from fraud.engine.velocity import TIMEOUT_BEFORE
 from fraud.models import FraudCheck, FraudReview
 from ledger import locks
 from ledger.errors import NotFound
+
+_ATTEMPT: Final = f"""
+    WITH before AS MATERIALIZED (
+        SELECT set_config('{TIMEOUT_BEFORE}', current_setting('statement_timeout'), true))
+    SELECT set_config('statement_timeout', %s, true), pg_advisory_xact_lock(key)
+    FROM before CROSS JOIN unnest(%s::bigint[]) AS key"""  # noqa: S608 - constants of this file
 
 
 class ReviewNotFound(NotFound):
@@ -23,20 +31,14 @@ class ReviewNotFound(NotFound):
     code = "fraud_review_not_found"
 
 
-def attempt(merchant_id: uuid.UUID, names: Sequence[str], *, statement_timeout: str) -> str:
-    """Lock these names of a merchant until the phase ends; return the statement timeout as it was.
+def attempt(merchant_id: uuid.UUID, names: Sequence[str], *, statement_timeout: str) -> None:
+    """Lock these names of a merchant until the phase ends, by a statement that goes ahead of the next one.
 
-    The next statement runs under `statement_timeout` and has to put back what is returned here.
+    The next statement runs under `statement_timeout` and has to put back what `TIMEOUT_BEFORE` holds.
     """
     locks.require_phase()
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT current_setting('statement_timeout'), set_config('statement_timeout', %s, true),"
-            " pg_advisory_xact_lock(key) FROM unnest(%s::bigint[]) AS key",
-            [statement_timeout, sorted(_number(merchant_id, name) for name in names)],
-        )
-        before: str = cursor.fetchone()[0]
-    return before
+    numbers = sorted(_number(merchant_id, name) for name in names)
+    transaction.get_connection().say_ahead(_ATTEMPT, [statement_timeout, numbers])
 
 
 def review_with_check(review_id: uuid.UUID) -> tuple[FraudReview, FraudCheck]:

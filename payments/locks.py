@@ -56,8 +56,9 @@ def knowing(paid: Payment, operation: ProviderOperation) -> Iterator[None]:
     """Let this process take up again the rows that it has just written, when nobody changed them meanwhile.
 
     Whoever changes a row raises its version, and every change of an operation shows in `_CHANGING`. So the
-    first `payment_with_operation` in the block locks the rows, compares, and reads nothing else; where
-    anything differs it reads all of them as ever. `paid.share_rows` are all its shares.
+    first `payment_with_operation` in the block returns them, and has them locked and compared by a statement
+    that goes ahead of the phase's next one; where anything differs the phase is run again (SQLSTATE 40001,
+    `ledger.locks`) and reads all of them as ever. `paid.share_rows` are all its shares.
     """
     token = _known.set((paid, operation))
     try:
@@ -74,8 +75,8 @@ def payment_with_operation(operation_id: UUID) -> tuple[Payment, ProviderOperati
     known = _known.get()
     if known is not None and known[1].pk == operation_id:
         _known.set(None)  # once: a phase that is run again has rows that its first run has moved
-        if _are_unchanged(*known):
-            return known
+        _take_up(*known)
+        return known
     pair = locks.lock_pair(
         # The merchant's column makes it an inner join; the other side of an outer one cannot be locked.
         ProviderOperation.objects.filter(pk=operation_id, payment__merchant_id=F("merchant_id")),
@@ -301,25 +302,30 @@ _LOCK_KNOWN: Final = f"""
         SELECT p.id, p.version, {", ".join(f"o.{name}" for name in _CHANGING)}
         FROM payments_provideroperation o JOIN payments_payment p ON p.id = o.payment_id
         WHERE o.id = %s AND p.merchant_id = o.merchant_id
-        FOR NO KEY UPDATE OF p, o)
-    SELECT pair.*, s.id, s.version FROM pair LEFT JOIN LATERAL (
-        SELECT id, version FROM payments_paymenttransaction
-        WHERE payment_id = pair.id ORDER BY id FOR NO KEY UPDATE) s ON true"""  # noqa: S608 - constants of this file
+        FOR NO KEY UPDATE OF p, o),
+    held AS MATERIALIZED (
+        SELECT s.id, s.version FROM pair CROSS JOIN LATERAL (
+            SELECT id, version FROM payments_paymenttransaction
+            WHERE payment_id = pair.id ORDER BY id FOR NO KEY UPDATE) s)
+    SELECT CASE WHEN
+        (SELECT (version, {", ".join(_CHANGING)})
+                IS NOT DISTINCT FROM (%s, {", ".join(["%s"] * len(_CHANGING))}) FROM pair)
+        AND (SELECT array_agg(id::text || ' ' || version ORDER BY id) FROM held)
+            IS NOT DISTINCT FROM %s::text[]
+    THEN 0 ELSE payments_changed_meanwhile() END"""  # noqa: S608 - constants of this file
 
 
-def _are_unchanged(paid: Payment, operation: ProviderOperation) -> bool:
-    """Lock a payment, its operation and its shares; say whether they are as this process wrote them."""
+def _take_up(paid: Payment, operation: ProviderOperation) -> None:
+    """Lock a payment, its operation and its shares, ahead of the phase's next statement, and have the phase
+    run again when they are not as this process wrote them."""
     unit = require_phase()
-    with connection.cursor() as cursor:
-        cursor.execute(_LOCK_KNOWN, [operation.pk])
-        found = cursor.fetchall()
-    expected = (paid.pk, paid.version, *(getattr(operation, name) for name in _CHANGING))
-    held: list[tuple[Any, Any]] = sorted((row.pk, row.version) for row in paid.share_rows) or [(None, None)]
-    if [tuple(row) for row in found] != [(*expected, *share) for share in held]:
-        return False
+    shares = sorted(f"{row.pk} {row.version}" for row in paid.share_rows)
+    expected = [getattr(operation, name) for name in _CHANGING]
+    transaction.get_connection().say_ahead(
+        _LOCK_KNOWN, [operation.pk, paid.version, *expected, shares or None]
+    )
     for row in (paid, operation, *paid.share_rows):
         locks.stamp(row, unit)
-    return True
 
 
 def _claim_webhooks(heads: str, parameters: Mapping[str, Any]) -> list[ProviderWebhook]:

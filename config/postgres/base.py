@@ -6,6 +6,8 @@
 2. Instants are read by the interpreter's own parser; the driver's, once Django derives from it, is Python.
 3. Transactions are opened and closed on the way of their first and last statements (`cursor`).
 4. A cursor that its user has closed is given to the next: to make one takes as long as to send a statement.
+5. A statement of which no row is read, a lock or a check that refuses, may go with the next one
+   (`say_ahead`): one wait for the server less.
 """
 
 import select
@@ -15,11 +17,12 @@ from typing import Any, Final
 
 from django.db.backends import utils
 from django.db.backends.postgresql import base
+from django.db.transaction import TransactionManagementError
 from psycopg import InterfaceError
 from psycopg.pq import TransactionStatus
 from psycopg.types.datetime import TimestamptzLoader
 
-from config.postgres.cursor import Cursor
+from config.postgres.cursor import Ahead, Cursor
 from ledger import clock
 
 QUIET_SECONDS: Final = 30.0  # after a longer rest a firewall may have forgotten it, and neither side was told
@@ -84,12 +87,37 @@ class DatabaseWrapper(base.DatabaseWrapper):
         self._seen_at = float("-inf")
         self._kept: Any = None
         self._free: list[Cursor] = []
+        self._ahead: Ahead = []
 
     def create_cursor(self, name: str | None = None) -> Any:
         """Return a cursor that nobody else has."""
+        if name:
+            self._say()
         if name or not self._free:
-            return super().create_cursor(name)
+            cursor = super().create_cursor(name)
+            if isinstance(cursor, Cursor):
+                cursor.ahead = self._ahead
+            return cursor
         return self._free.pop().reopened()
+
+    def say_ahead(self, sql: str, values: list[Any]) -> None:
+        """Have a statement of the open transaction sent just before the next one, at the latest with the
+        COMMIT; what refuses it refuses that. Where somebody reads along what is executed, it goes by itself.
+
+        :raises TransactionManagementError: no transaction is open.
+        """
+        if not self.in_atomic_block:
+            raise TransactionManagementError("what is said ahead belongs to a transaction")
+        self._ahead.append((sql, values))
+        if self.queries_logged or self.execute_wrappers:
+            self._say()
+
+    def _say(self) -> None:
+        """Send what was to go with the next statement by itself."""
+        while self._ahead:
+            told = self._ahead.pop(0)
+            with self.cursor() as cursor:
+                cursor.execute(*told)
 
     def make_cursor(self, cursor: Any) -> Handle:
         """Return a new caller's hold on a cursor."""
@@ -134,12 +162,23 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     def commit(self) -> None:
         """Commit, when the server has not done so already and was told to begin."""
+        self._say()
         if self.in_atomic_block or not self._is_between():
             super().commit()
             return
         self.validate_thread_sharing()
         self.errors_occurred = False
         self.run_commit_hooks_on_set_autocommit_on = True
+
+    def rollback(self) -> None:
+        """Undo the transaction; what was to be said in it is not."""
+        self._ahead.clear()
+        super().rollback()
+
+    def savepoint_rollback(self, sid: str) -> None:
+        """Undo what was done since a savepoint; what was to be said in it is not."""
+        self._ahead.clear()
+        super().savepoint_rollback(sid)
 
     def _is_between(self) -> bool:
         """Say whether the server has no transaction of this connection open (and nobody reads the log)."""
@@ -160,6 +199,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         """Return a new connection of the driver."""
         connection = super().get_new_connection(conn_params)
         self._free = []
+        self._ahead.clear()
         if self.timezone is UTC:
             connection.adapters.register_loader("timestamptz", UtcLoader)
         return connection

@@ -8,6 +8,9 @@ COMMIT. What is to be said in any case is said at once here, by libpq's pipeline
 2. COMMIT goes with a statement whose cursor says `is_last`. The server runs it only if the statement did
    well; of a connection lost meanwhile nobody knows whether it did, as with a COMMIT by itself.
 3. A statement that is both needs neither: by itself it is a transaction.
+4. What the connection was told to say `ahead` goes just before the next statement: a lock, or a check that
+   refuses. Each is a statement of its own, which sees what was committed when it began; when it is refused,
+   the server leaves out all that follows it.
 
 Statements without parameters go the driver's own way: they may be several in one text. Parts of the driver
 without a public name are used (psycopg 3.3): how it converts, prepares, checks and keeps.
@@ -15,6 +18,7 @@ without a public name are used (psycopg 3.3): how it converts, prepares, checks 
 
 import functools
 from collections.abc import Generator
+from dataclasses import dataclass
 from typing import Any, Final, Self
 
 import psycopg
@@ -29,6 +33,7 @@ _COMMIT: Final = b"COMMIT"
 _REMEMBERED_LENGTH_MAX: Final = 32_768
 _SEQUENCES: Final = (list, tuple)
 Results = list[Any]
+Ahead = list[tuple[str, list[Any]]]  # statements and their parameters, not yet sent
 
 
 class Statement(PostgresQuery):
@@ -50,10 +55,20 @@ def _read(query: str, encoding: str) -> Any:
     return _query2pg_nocache(query.encode(encoding), encoding)
 
 
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """A statement as it is sent: whether it is to be prepared first, and by what name the server knows it."""
+
+    statement: Any
+    preparing: Prepare
+    name: bytes
+
+
 class Cursor(base.ServerBindingCursor, psycopg.Cursor[Any]):
     """A cursor as above; `is_last` says that the transaction ends with what it executes next."""
 
     is_last = False
+    ahead: Ahead | None = None  # the connection's, shared by its cursors
     _query_cls = Statement
 
     def execute(
@@ -65,6 +80,7 @@ class Cursor(base.ServerBindingCursor, psycopg.Cursor[Any]):
         begins = not connection.autocommit and self._pgconn.transaction_status == TransactionStatus.IDLE
         is_plain = params and prepare is None and binary is None and connection._pipeline is None
         if not is_plain:
+            self.say_ahead()
             super().execute(query, params, prepare=prepare, binary=binary)
             if is_last:
                 connection.commit()
@@ -86,67 +102,90 @@ class Cursor(base.ServerBindingCursor, psycopg.Cursor[Any]):
         self._closed = self.is_last = False
         return self
 
+    def say_ahead(self) -> None:
+        """Send now what was to go with the next statement."""
+        while self.ahead:
+            self.execute(*self.ahead.pop(0))
+
     def _exchange(self, query: Any, params: Any, *, begins: bool, ends: bool) -> None:
-        connection, prepared = self._conn, self._conn._prepared
+        connection = self._conn
         connection._check_connection_ok()
         self._reset()
         if not hasattr(self, "_tx"):  # kept: it has learned how each kind of value is written
             self._tx = Transformer(self)
         self._last_query = None
-        statement = self._convert_query(query, params)
-        self._query = statement
-        preparing, name = prepared.get(statement)
-        if begins == ends:
-            results = self._alone(statement, preparing, name)
+        said = self._said(query, params)
+        before = [self._said(*told) for told in self._taken_ahead()]
+        self._query = said.statement
+        if begins == ends and not before:
+            found = [self._alone(said)]
         else:
-            results = self._together(statement, preparing, name, begins=begins, ends=ends)
-        key = prepared.maybe_add_to_cache(statement, preparing, name)
-        if key is not None:
-            prepared.validate(key, preparing, name, results)
-        self._check_results(results)
-        self._set_results(results)
+            found = self._together([*before, said], begins=begins, ends=ends)
+        for one, results in zip([*before, said], found, strict=True):
+            key = connection._prepared.maybe_add_to_cache(one.statement, one.preparing, one.name)
+            if key is not None:
+                connection._prepared.validate(key, one.preparing, one.name, results)
+            self._check_results(results)
+        self._set_results(found[-1])
         self._last_query = query
-        if prepared._to_flush:
-            connection.wait(prepared.maintain_gen(connection))
+        if connection._prepared._to_flush:
+            connection.wait(connection._prepared.maintain_gen(connection))
 
-    def _alone(self, statement: Any, preparing: Prepare, name: bytes) -> Results:
+    def _taken_ahead(self) -> Ahead:
+        if not self.ahead:
+            return []
+        taken, self.ahead[:] = list(self.ahead), []
+        return taken
+
+    def _said(self, query: Any, params: Any) -> _Said:
+        statement = self._convert_query(query, params)
+        return _Said(statement, *self._conn._prepared.get(statement))
+
+    def _alone(self, said: _Said) -> Results:
         """Run a statement as a transaction of its own, or as part of one that has begun and goes on."""
-        if preparing is Prepare.SHOULD:
-            self._pgconn.send_prepare(name, statement.query, param_types=statement.types)
+        if said.preparing is Prepare.SHOULD:
+            self._prepare(said)
             self._check_results(self._conn.wait(generators.execute(self._pgconn)))
-        self._send(statement, name)
+        self._send(said)
         found: Results = self._conn.wait(generators.execute(self._pgconn))
         return found
 
-    def _together(
-        self, statement: Any, preparing: Prepare, name: bytes, *, begins: bool, ends: bool
-    ) -> Results:
-        """Send all that is to be said, and return the statement's results when what goes with it did well."""
+    def _together(self, told: list[_Said], *, begins: bool, ends: bool) -> list[Results]:
+        """Send all that is to be said; return the statements' results when what goes with them did well."""
         server = self._pgconn
-        around = begins + (preparing is Prepare.SHOULD)  # answers before the statement's
+        own: list[int] = []  # at which place each statement is answered
+        place = int(begins)
         server.enter_pipeline_mode()
         try:
             if begins:
                 server.send_query_params(self._conn._get_tx_start_command(), None)
-            if preparing is Prepare.SHOULD:
-                server.send_prepare(name, statement.query, param_types=statement.types)
-            self._send(statement, name)
+            for said in told:
+                if said.preparing is Prepare.SHOULD:
+                    self._prepare(said)
+                    place += 1
+                self._send(said)
+                own.append(place)
+                place += 1
             if ends:
                 server.send_query_params(_COMMIT, None)
             server.pipeline_sync()
-            answers = self._conn.wait(self._answers(around + 1 + ends + 1))
+            answers = self._conn.wait(self._answers(place + ends + 1))
         finally:
             self._leave()
-        for results in answers[:around]:
+        for results in answers[: own[-1]]:
             self._check_results(results)
-        own = answers[around] if len(answers) > around else []
-        if ends and _are_well(own):
-            self._check_results(answers[around + 1])
-        return own
+        found = [answers[at] if at < len(answers) else [] for at in own]
+        if ends and _are_well(found[-1]):
+            self._check_results(answers[place])
+        return found
 
-    def _send(self, statement: Any, name: bytes) -> None:
-        if name:
-            self._pgconn.send_query_prepared(name, statement.params, param_formats=statement.formats)
+    def _prepare(self, said: _Said) -> None:
+        self._pgconn.send_prepare(said.name, said.statement.query, param_types=said.statement.types)
+
+    def _send(self, said: _Said) -> None:
+        statement = said.statement
+        if said.name:
+            self._pgconn.send_query_prepared(said.name, statement.params, param_formats=statement.formats)
         else:
             self._pgconn.send_query_params(
                 statement.query,

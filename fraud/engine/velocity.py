@@ -20,6 +20,7 @@ from fraud.engine.types import (
     ScreeningRequest,
 )
 
+TIMEOUT_BEFORE: Final = "fraud.statement_timeout_before"  # a setting of the transaction: what is put back
 _WINDOW: Final = """
     (SELECT ARRAY[
         count(*) FILTER (WHERE occurred_at > %(hour_ago)s),
@@ -34,14 +35,14 @@ _WINDOW: Final = """
               AND occurred_at > %(day_ago)s
             ORDER BY occurred_at DESC LIMIT %(read_max)s) AS seen) AS {dimension}"""
 
-_FACTS: Final = """
+_FACTS: Final = f"""
 WITH attempt AS (
     INSERT INTO fraud_signal (id, merchant_id, payment_ref, occurred_at, amount_minor, currency,
                               customer_key, method_key, ip_key, country, outcome)
     VALUES (%(signal_id)s, %(merchant_id)s, %(payment_ref)s, %(at)s, %(amount_minor)s, %(currency)s,
             %(customer_key)s, %(method_key)s, %(ip_key)s, %(country)s, 'asked')
     ON CONFLICT (merchant_id, payment_ref) DO NOTHING)
-SELECT set_config('statement_timeout', %(statement_timeout)s, true) AS timeout,
+SELECT set_config('statement_timeout', current_setting('{TIMEOUT_BEFORE}'), true) AS timeout,
     (SELECT id FROM fraud_check
       WHERE merchant_id = %(merchant_id)s AND payment_ref = %(payment_ref)s) AS check_id,
     (SELECT sum(revision) || '/' || max(changed_at) FROM fraud_rule
@@ -49,15 +50,13 @@ SELECT set_config('statement_timeout', %(statement_timeout)s, true) AS timeout,
     (SELECT array_agg(list || ' ' || dimension || ' ' || id) FROM fraud_list_entry
       WHERE key = ANY(%(keys)s) AND (merchant_id IS NULL OR merchant_id = %(merchant_id)s)
         AND valid_from <= %(at)s AND (valid_until IS NULL OR valid_until > %(at)s)) AS lists,
-"""
+"""  # noqa: S608 - a constant of this file
 
 FACTS_SQL: Final = _FACTS + ",".join(_WINDOW.format(dimension=dimension) for dimension in VELOCITY_DIMENSIONS)
 
 
-def facts_parameters(
-    request: ScreeningRequest, keys: Keys, *, signal_id: Any, statement_timeout: str
-) -> dict[str, Any]:
-    """Return the parameters of FACTS_SQL; `statement_timeout` is restored once the statement is done."""
+def facts_parameters(request: ScreeningRequest, keys: Keys, *, signal_id: Any) -> dict[str, Any]:
+    """Return the parameters of FACTS_SQL."""
     return {
         "signal_id": signal_id,
         "merchant_id": request.merchant_id,
@@ -70,6 +69,5 @@ def facts_parameters(
         "country": request.country[:2].upper(),
         "keys": list(keys.by_dimension.values()),
         "read_max": ATTEMPTS_READ_MAX,
-        "statement_timeout": statement_timeout,
         **{f"{dimension}_key": keys.get(dimension) for dimension in VELOCITY_DIMENSIONS},
     }

@@ -1,10 +1,10 @@
 """Screen a payment: gather what is known, judge, write the check down. Idempotent per payment.
 
-Three statements: the advisory locks; the facts (which also write the attempt down); the check with its event.
-A payment that has its check already gets the same verdict again. When the facts take longer than their limit,
-that phase is given up and a second one judges without them, each rule by its declared posture: degraded, and
-said so in the check. `screen` opens its phases itself; who writes the payment in the same phase calls
-`screen_here`, and runs that phase again when the facts were too slow.
+Three statements: the advisory locks; the facts (which also write the attempt down), with which the locks go
+ahead; the check with its event. A payment that has its check already gets the same verdict again. When the
+facts take longer than their limit, that phase is given up and a second one judges without them, each rule by
+its declared posture: degraded, and said so in the check. `screen` opens its phases itself; who writes the
+payment in the same phase calls `screen_here`, and runs that phase again when the facts were too slow.
 """
 
 from collections.abc import Sequence
@@ -126,11 +126,9 @@ def _judge_without_facts(request: ScreeningRequest, keys: Keys, started: float) 
 def _gather(request: ScreeningRequest, keys: Keys) -> dict[str, Any]:
     names = [request.payment_ref, *filter(None, map(keys.get, (Dimension.CUSTOMER, Dimension.METHOD)))]
     limit_ms = int(settings.FRAUD_FACTS_TIMEOUT_SECONDS * 1_000)
-    before = locks.attempt(request.merchant_id, names, statement_timeout=f"{limit_ms}ms")
+    locks.attempt(request.merchant_id, names, statement_timeout=f"{limit_ms}ms")
     with connection.cursor() as cursor:
-        cursor.execute(
-            FACTS_SQL, facts_parameters(request, keys, signal_id=uuid7(), statement_timeout=before)
-        )
+        cursor.execute(FACTS_SQL, facts_parameters(request, keys, signal_id=uuid7()))
         names = [column.name for column in cursor.description]
         return dict(zip(names, cursor.fetchone(), strict=True))
 

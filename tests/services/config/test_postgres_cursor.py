@@ -1,8 +1,13 @@
 """Transactions open and close on the way of their first and last statements, and are what they were."""
 
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
 import psycopg
 import pytest
-from django.db import IntegrityError, OperationalError, connections, transaction
+from django.db import DataError, IntegrityError, OperationalError, connections, transaction
+from django.db.transaction import TransactionManagementError
+from django.test.utils import CaptureQueriesContext
 from psycopg.pq import TransactionStatus
 
 from config.postgres import cursor
@@ -11,6 +16,7 @@ from ledger.ids import uuid7
 from ledger.locks import sqlstate
 from ledger.models import OutboxMessage
 from tests.kit.faultproxy import FaultProxy
+from tests.kit.polling import eventually
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -21,6 +27,7 @@ ADD = """INSERT INTO ledger_outbox
 # Of nobody in no group: foreign keys that are looked at when the transaction ends.
 ORPHAN = "INSERT INTO auth_user_groups (user_id, group_id) VALUES (%s, %s)"
 SYNC = b"S\x00\x00\x00\x04"  # the last bytes of an exchange
+WAITS = "SELECT count(*)::int FROM pg_locks WHERE pid = %s AND NOT granted"
 BOTH = pytest.mark.parametrize("is_first", [True, False])
 
 
@@ -49,6 +56,10 @@ def run(connection, sql, parameters, *, is_last=False):
 
 def status(connection):
     return connection.connection.info.transaction_status
+
+
+def is_seen(connection, told):
+    return bool(run(connection, "SELECT 1 FROM ledger_outbox WHERE event_id = %s", [told[0]]))
 
 
 def message():
@@ -172,6 +183,111 @@ def test_a_statement_is_prepared_when_it_comes_round(connection, atomic, is_firs
     text = ADD.replace("%s, %s, %s", "$1, $2, $3")
     prepared = "SELECT generic_plans + custom_plans FROM pg_prepared_statements WHERE statement = %s"
     assert run(connection, prepared, [text]) == [(2,)]
+
+
+def test_what_is_said_ahead_goes_with_the_next_statement(connection, atomic):
+    with atomic():
+        connection.say_ahead("SELECT pg_advisory_xact_lock(%s)", [7])
+        assert status(connection) == TransactionStatus.IDLE
+        assert run(
+            connection, "SELECT count(*) FROM pg_locks WHERE pid = pg_backend_pid() AND objid = %s", [7]
+        ) == [(1,)]
+        connection.say_ahead("SELECT set_config('bench.a', %s, true)", ["one"])
+        connection.say_ahead("SELECT set_config('bench.b', current_setting('bench.a') || %s, true)", ["two"])
+        assert run(connection, "SELECT current_setting(%s)", ["bench.b"], is_last=True) == [("onetwo",)]
+        assert status(connection) == TransactionStatus.IDLE
+
+
+@pytest.mark.parametrize("is_last", [True, False])
+@BOTH
+def test_what_is_refused_ahead_refuses_what_follows(connection, atomic, is_first, is_last):
+    before, told = message(), message()
+    for _ in range(7):  # also when both are prepared
+        with pytest.raises(DataError) as refused, atomic():
+            if not is_first:
+                run(connection, ADD, before)
+            connection.say_ahead("SELECT 1 / %s::int", [0])
+            run(connection, ADD, told, is_last=is_last)
+        assert refused.value.__cause__.sqlstate == "22012"
+        assert status(connection) == TransactionStatus.IDLE
+        assert (is_kept(before), is_kept(told)) == (False, False)
+    assert run(connection, "SELECT %s", ["goes on"]) == [("goes on",)]
+
+
+def test_what_nothing_follows_is_said_before_the_commit(connection, atomic):
+    told = message()
+    with atomic():
+        connection.say_ahead(ADD, told)
+    assert is_kept(told)
+    with pytest.raises(DataError), atomic():
+        connection.say_ahead("SELECT 1 / %s::int", [0])
+    assert status(connection) == TransactionStatus.IDLE
+
+
+def test_what_was_said_ahead_is_undone_with_the_rest(connection, atomic):
+    told = message()
+    with pytest.raises(LookupError), atomic():
+        connection.say_ahead(ADD, told)
+        raise LookupError
+    with atomic():
+        with pytest.raises(LookupError), atomic():
+            connection.say_ahead(ADD, told)
+            raise LookupError
+        run(connection, "SELECT %s", ["x"])
+    assert not is_kept(told)
+
+
+def test_what_was_said_ahead_stays_ahead_of_any_other_way_to_speak(connection, atomic):
+    told = [message() for _ in range(3)]
+    with atomic():
+        connection.say_ahead(ADD, told[0])
+        with atomic():  # a savepoint
+            assert is_seen(connection, told[0])
+        connection.say_ahead(ADD, told[1])
+        run(connection, "SELECT 1; SELECT 2", None)
+        assert is_seen(connection, told[1])
+        connection.say_ahead(ADD, told[2])
+        with connection.chunked_cursor() as named:
+            named.execute("SELECT event_id FROM ledger_outbox WHERE event_id = %s", [told[2][0]])
+            assert named.fetchall() == [(told[2][0],)]
+
+
+def test_what_is_said_ahead_is_counted_where_somebody_counts(connection, atomic):
+    with CaptureQueriesContext(connection) as captured, atomic():
+        connection.say_ahead("SELECT %s", ["x"])
+        run(connection, "SELECT %s", ["y"])
+    assert [query["sql"] for query in captured if query["sql"].startswith("SELECT")] == [
+        "SELECT 'x'",
+        "SELECT 'y'",
+    ]
+
+
+def test_nothing_is_said_ahead_outside_a_transaction(connection):
+    with pytest.raises(TransactionManagementError):
+        connection.say_ahead("SELECT %s", ["x"])
+
+
+def test_a_lock_said_ahead_is_held_before_the_next_statement_looks(connection, atomic):
+    """What follows sees what was committed when it began: all that the lock waited for."""
+    row, other = message(), connections.create_connection("default")
+    other.set_autocommit(False)
+    run(other, "SELECT pg_advisory_xact_lock(%s)", [11])
+    run(other, ADD, row)
+    with ThreadPoolExecutor(1) as pool:
+        process = run(connection, "SELECT pg_backend_pid(), %s", ["x"])[0][0]
+
+        def look():
+            with atomic():
+                connection.say_ahead("SELECT pg_advisory_xact_lock(%s)", [11])
+                return is_seen(connection, row)
+
+        connection.inc_thread_sharing()
+        found = pool.submit(look)
+        waits = partial(run, connections["default"], WAITS, [process])
+        eventually(lambda: waits() == [(1,)], seconds=10, what="the lock")
+        other.commit()
+        assert found.result(10)
+    other.close()
 
 
 def test_a_long_text_is_read_once(connection):
