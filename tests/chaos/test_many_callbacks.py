@@ -36,6 +36,7 @@ AGAIN = CALLBACKS // 20
 CUSTOMERS, CALM_EACH, AT_ONCE = 3, 15, 12
 # What two cores hold on which other work goes on; quiet ones are quicker (docs/storm.md).
 SENT_WITHIN_SECONDS, DRAINED_WITHIN_SECONDS = 3 * WINDOW_SECONDS, 60.0
+PROMPT_SECONDS = 15.0  # a second or two, on cores that are free
 ACCEPTED, BUSY = 200, {429, 503}
 OBJECTS = {"authorize": "authorization", "capture": "capture"}
 PATH = "/webhooks/velocitypay/"
@@ -146,6 +147,22 @@ def test_five_thousand_callbacks_in_ten_seconds(northwind: Teller) -> None:
         network.delete("/sim/faults").raise_for_status()
     assert_at_rest(house)
     assert_captured(northwind, {*names, *calm.names, *stormy.names})
+
+
+def test_a_report_that_takes_long_delays_no_callback(northwind: Teller) -> None:
+    """The worker of reports stands still, as one does whose report does not end."""
+    house = northwind.house
+    capture_in_doubt(northwind, ["beside-a-report"])
+    letters = letters_about(northwind, ["beside-a-report"])
+    wire = Wire(house.url, {})
+    with house.held("worker-other"):
+        for letter in letters:
+            assert wire.ask("POST", PATH, letter.event, letter.headers)[0] == ACCEPTED
+        eventually(lambda: open_captures(house) == 0, seconds=PROMPT_SECONDS, what="the capture to be known")
+    with house.network() as network:
+        network.delete("/sim/faults").raise_for_status()
+    assert_at_rest(house)
+    assert_captured(northwind, {"beside-a-report"})
 
 
 def capture_in_doubt(told: Teller, names: list[str]) -> None:

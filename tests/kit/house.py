@@ -190,6 +190,17 @@ class House:
         return not (self.crashpoints / point).exists()
 
     @contextmanager
+    def held(self, name: str) -> Iterator[None]:
+        """Let a program and all its processes stand still for the length of the block."""
+        process = self._children[name].process
+        assert process is not None
+        os.killpg(process.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.killpg(process.pid, signal.SIGCONT)
+
+    @contextmanager
     def mended(self) -> Iterator[None]:
         """Keep starting again what dies, for the length of the block; afterwards everything is up."""
         is_over = threading.Event()
