@@ -28,7 +28,7 @@ def unguarded(*tables: str) -> Iterator[None]:
 
     Foreign keys stay: only a superuser can switch those off.
     """
-    always = _always(tables)
+    always = triggers_always(tables)
     with connection.cursor() as cursor:
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
         for table in tables:
@@ -42,7 +42,7 @@ def unguarded(*tables: str) -> Iterator[None]:
             cursor.execute(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {trigger}")
 
 
-def _always(tables: tuple[str, ...]) -> list[tuple[str, str]]:
+def triggers_always(tables: tuple[str, ...]) -> list[tuple[str, str]]:
     """Return the triggers of the tables that fire in every session."""
     with connection.cursor() as cursor:
         cursor.execute(

@@ -10,12 +10,14 @@ from typing import Any
 from django.db import connection, transaction
 
 from config import grants
+from tests.kit.owner import triggers_always
 
 
 @contextmanager
 def law_off(*tables: str) -> Iterator[Any]:
     """Give a cursor for which the triggers of these tables do not exist."""
     with grants.as_owner(), transaction.atomic(), connection.cursor() as cursor:
+        always = triggers_always(tables)
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # a table with checks still to come is not altered
         for table in tables:
             cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
@@ -23,13 +25,8 @@ def law_off(*tables: str) -> Iterator[Any]:
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
         for table in tables:
             cursor.execute(f"ALTER TABLE {table} ENABLE TRIGGER USER")
-            cursor.execute(
-                """SELECT tgname FROM pg_trigger WHERE tgrelid = %s::regclass AND NOT tgisinternal
-                   AND (tgname LIKE '%%immutable' OR tgname LIKE '%%law')""",
-                [table],
-            )
-            for (name,) in cursor.fetchall():
-                cursor.execute(f'ALTER TABLE {table} ENABLE ALWAYS TRIGGER "{name}"')
+        for table, trigger in always:
+            cursor.execute(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {trigger}")
 
 
 def change(table: str, assignment: str, where: str, values: list[Any]) -> None:
