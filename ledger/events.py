@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import orjson
@@ -33,9 +33,8 @@ class Cause:
     id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Fact:
-    """An event not yet written."""
+class Fact(NamedTuple):
+    """An event not yet written. A tuple, for each step makes one for every subject."""
 
     id: UUID
     merchant_id: UUID

@@ -1,27 +1,23 @@
 """Writes: statements that change rows, sent at once or together, many in one round trip.
 
-Rows travel as one JSON document for each table (`json_populate_recordset`), so that a statement has one text
-however many rows and columns it writes: the driver reads it once, PostgreSQL plans it once.
+A table's one row travels as parameters of its columns (`ledger.row_texts`); several as one JSON document
+(`json_populate_recordset`), so that a statement has one text however many they are: the driver reads it once,
+PostgreSQL plans it once.
 
 In a *gathered* phase what is written waits until the commit and is sent with it as one statement, in the
 order in which it was handed in. Such a phase must not read what it has written. The laws hold as ever:
 triggers and constraints run in that statement, and a refusal undoes the phase.
 """
 
-import json
 import operator
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
-from datetime import date, datetime
-from decimal import Decimal
 from functools import cache, lru_cache, wraps
-from typing import Any, Final, ParamSpec, TypeVar
-from uuid import UUID
+from typing import Any, Final, NamedTuple, ParamSpec, TypeVar
 
-import orjson
 from django.db import DataError, IntegrityError, connection, models, transaction
 
 from ledger import locks
+from ledger.row_texts import Columns, document_of, texts_of
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -39,8 +35,14 @@ def as_it_is(error: IntegrityError | DataError) -> Exception:
     return error
 
 
-@dataclass(frozen=True, slots=True)
-class Write:
+class One(NamedTuple):
+    """How a write of documents is said when it is of one row: its parameters are that row's `columns`."""
+
+    sql: str
+    columns: Columns
+
+
+class Write(NamedTuple):
     """One change of rows; `sql` is an INSERT, UPDATE or DELETE, or with `is_call` an expression that writes.
 
     Its parameters are `values`, or one document of its rows: such writes with one text are sent as one.
@@ -56,6 +58,20 @@ class Write:
     is_call: bool = False
     missing: Callable[[], Exception] = RowsMissing
     refused: Refusal = as_it_is
+    one: One | None = None
+
+
+class _Step(NamedTuple):
+    """A write as the statement has it: its text, how many rows it must meet, its parameters."""
+
+    sql: str
+    met: str
+    values: Sequence[Any]
+
+
+_ONE: Final = "one"
+_SO_MANY: Final = "so many"  # said by a parameter more
+_ANY: Final = "any number"
 
 
 def write(*writes: Write) -> None:
@@ -102,25 +118,25 @@ def _send_last() -> None:
 
 def inserting(model: type[models.Model], rows: Sequence[models.Model], refused: Refusal = as_it_is) -> Write:
     """Return the write that adds rows; columns with a default of the database get that."""
-    sql, columns, values_of, own = _insertion(model)
+    sql, one, columns, values_of, own = _insertion(model)
     documents = [dict(zip(columns, values_of(row.__dict__), strict=True)) for row in rows]
     for column, value_of in own:
         for document, row in zip(documents, rows, strict=True):
             document[column] = value_of(row)
-    return Write(sql, (), documents, len(rows), _keys(model, rows), refused=refused)
+    return Write(sql, (), documents, len(rows), _keys(model, rows), refused=refused, one=one)
 
 
 def adding(model: type[models.Model], rows: Sequence[models.Model]) -> Write:
     """Return the write that adds those of the rows whose like is not there yet."""
     write = inserting(model, rows)
-    return replace(write, sql=f"{write.sql} ON CONFLICT DO NOTHING", rows=None)
+    return write._replace(sql=f"{write.sql} ON CONFLICT DO NOTHING", rows=None, one=None)
 
 
 def moving(model: type[models.Model], rows: Sequence[models.Model], names: frozenset[str]) -> Write:
     """Return the write that gives several rows their values of these fields (`attname`s)."""
-    sql, columns = _move(model, names)
+    sql, one, columns = _move(model, names)
     documents = [{column: row.__dict__[name] for column, name in columns} for row in rows]
-    return Write(sql, (), documents, len(rows), _keys(model, rows))
+    return Write(sql, (), documents, len(rows), _keys(model, rows), one=one)
 
 
 def send(*writes: Write, is_last: bool = False) -> None:
@@ -130,12 +146,11 @@ def send(*writes: Write, is_last: bool = False) -> None:
     """
     counted = _together(write for write in writes if not write.is_call)
     calls = [write for write in writes if write.is_call]
-    sql = _text(
-        tuple((write.sql, write.rows is None) for write in counted), tuple(write.sql for write in calls)
-    )
-    values = [value for write in counted for value in _values(write)]
-    values += [write.rows for write in counted if write.rows is not None]
-    values += [value for write in calls for value in _values(write)]
+    steps = [_step(write) for write in counted]
+    sql = _text(tuple((step.sql, step.met) for step in steps), tuple(write.sql for write in calls))
+    values = [value for step in steps for value in step.values]
+    values += [write.rows for write, step in zip(counted, steps, strict=True) if step.met is _SO_MANY]
+    values += [value for write in calls for value in write.values]
     try:
         here: Any = transaction.get_connection()  # asked once: each look at `connection` is one at the thread
         cursor = here.kept_cursor()
@@ -150,20 +165,22 @@ def send(*writes: Write, is_last: bool = False) -> None:
 
 
 @lru_cache(maxsize=TEXTS_MAX)
-def _text(counted: tuple[tuple[str, bool], ...], calls: tuple[str, ...]) -> str:
-    """Return the statement of writes (each with whether it may meet any number of rows) and calls."""
+def _text(counted: tuple[tuple[str, str], ...], calls: tuple[str, ...]) -> str:
+    """Return the statement of writes (each with how many rows it must meet) and calls."""
     # Each is run when its figure is asked for, so in this order; calls come last, for the one that posts
     # locks accounts that others' payments hit too until the phase commits.
     steps = ", ".join(f"w{n} AS ({sql} RETURNING 1)" for n, (sql, _) in enumerate(counted))
-    figures = [_figure(n, is_any) for n, (_, is_any) in enumerate(counted)]
+    figures = [_figure(n, met) for n, (_, met) in enumerate(counted)]
     found = f"SELECT {', '.join([*figures, *calls])}"
     return f"WITH {steps} {found}" if steps else found
 
 
-def _figure(number: int, is_any: bool) -> str:
+def _figure(number: int, met: str) -> str:
     """Return the expression that runs a write, and refuses when it meets other rows than it should."""
-    met = f"(SELECT count(*) FROM w{number})"  # noqa: S608 - our own names
-    return met if is_any else f"CASE {met} WHEN %s THEN 0 ELSE ledger_rows_missing({number}) END"
+    if met is _ONE:
+        return f"CASE WHEN EXISTS (SELECT FROM w{number}) THEN 0 ELSE ledger_rows_missing({number}) END"
+    count = f"(SELECT count(*) FROM w{number})"  # noqa: S608 - our own names
+    return count if met is _ANY else f"CASE {count} WHEN %s THEN 0 ELSE ledger_rows_missing({number}) END"
 
 
 def _together(writes: Iterable[Write]) -> list[Write]:
@@ -176,12 +193,17 @@ def _together(writes: Iterable[Write]) -> list[Write]:
             found[key] = write
         else:
             count = None if other.rows is None or write.rows is None else other.rows + write.rows
-            found[key] = replace(other, documents=[*other.documents, *write.documents], rows=count)
+            found[key] = other._replace(documents=[*other.documents, *write.documents], rows=count)
     return list(found.values())
 
 
-def _values(write: Write) -> Sequence[Any]:
-    return [_json(write.documents)] if write.documents else write.values
+def _step(write: Write) -> _Step:
+    if write.one is not None and len(write.documents) == 1:
+        texts = texts_of(write.documents[0], write.one.columns)
+        if texts is not None:
+            return _Step(write.one.sql, _ONE, texts)  # a row that is told by its key: no second is met
+    met = _ANY if write.rows is None else _SO_MANY
+    return _Step(write.sql, met, [document_of(write.documents)] if write.documents else write.values)
 
 
 def _keys(model: type[models.Model], rows: Sequence[models.Model]) -> frozenset[Any]:
@@ -203,10 +225,14 @@ def _named(writes: Sequence[Write], counted: Sequence[Write], error: IntegrityEr
 def _insertion(
     model: type[models.Model],
 ) -> tuple[
-    str, tuple[str, ...], Callable[[Any], tuple[Any, ...]], tuple[tuple[str, Callable[[Any], Any]], ...]
+    str,
+    One,
+    tuple[str, ...],
+    Callable[[Any], tuple[Any, ...]],
+    tuple[tuple[str, Callable[[Any], Any]], ...],
 ]:
-    """Return the statement, the columns whose values a row simply holds and how to take them, and how to find
-    the values of all others."""
+    """Return the statement, that of one row, the columns whose values a row simply holds, how to take these,
+    and how to find all others."""
     quote = connection.ops.quote_name
     fields = [
         field
@@ -217,13 +243,18 @@ def _insertion(
     held = [field for field in fields if field not in own]
     listed = ", ".join(quote(str(field.column)) for field in fields)
     table = quote(model._meta.db_table)
-    sql = f"INSERT INTO {table} ({listed}) SELECT {listed} FROM json_populate_recordset(NULL::{table}, %s)"  # noqa: S608 - our names
+    into = f"INSERT INTO {table} ({listed})"
     return (
-        sql,
+        f"{into} SELECT {listed} FROM json_populate_recordset(NULL::{table}, %s)",  # noqa: S608 - our names
+        One(f"{into} VALUES ({', '.join(['%s'] * len(fields))})", _columns(fields)),
         tuple(str(field.column) for field in held),
         operator.itemgetter(*(field.attname for field in held)),  # of two or more it returns a tuple
         tuple((str(field.column), _saved(field)) for field in own),
     )
+
+
+def _columns(fields: Iterable[Any]) -> Columns:
+    return tuple((str(field.column), isinstance(field, models.JSONField)) for field in fields)
 
 
 def _finds_its_value(field: Any) -> bool:
@@ -237,51 +268,24 @@ def _saved(field: Any) -> Callable[[Any], Any]:
 
 
 @cache
-def _move(model: type[models.Model], names: frozenset[str]) -> tuple[str, tuple[tuple[str, str], ...]]:
+def _move(model: type[models.Model], names: frozenset[str]) -> tuple[str, One, tuple[tuple[str, str], ...]]:
     quote = connection.ops.quote_name
     key = model._meta.pk
-    fields = [field for field in model._meta.concrete_fields if field is key or field.attname in names]
-    columns = tuple((str(field.column), field.attname) for field in fields)
-    moved = ", ".join(f"{quote(name)} = n.{quote(name)}" for name, _ in columns if name != key.column)
+    moving = [field for field in model._meta.concrete_fields if field is not key and field.attname in names]
+    columns = tuple((str(field.column), field.attname) for field in (*moving, key))
     table, identity = quote(model._meta.db_table), quote(str(key.column))
+    moved = ", ".join(f"{quote(str(field.column))} = n.{quote(str(field.column))}" for field in moving)
     sql = (
         f"UPDATE {table} o SET {moved} "  # noqa: S608 - our names
         f"FROM (SELECT * FROM json_populate_recordset(NULL::{table}, %s) LIMIT {_ALL}) n "
         f"WHERE o.{identity} = n.{identity}"
     )
-    return sql, columns
+    given = ", ".join(f"{quote(str(field.column))} = %s" for field in moving)
+    one = f"UPDATE {table} SET {given} WHERE {identity} = %s"  # noqa: S608 - our names
+    return sql, One(one, _columns((*moving, key))), columns
 
 
 # No limit, but PostgreSQL expects a tenth of its guess of a hundred rows, and looks each up by its key. For a
 # hundred it read the whole table while that was small, and went on with the plan when it had grown.
 _ALL: Final = "(SELECT NULL::bigint)"
-
-
-def _json(documents: Sequence[dict[str, Any]]) -> str:
-    try:
-        return orjson.dumps(documents, _plain, _INSTANTS_ARE_OURS).decode()
-    except orjson.JSONEncodeError:
-        # It holds an integer beyond 64 bits, or what the slower one refuses better.
-        return _ENCODER.encode(documents)
-
-
-def _plain(value: Any) -> str:
-    """Return the text from which PostgreSQL reads a value that JSON does not have."""
-    if isinstance(value, UUID):
-        return value.hex
-    if isinstance(value, datetime):
-        if value.tzinfo is None:
-            raise ValueError("an instant needs a time zone")
-        return value.isoformat()
-    if isinstance(value, date):
-        return value.isoformat()
-    if isinstance(value, bytes | bytearray | memoryview):
-        return f"\\x{value.hex()}"
-    if isinstance(value, Decimal):
-        return str(value)
-    raise TypeError(f"no column holds a {type(value).__name__}")
-
-
-_INSTANTS_ARE_OURS: Final = orjson.OPT_PASSTHROUGH_DATETIME  # so that one without a time zone is refused
 _ROWS_MISSING: Final = "ledger_rows_missing"
-_ENCODER: Final = json.JSONEncoder(default=_plain, check_circular=False, allow_nan=False)

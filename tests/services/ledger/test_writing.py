@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from django.db import IntegrityError, connection
+from django.db import DataError, IntegrityError, connection
 
 from ledger import clock, writing
 from ledger.ids import uuid7
@@ -33,10 +33,11 @@ def adding(*rows):
     return writing.inserting(OutboxMessage, rows)
 
 
-def test_sends_rows_of_any_kind_of_column_as_they_are():
+@pytest.mark.parametrize("others", [0, 1], ids=["alone", "with another"])
+def test_sends_rows_of_any_kind_of_column_as_they_are(others):
     row = message(handler='quote " \\ back, ünïcode 🎉', last_error="line\nbreak", tries=2**31 - 1)
     with phase(), statement_budget(exactly=1):
-        writing.write(adding(row, message()))
+        writing.write(adding(row, *(message() for _ in range(others))))
     found = kept(row)
     told = ("handler", "subject_id", "sequence", "due_at", "lease_until", "tries", "last_error")
     assert [getattr(found, name) for name in told] == [getattr(row, name) for name in told]
@@ -117,6 +118,20 @@ def test_calls_come_after_all_rows():
     with phase():
         writing.write(count, adding(row))
     assert kept(row).pk
+
+
+@pytest.mark.parametrize("others", [0, 1], ids=["alone", "with another"])
+@pytest.mark.parametrize("text", ["half \ud83d", "none\0"], ids=["half a character", "no character"])
+def test_what_is_no_text_is_refused_by_name(text, others):
+    with pytest.raises(DataError), phase():
+        writing.write(adding(message(last_error=text), *(message() for _ in range(others))))
+
+
+def test_one_row_that_is_not_there_is_missing_and_one_that_is_there_is_added_once():
+    row = message()
+    with phase():
+        writing.write(writing.adding(OutboxMessage, [row]), writing.adding(OutboxMessage, [row]))
+    assert OutboxMessage.objects.filter(event_id=row.event_id).count() == 1
 
 
 def test_an_instant_needs_a_time_zone():

@@ -2,7 +2,6 @@
 
 import random
 import uuid
-from dataclasses import replace
 from datetime import datetime, timedelta
 from importlib import import_module
 
@@ -172,7 +171,7 @@ def test_a_stream_stays_as_long_as_its_money_and_until_it_is_sealed(place, begin
         actor=SYSTEM, entry_id=books.entries[0], occurred_at=clock.now(), previous_hash=b"",
     )  # fmt: skip
     events.build(fact).save(force_insert=True)
-    events.build(replace(fact, id=ids.uuid7(), subject_id=key_in(begins), entry_id=books.entries[1])).save(
+    events.build(fact._replace(id=ids.uuid7(), subject_id=key_in(begins), entry_id=books.entries[1])).save(
         force_insert=True
     )
     quote = asked(begins)
