@@ -9,7 +9,8 @@ class SealBlock(models.Model):
     here.
 
     `scheme` says what the root is: 1, a hash over the rows' own hashes; 2, a Merkle root over every column;
-    3, over audit records besides, those of the transactions from `audits_from` on.
+    3, over audit records besides, those of the transactions from `audits_from` on; 4, the same over binary
+    images of the rows.
     """
 
     number = models.BigIntegerField(primary_key=True)

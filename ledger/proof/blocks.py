@@ -11,6 +11,7 @@ from ledger.models import SealBlock
 HASH_OVER_HASHES: Final = 1
 MERKLE: Final = 2
 WITH_AUDIT: Final = 3
+ROW_IMAGES: Final = 4
 
 
 class UnknownKey(LookupError):
@@ -25,7 +26,7 @@ def block_hash(block: SealBlock) -> bytes:
     counts = f"{block.entries}|{block.events}"
     if block.scheme != HASH_OVER_HASHES:
         counts = f"{block.entries}|{block.postings}|{block.events}"
-    if block.scheme == WITH_AUDIT:
+    if block.scheme >= WITH_AUDIT:
         counts = f"{counts}|{block.audits_from}|{block.audits}"
     text = (
         f"{block.number}|{block.transaction_from}|{block.transaction_to}|{counts}"

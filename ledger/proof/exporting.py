@@ -23,7 +23,7 @@ from django.db import connection, transaction
 
 from ledger.errors import NotFound
 from ledger.models import SealBlock, SealRecords
-from ledger.proof import blocks, rows, verify_proof
+from ledger.proof import blocks, readers, rows, verify_proof
 from ledger.proof.archived import Archive, NotArchived
 from ledger.proof.merkle import Tree, cover, leaf_hash
 
@@ -208,20 +208,21 @@ def _write_left_out(file: _File, size: int, sealed: Iterator[bytes]) -> None:
     file.json({"skip": size, "hash": tree.root().hex()})
 
 
-def _write_row(file: _File, record: bytes, text: str) -> None:
+def _write_row(file: _File, record: bytes, text: bytes) -> None:
     kind = rows.Record.parse(record)
     file.counted[_COUNTED_AS[kind.kind]] += 1
     file.counted["postings"] += len(kind.hints)
-    file.line(b'["' + record[17:49].hex().encode() + b'",' + text.encode() + b"]")
+    file.line(b'["' + record[17:49].hex().encode() + b'",' + text + b"]")
 
 
-def _rows(block: SealBlock, merchant: UUID | None) -> Generator[tuple[bytes, str], None, None]:
+def _rows(block: SealBlock, merchant: UUID | None) -> Generator[tuple[bytes, bytes], None, None]:
+    reader = readers.of(block.scheme)
     starts = {rows.ENTRY: block.transaction_from, rows.EVENT: block.transaction_from}
     if block.scheme >= blocks.WITH_AUDIT:
         starts[rows.AUDIT] = block.audits_from
     for kind, start in starts.items():
-        for record, text in rows.texts(kind, start, block.transaction_to, merchant):
-            yield bytes(record), text
+        for record, text in reader.texts(kind, start, block.transaction_to, merchant):
+            yield bytes(record), reader.told(text)
 
 
 def _records(block: SealBlock) -> Generator[bytes, None, None]:

@@ -1,16 +1,13 @@
 """Naming what is wrong with a row that is not as it was sealed: which row it is, and what became of it."""
 
 import hmac
-import json
-from datetime import UTC, datetime
-from typing import Any
 
 from django.conf import settings
 from django.db import connection
 
 from ledger import events
 from ledger.models import Event, SealBlock
-from ledger.proof import rows
+from ledger.proof import readers, rows
 from ledger.proof.rows import Record
 
 
@@ -21,7 +18,7 @@ def bad_row(block: SealBlock, sealed: bytes | None, stands: bytes | None, wrong:
     """
     if sealed is not None:
         was = Record.parse(sealed)
-        found = rows.record_now(was.kind, was.id)
+        found = readers.of(block.scheme).record_now(was.kind, was.id)
         if found is None:
             return f"{_name(was)} was sealed here and is gone"
         transaction, record = found
@@ -37,9 +34,8 @@ def bad_row(block: SealBlock, sealed: bytes | None, stands: bytes | None, wrong:
     return f"{_name(Record.parse(stands))} was not sealed here"
 
 
-def wrong_signature(text: str) -> str:
-    """Return what is wrong with an event's signature, from its sealed text; nothing when it is right."""
-    event = _event(json.loads(text))
+def wrong_signature(event: Event | None) -> str:
+    """Return what is wrong with the signature of an event as its text tells it; nothing when it is right."""
     if event is None:
         return "is not as it was written"
     if event.key_id not in settings.EVENT_SIGNING_KEYS:
@@ -67,23 +63,3 @@ def _changed(was: Record, now: Record) -> str:
 
 def _name(record: Record) -> str:
     return f"{rows.NAME_OF[record.kind]} {record.id}"
-
-
-def _event(values: list[Any]) -> Event | None:
-    """Return the event that a text tells of; None when no event could be at that moment."""
-    names = (
-        "id", "merchant_id", "subject_type", "subject_id", "sequence", "type", "from_state", "to_state",
-        "payload", "changes", "cause_type", "cause_id", "actor_kind", "actor_id", "entry_id", "request_id",
-        "occurred_at", "recorded_at", "previous_hash", "hash", "key_id",
-    )  # fmt: skip
-    fields = dict(zip(names, values[1:-1], strict=True))
-    try:
-        fields["occurred_at"] = datetime.fromisoformat(fields["occurred_at"]).replace(tzinfo=UTC)
-    except ValueError:
-        return None  # before our era, or at no end of time
-    fields["previous_hash"] = bytes.fromhex(fields["previous_hash"])
-    fields["hash"] = bytes.fromhex(fields["hash"])
-    changes = fields.pop("changes")
-    if changes is not None:
-        fields["changes"] = changes[0]
-    return Event(**fields)

@@ -10,7 +10,7 @@ import json
 from typing import Final
 
 from ledger.models import SealBlock
-from ledger.proof import naming, rows
+from ledger.proof import json_rows, naming
 from ledger.proof.rows import Record
 
 EVENT_HASH_AT: Final = -3  # its place in an event's text
@@ -21,14 +21,14 @@ def fault_of(block: SealBlock) -> str:
     digest = hashlib.sha256()
     entries = events = 0
     start, end = block.transaction_from, block.transaction_to
-    for _, own_hash, record, is_as_written in rows.entry_hashes(start, end):
+    for _, own_hash, record, is_as_written in json_rows.entry_hashes(start, end):
         if not is_as_written:
             return f"entry {Record.parse(bytes(record)).id} is not as it was written"
         digest.update(bytes(own_hash))
         entries += 1
     digest.update(b"|")
-    for _, record, text in rows.event_records(start, end, with_text=True):
-        wrong = naming.wrong_signature(text)
+    for _, record, text in json_rows.event_records(start, end):
+        wrong = naming.wrong_signature(json_rows.event(text))
         if wrong:
             return f"event {Record.parse(bytes(record)).id} {wrong}"
         digest.update(bytes.fromhex(json.loads(text)[EVENT_HASH_AT]))

@@ -14,9 +14,10 @@ from django.db import connection, transaction
 
 from ledger import clock
 from ledger.models import SealBlock, SealRecords
-from ledger.proof import blocks, heads, rows
+from ledger.proof import blocks, heads, readers, rows
 from ledger.proof.merkle import Tree
 
+SCHEME: Final = blocks.ROW_IMAGES
 # A block stays of a size that is read at once; one database transaction is never split.
 BLOCK_ROWS: Final = 50_000
 RECORDS_IN_A_PART: Final = 4_096
@@ -31,13 +32,13 @@ def seal() -> SealBlock | None:
         last = SealBlock.objects.order_by("-number").first()
         _note_what_a_crash_left_out(last)
         start = last.transaction_to if last else 0
-        # The first block of this scheme takes in the audit records that those before it left out.
+        # The first block that seals audit records takes in those that the blocks before it left out.
         audits_from = start if last and last.scheme >= blocks.WITH_AUDIT else 0
         end, is_empty = _end({rows.ENTRY: start, rows.EVENT: start, rows.AUDIT: audits_from})
         if is_empty:
             return None
         block = SealBlock(
-            number=last.number + 1 if last else 1, scheme=blocks.WITH_AUDIT, transaction_from=start,
+            number=last.number + 1 if last else 1, scheme=SCHEME, transaction_from=start,
             transaction_to=end, audits_from=audits_from, key_id=settings.EVENT_SIGNING_KEY_ID,
             previous_hash=bytes(last.block_hash) if last else b"",
         )  # fmt: skip
@@ -98,34 +99,36 @@ def _end(starts: dict[bytes, int]) -> tuple[int, bool]:
 
 def _take_rows(block: SealBlock) -> None:
     """Record the block's rows, and note their root and numbers on it."""
-    tree, held = Tree(), bytearray()
+    tree, held = Tree(), list[bytes]()
     block.entries = block.postings = block.events = block.audits = 0
-    for record in _records(block):
-        tree.add(record)
-        held += record
-        if tree.size % RECORDS_IN_A_PART == 0:
-            _keep(block, tree.size // RECORDS_IN_A_PART - 1, held)
-            held.clear()
+    for records in _records(block):
+        held += records
+        while len(held) >= RECORDS_IN_A_PART:
+            _keep(block, tree, held[:RECORDS_IN_A_PART])
+            del held[:RECORDS_IN_A_PART]
     if held:
-        _keep(block, tree.size // RECORDS_IN_A_PART, held)
+        _keep(block, tree, held)
     block.root = tree.root()
 
 
-def _keep(block: SealBlock, part: int, records: bytearray) -> None:
-    SealRecords(number=block.number, part=part, records=bytes(records)).save(force_insert=True)
+def _keep(block: SealBlock, tree: Tree, records: list[bytes]) -> None:
+    part = tree.size // RECORDS_IN_A_PART
+    tree.add_all(records)
+    SealRecords(number=block.number, part=part, records=b"".join(records)).save(force_insert=True)
 
 
-def _records(block: SealBlock) -> Iterator[bytes]:
-    for _, record, postings, _ in rows.entry_records(block.transaction_from, block.transaction_to):
-        block.entries += 1
-        block.postings += postings
-        yield bytes(record)
-    for _, record, _ in rows.event_records(block.transaction_from, block.transaction_to):
-        block.events += 1
-        yield bytes(record)
-    for _, record in rows.audit_records(block.audits_from, block.transaction_to):
-        block.audits += 1
-        yield bytes(record)
+def _records(block: SealBlock) -> Iterator[list[bytes]]:
+    reader, start, end = readers.of(block.scheme), block.transaction_from, block.transaction_to
+    for records in reader.records(rows.ENTRY, start, end):
+        block.entries += len(records)
+        block.postings += sum(map(rows.hints_in, records))
+        yield records
+    for records in reader.records(rows.EVENT, start, end):
+        block.events += len(records)
+        yield records
+    for records in reader.records(rows.AUDIT, block.audits_from, end):
+        block.audits += len(records)
+        yield records
 
 
 def _note_what_a_crash_left_out(last: SealBlock | None) -> None:

@@ -16,7 +16,7 @@ from django.db import connection, transaction
 
 from ledger import clock
 from ledger.models import SealBlock, SealRecords
-from ledger.proof import blocks, heads, naming, rows, scheme1, strays
+from ledger.proof import blocks, heads, naming, readers, rows, scheme1, strays
 from ledger.proof.archived import Archive, NotArchived
 from ledger.proof.merkle import Tree
 
@@ -201,10 +201,11 @@ class _Streams:
 
     def __init__(self, span: list[SealBlock], archive: Archive) -> None:
         start, end = span[0].transaction_from, span[-1].transaction_to
-        self._entries = _Ahead(rows.entry_records(start, end, checked=True))
-        self._events = _Ahead(rows.event_records(start, end, with_text=True))
+        self._reader = readers.of(span[0].scheme)
+        self._entries = _Ahead(self._reader.entry_records(start, end))
+        self._events = _Ahead(self._reader.event_records(start, end))
         with_audit = span[0].scheme >= blocks.WITH_AUDIT
-        self._audits = _Ahead(rows.audit_records(span[0].audits_from, end if with_audit else 0))
+        self._audits = _Ahead(self._reader.audit_records(span[0].audits_from, end if with_audit else 0))
         self._parts = _Ahead(_parts(span[0].number, span[-1].number))
         self._archive = archive
         self.archived = 0
@@ -243,10 +244,10 @@ class _Streams:
 
     def _live(self, block: SealBlock) -> Generator[tuple[bytes, str], None, None]:
         """Yield the rows' records, and what is wrong with a row whatever its record says."""
-        for _, record, _, is_as_written in self._entries.below(block.transaction_to):
+        for _, record, is_as_written in self._entries.below(block.transaction_to):
             yield bytes(record), "" if is_as_written else "is not as it was written"
         for _, record, text in self._events.below(block.transaction_to):
-            yield bytes(record), naming.wrong_signature(text)
+            yield bytes(record), naming.wrong_signature(self._reader.event(text))
         for _, record in self._audits.below(block.transaction_to):
             yield bytes(record), ""
 

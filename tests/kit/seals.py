@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from unittest.mock import patch
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -107,6 +108,14 @@ def unseal() -> None:
     with grants.as_owner(), transaction.atomic(), unguarded("ledger_seal", "ledger_seal_records"):
         with connection.cursor() as cursor:
             cursor.execute("DELETE FROM ledger_seal; DELETE FROM ledger_seal_records")
+
+
+def seal_as(scheme: int) -> None:
+    """Seal all anew as the house once did, in as many blocks as it takes."""
+    unseal()
+    settings.SEAL_HEAD_FILE.unlink(missing_ok=True)
+    with patch.object(sealing, "SCHEME", scheme):
+        seal_everything()
 
 
 def forget_checks() -> None:

@@ -45,6 +45,15 @@ def with_new_end(lines: list[bytes]) -> list[bytes]:
     return [*lines[:-1], json.dumps(end, separators=(",", ":")).encode() + b"\n"]
 
 
+AMOUNT = ((1999).to_bytes(8, "big").hex().encode(), (1998).to_bytes(8, "big").hex().encode())
+
+
+def line_of(entry: uuid.UUID, lines: list[bytes]) -> int:
+    """Return the number of the line on which an entry's image stands: its word, then its id."""
+    begins = b"entry".hex() + "00000b86" + "00000010" + entry.hex
+    return next(number for number, line in enumerate(lines) if begins.encode() in line[69:200])
+
+
 @pytest.fixture
 def proof(books, tmp_path):
     """A proof of all there is."""
@@ -133,25 +142,26 @@ class TestChanges:
 
     def test_the_row_is_named(self, proof, books):
         lines = gzip.decompress(proof.read_bytes()).splitlines(keepends=True)
-        entry = str(books.entries[0]).encode()
-        number = next(n for n, line in enumerate(lines) if line[69:].startswith(b'["entry", "' + entry))
-        lines[number] = lines[number].replace(b"1999", b"1998")
+        number = line_of(books.entries[0], lines)
+        lines[number] = lines[number].replace(*AMOUNT)
         proof.write_bytes(gzip.compress(b"".join(with_new_end(lines))))
         ended = verified(proof)
         assert ended.returncode == 1
-        assert ended.stdout == f"REFUSED line {number + 1}: entry {entry.decode()} is not as it was sealed\n"
+        named = f"line {number + 1}: entry {books.entries[0]} is not as it was sealed"
+        assert ended.stdout == f"REFUSED {named}\n"
 
     def test_a_row_forged_with_its_leaf_is_refused_by_its_content_hash_and_by_the_root(self, proof, books):
         lines = gzip.decompress(proof.read_bytes()).splitlines(keepends=True)
-        entry = str(books.entries[0]).encode()
-        number = next(n for n, line in enumerate(lines) if line[69:].startswith(b'["entry", "' + entry))
-        text = lines[number][68:-2]
+        number = line_of(books.entries[0], lines)
+        image = lines[number][69:-3]
         for was, now, said in (
-            (b"1999", b"1998", "does not balance"),
-            (b'"sale", "test"', b'"gift", "test"', "does not have the content that was hashed"),
+            (*AMOUNT, "does not balance"),
+            (b"sale".hex().encode(), b"gift".hex().encode(), "does not have the content that was hashed"),
+            (b"00000b86", b"00000b87", "not what was written"),
         ):
-            forged = text.replace(was, now)
-            row = b'["' + hashlib.sha256(forged).hexdigest().encode() + b'",' + forged + b"]\n"
+            forged = image.replace(was, now)
+            leaf = hashlib.sha256(bytes.fromhex(forged.decode())).hexdigest().encode()
+            row = b'["' + leaf + b'","' + forged + b'"]\n'
             assert said in refusal(with_new_end([*lines[:number], row, *lines[number + 1 :]]))
 
     @pytest.mark.parametrize(
@@ -238,5 +248,5 @@ def test_the_verifier_imports_nothing_but_the_standard_library():
     }
     assert imported <= {
         "argparse", "gzip", "hashlib", "hmac", "json", "sys", "zlib", "collections", "datetime", "typing",
-        "uuid",
+        "uuid", "functools", "pathlib",
     }  # fmt: skip

@@ -4,7 +4,7 @@ import pytest
 from django.db import connection
 
 from ledger.models import SealBlock
-from ledger.proof import verifying
+from ledger.proof import blocks, sealing, verifying
 from tests.kit import seals
 from tests.kit.seals import OWNERS
 
@@ -62,8 +62,11 @@ def row_of(table: str, books: seals.Books) -> tuple[str, list[object]]:
             return "id = %s", [books.event_of(entry)]
 
 
+@pytest.mark.parametrize("scheme", [blocks.WITH_AUDIT, blocks.ROW_IMAGES])
 @pytest.mark.parametrize("table", BOOKS)
-def test_a_change_of_any_column_of_the_books_names_the_row(books, table):
+def test_a_change_of_any_column_of_the_books_names_the_row(books, table, scheme):
+    if scheme != sealing.SCHEME:
+        seals.seal_as(scheme)
     where, parameters = row_of(table, books)
     names = {"ledger_event": books.event_of(books.reversal), "ledger_audit": books.act}
     named = str(names.get(table, books.reversal))
@@ -98,11 +101,20 @@ def test_what_is_not_sealed_is_only_what_moves(books):
     assert verifying.verify().holds
 
 
-@pytest.mark.parametrize("column", ["code", "owner"])
-def test_an_account_that_is_made_another_is_found_by_its_postings(books, column):
-    change = (
-        f"UPDATE ledger_account SET {column} = 'other' WHERE merchant_id = %s AND code = 'vendor_available'"
-    )
+@pytest.mark.parametrize("scheme", [blocks.WITH_AUDIT, blocks.ROW_IMAGES])
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE ledger_account SET code = 'other'",
+        "UPDATE ledger_account SET owner = 'other'",
+        "UPDATE ledger_account SET merchant_id = '01a1fdd8-5cb6-701d-a41a-ebdae5d267d8'",
+        "DELETE FROM ledger_account",
+    ],
+)
+def test_an_account_that_is_made_another_is_found_by_its_postings(books, change, scheme):
+    if scheme != sealing.SCHEME:
+        seals.seal_as(scheme)
+    change += " WHERE merchant_id = %s AND code = 'vendor_available' AND currency = 'USD'"
     fault = seals.fault_after(change, books.merchant)
     assert str(books.entries[0]) in fault
     assert "posting 2" in fault

@@ -79,7 +79,7 @@ class TestFirstScheme:
         assert verifying.verify().holds
         seals.write(uuid.uuid4())
         seals.seal_everything()
-        assert SealBlock.objects.get(number=2).scheme == blocks.WITH_AUDIT
+        assert SealBlock.objects.get(number=2).scheme == blocks.ROW_IMAGES
         assert verifying.verify().holds
 
     def test_what_they_sealed_is_still_found_when_it_changes(self, old_block):
