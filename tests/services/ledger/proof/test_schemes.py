@@ -48,6 +48,11 @@ def test_both_are_verified_and_a_change_is_named_in_either(mixed):
             assert f"{name} {row} " in seals.fault_after(change, row)
         change = "UPDATE ledger_posting SET purpose = 'gift' WHERE entry_id = %s AND line = 3"
         assert f"entry {entry}: posting 3 is not as it was sealed" in seals.fault_after(change, entry)
+        change = (
+            "UPDATE ledger_account SET owner = 'other' WHERE merchant_id = %s AND code = 'vendor_available'"
+        )
+        fault = seals.fault_after(change, books.merchant)
+        assert f"entry {books.entries[0]}: posting 2 is not as it was sealed" in fault
 
 
 def test_a_proof_of_both_is_verified_alone(mixed, head, tmp_path, settings):
