@@ -6,9 +6,9 @@ its text's SHA-256, that of an audit record its month.
 """
 
 import json
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from django.db import connection
@@ -76,9 +76,10 @@ _AUDITS: Final = f"FROM ledger_audit r CROSS JOIN LATERAL (SELECT {_AUDIT_TEXT} 
 
 def records(kind: bytes, start: int, end: int) -> Generator[list[bytes], None, None]:
     """Yield the records of a span's rows of a kind, one by one: nothing is sealed so any more."""
-    of = {ENTRY: entry_records, EVENT: event_records, AUDIT: audit_records}[kind]
-    for _, record, *_ in of(start, end):
-        yield [record]
+    of: dict[bytes, Callable[[int, int], Generator[Any, None, None]]]
+    of = {ENTRY: entry_records, EVENT: event_records, AUDIT: audit_records}
+    for row in of[kind](start, end):
+        yield [bytes(row[1])]
 
 
 def entry_records(start: int, end: int) -> Generator[tuple[int, bytes, bool], None, None]:
