@@ -82,7 +82,8 @@ def as_told(row: dict) -> dict:
 
 
 LINE = (
-    "line", "merchant_id", "account_id", "currency", "amount", "balance_after", "purpose", "recorded_at", "xid",
+    "line", "merchant_id", "account_id", "currency", "amount", "balance_after", "purpose", "recorded_at",
+    "xid",
 )  # fmt: skip
 ACT = (
     "id", "merchant_id", "at", "actor_kind", "actor_id", "actor_label", "role", "action", "object_type",
