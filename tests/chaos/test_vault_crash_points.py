@@ -43,7 +43,7 @@ import sys, django; django.setup()
 from uuid import UUID
 from ledger import clock
 from ledger.actors import SYSTEM
-from payments.services import verifying_methods
+from payments.services.methods import verifying_methods
 verifying_methods.ask_bank(merchant_id=UUID(sys.argv[1]), method_id=UUID(sys.argv[2]),
                            operation_id=UUID(sys.argv[3]), actor=SYSTEM, at=clock.now())
 """
