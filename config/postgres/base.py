@@ -88,6 +88,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         self._kept: Any = None
         self._free: list[Cursor] = []
         self._ahead: Ahead = []
+        self._has_our_cursors = False
 
     def create_cursor(self, name: str | None = None) -> Any:
         """Return a cursor that nobody else has."""
@@ -102,14 +103,15 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     def say_ahead(self, sql: str, values: list[Any]) -> None:
         """Have a statement of the open transaction sent just before the next one, at the latest with the
-        COMMIT; what refuses it refuses that. Where somebody reads along what is executed, it goes by itself.
+        COMMIT; what refuses it refuses that. Where somebody reads along what is executed, and on a connection
+        whose cursors are not ours (values put into the text, as the owner's), it goes by itself, now.
 
         :raises TransactionManagementError: no transaction is open.
         """
         if not self.in_atomic_block:
             raise TransactionManagementError("what is said ahead belongs to a transaction")
         self._ahead.append((sql, values))
-        if self.queries_logged or self.execute_wrappers:
+        if self.queries_logged or self.execute_wrappers or not self._has_our_cursors:
             self._say()
 
     def _say(self) -> None:
@@ -191,7 +193,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def get_connection_params(self) -> dict[str, Any]:
         """Return what the driver is to connect with."""
         found: dict[str, Any] = super().get_connection_params()
-        if found["cursor_factory"] is base.ServerBindingCursor:
+        self._has_our_cursors = found["cursor_factory"] is base.ServerBindingCursor
+        if self._has_our_cursors:
             found["cursor_factory"] = Cursor
         return found
 

@@ -17,6 +17,7 @@ from tests.kit.source import ROOT
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(400), pytest.mark.xdist_group("house")]
 START_SECONDS = 120
+CHILDREN = 8  # two servers, network, web, three workers, timetable
 
 
 class Running:
@@ -98,7 +99,7 @@ def test_the_house_stands_up_again_and_leaves_nothing(folder):
     first = Running(folder)
     first.await_ready()
     assert first.is_ready()
-    assert len(first.children()) == 7  # two servers, network, web, two workers, timetable
+    assert len(first.children()) == CHILDREN
     key = house.credentials(folder)["api_key"]
 
     second = Running(folder)
@@ -109,8 +110,10 @@ def test_the_house_stands_up_again_and_leaves_nothing(folder):
     for child in before:
         os.kill(child, signal.SIGKILL)
     eventually(lambda: not before & first.children(), seconds=30, what="the dead to be noticed")
-    eventually(lambda: len(first.children()) == 7 and first.is_ready(), seconds=90, what=lambda: first.said)
-    assert first.said.count("(signal 9); starting it again") >= 7
+    eventually(
+        lambda: len(first.children()) == CHILDREN and first.is_ready(), seconds=90, what=lambda: first.said
+    )
+    assert first.said.count("(signal 9); starting it again") >= CHILDREN
 
     # Lost while a web server starts: its workers do not listen to signals yet.
     web = first.web()

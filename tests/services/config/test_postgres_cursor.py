@@ -16,6 +16,7 @@ from ledger.ids import uuid7
 from ledger.locks import sqlstate
 from ledger.models import OutboxMessage
 from tests.kit.faultproxy import FaultProxy
+from tests.kit.owner import OWNERS
 from tests.kit.polling import eventually
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -196,6 +197,19 @@ def test_what_is_said_ahead_goes_with_the_next_statement(connection, atomic):
         connection.say_ahead("SELECT set_config('bench.b', current_setting('bench.a') || %s, true)", ["two"])
         assert run(connection, "SELECT current_setting(%s)", ["bench.b"], is_last=True) == [("onetwo",)]
         assert status(connection) == TransactionStatus.IDLE
+
+
+@pytest.mark.django_db(transaction=True, databases=OWNERS)
+def test_a_connection_whose_cursors_speak_otherwise_says_it_at_once(monkeypatch):
+    """The owner's: its values are put into the text, and its cursors are Django's."""
+    connection = connections.create_connection("owner")
+    monkeypatch.setattr(transaction, "get_connection", lambda using=None: connection)
+    try:
+        with transaction.atomic():
+            connection.say_ahead("SELECT set_config('bench.c', %s, true)", ["one"])
+            assert run(connection, "SELECT current_setting('bench.c') || %s", [" two"]) == [("one two",)]
+    finally:
+        connection.close()
 
 
 @pytest.mark.parametrize("is_last", [True, False])
