@@ -61,9 +61,7 @@ class Record:
             return cls(kind, row_id, (), UUID(bytes=tail))
         if kind == AUDIT:
             number = int.from_bytes(tail, "big", signed=True)
-            is_moment = (
-                len(tail) == _MOMENT_BYTES
-            )  # blocks before scheme 4 keep the month, counted from year 0
+            is_moment = len(tail) == _MOMENT_BYTES  # before scheme 4 it is the month, counted from year 0
             return cls(kind, row_id, (), _id_at(number) if is_moment else first_id(*divmod(number, 12)))
         hints = (tail[at : at + _HINT_BYTES] for at in range(0, len(tail), _HINT_BYTES))
         return cls(kind, row_id, tuple(hints), row_id)

@@ -28,9 +28,7 @@ class _Kept:
 
 _KEPT: Final = {
     "AUD": _Kept("AU", "NSW", (PUBLIC, "bank")),  # RITS, in Sydney
-    "BRL": _Kept(
-        exchange="BVMF"
-    ),  # national holidays with carnival and Corpus Christi; closes 24, 31 December
+    "BRL": _Kept(exchange="BVMF"),  # with carnival and Corpus Christi; closes 24 and 31 December too
     "CAD": _Kept("CA", kinds=(PUBLIC, "government")),  # Lynx: the federal ones
     "CHF": _Kept(exchange="XSWX"),  # SIC, whose house runs the exchange, which closes 24 and 31 December too
     "DKK": _Kept("DK", kinds=(PUBLIC, "optional")),  # Kronos2: with 5 June, 24 and 31 December

@@ -78,8 +78,9 @@ class RailsDesk:
             raise Refused(422, "bad_field", "kept is zero or more", param="kept")
         with self._storage.writing() as connection:
             connection.execute("INSERT OR REPLACE INTO script VALUES (?, ?)", (end_to_end, code))
+            connection.execute("DELETE FROM kept WHERE end_to_end = ?", (end_to_end,))
             if kept:
-                connection.execute("INSERT OR REPLACE INTO kept VALUES (?, ?)", (end_to_end, kept))
+                connection.execute("INSERT INTO kept VALUES (?, ?)", (end_to_end, kept))
 
     def let_come(self, day: str) -> None:
         """Let a bank day come early, so that what is due by then settles with the next close of any day.
